@@ -1,0 +1,114 @@
+"""The hand model: MANO parameters -> posed vertices and joints, differentiable.
+
+Linear blend skinning with shape and pose blend shapes as in MANO (Romero, Tzionas, Black: Embodied Hands, 2017, eq. 1-5).
+The model file ships as `assets/open_hand.npz`; its keys are MANO's, so MANO's own arrays fit the same layer.
+"""
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import roma
+import torch
+from torch import Tensor, nn
+
+from .skeleton import MANO_TO_JOINT, TIP_JOINTS
+
+OPEN_HAND = Path(__file__).resolve().parent.parent / "assets" / "open_hand.npz"
+REQUIRED_KEYS = ("v_template", "shapedirs", "posedirs", "J_regressor", "weights", "kintree_table", "f", "tip_vertices")
+DISTAL_MANO_JOINTS = (15, 3, 6, 12, 9)  # the last posed joint of thumb, index, middle, ring, little
+
+
+class PosedHand(NamedTuple):
+    """Metres, in the camera frame when `transl` is."""
+    vertices: Tensor  # (B, V, 3)
+    joints: Tensor  # (B, 21, 3)
+
+
+class HandModel(nn.Module):
+    """A hand in MANO's format. Right unless mirrored by `left()`.
+
+    Poses are relative to the flat rest pose, where every joint's frame is aligned with the model's axes. The 21 joints
+    are the 16 posed ones and five fingertip vertices, each moved by a constant offset in its bone's frame
+    (`joint_offsets`, zero for MANO): the field's joint convention without moving the skeleton.
+    """
+
+    def __init__(self, arrays: dict[str, np.ndarray], name: str):
+        super().__init__()
+        missing = [key for key in REQUIRED_KEYS if key not in arrays]
+        if missing:
+            raise ValueError(f"The hand model lacks {', '.join(missing)}; give a file with MANO's keys "
+                             f"or use the open hand at {OPEN_HAND.name}.")
+        self.name = name
+        for key in ("v_template", "shapedirs", "posedirs", "J_regressor", "weights"):
+            self.register_buffer(key, torch.as_tensor(np.asarray(arrays[key], np.float32)), persistent=False)
+        offsets = arrays.get("joint_offsets", np.zeros((21, 3)))
+        self.register_buffer("joint_offsets", torch.as_tensor(np.asarray(offsets, np.float32)), persistent=False)
+        self.faces = np.asarray(arrays["f"], np.int32)
+        self.parents = [-1, *np.asarray(arrays["kintree_table"])[0, 1:].astype(int).tolist()]
+        self.tip_vertices = np.asarray(arrays["tip_vertices"], int).tolist()
+        self.uv, self.uv_faces = arrays.get("uv"), arrays.get("uv_faces")
+        # Which posed joint carries each of the 21, and where it stands among [16 posed joints, 5 tips].
+        bone, order = np.zeros(21, int), np.zeros(21, int)
+        bone[list(MANO_TO_JOINT)], order[list(MANO_TO_JOINT)] = range(16), range(16)
+        bone[list(TIP_JOINTS)], order[list(TIP_JOINTS)] = DISTAL_MANO_JOINTS, range(16, 21)
+        self.joint_bone, self.joint_order = bone.tolist(), order.tolist()
+
+    @classmethod
+    def load(cls, path: str | Path = OPEN_HAND) -> HandModel:
+        """Reads a `.npz` with MANO's keys. Raises FileNotFoundError or ValueError naming the remedy."""
+        path = Path(path)
+        if not path.is_file():
+            raise FileNotFoundError(f"No hand model at {path}; `python -m train.bake_hand` makes the open hand.")
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {key: file[key] for key in file.files}
+        return cls(arrays, str(arrays.get("name", path.stem)))
+
+    def left(self) -> HandModel:
+        """The mirror image (x -> -x, as MANO_LEFT is MANO_RIGHT's), triangles rewound so that normals point outwards."""
+        flip = np.array([-1.0, 1, 1])
+        arrays = {key: getattr(self, key).cpu().numpy() for key in ("J_regressor", "weights")}
+        arrays |= {"v_template": self.v_template.cpu().numpy() * flip,
+                   "shapedirs": self.shapedirs.cpu().numpy() * flip[:, None],
+                   "joint_offsets": self.joint_offsets.cpu().numpy() * flip,
+                   # A mirrored rotation matrix is M R M: its (row, column) elements change sign as flip[row] * flip[column].
+                   "posedirs": self.posedirs.cpu().numpy() * flip[:, None] * np.tile(np.outer(flip, flip).ravel(), 15),
+                   "f": self.faces[:, ::-1], "tip_vertices": self.tip_vertices,
+                   "kintree_table": np.array([self.parents, range(16)])}
+        if self.uv is not None:
+            arrays |= {"uv": self.uv, "uv_faces": self.uv_faces[:, ::-1]}
+        return HandModel(arrays, self.name).to(self.v_template)
+
+    def forward(self, global_orient: Tensor, hand_pose: Tensor, betas: Tensor, transl: Tensor) -> PosedHand:
+        """Poses the hand from axis-angle: (B, 3), (B, 45) radians, (B, 10), (B, 3) metres."""
+        rotvec = torch.cat([global_orient, hand_pose], 1).reshape(-1, 16, 3)
+        return self.pose(roma.rotvec_to_rotmat(rotvec), betas, transl)
+
+    def pose(self, rotations: Tensor, betas: Tensor, transl: Tensor) -> PosedHand:
+        """Poses the hand from rotation matrices (B, 16, 3, 3), betas (B, 10) and transl (B, 3) metres."""
+        batch = len(rotations)
+        shaped = self.v_template + torch.einsum("vcs,bs->bvc", self.shapedirs, betas)
+        rest_joints = torch.einsum("jv,bvc->bjc", self.J_regressor, shaped)
+        feature = (rotations[:, 1:] - torch.eye(3).to(rotations)).reshape(batch, 135)
+        posed_rest = shaped + torch.einsum("vcp,bp->bvc", self.posedirs, feature)
+
+        turns, places = [rotations[:, 0]], [rest_joints[:, 0]]
+        for joint, parent in enumerate(self.parents[1:], 1):
+            turns.append(turns[parent] @ rotations[:, joint])
+            bone = rest_joints[:, joint] - rest_joints[:, parent]
+            places.append(places[parent] + torch.einsum("bij,bj->bi", turns[parent], bone))
+        turns, places = torch.stack(turns, 1), torch.stack(places, 1)
+
+        shift = places - torch.einsum("bjik,bjk->bji", turns, rest_joints)
+        turn_of_vertex = torch.einsum("vj,bjik->bvik", self.weights, turns)
+        vertices = torch.einsum("bvik,bvk->bvi", turn_of_vertex, posed_rest) + self.weights @ shift
+
+        joints = torch.cat([places, vertices[:, self.tip_vertices]], 1)[:, self.joint_order]
+        joints = joints + torch.einsum("bjik,jk->bji", turns[:, self.joint_bone], self.joint_offsets)
+        return PosedHand(vertices + transl[:, None], joints + transl[:, None])
+
+
+def mirror_rotvec(rotvec: np.ndarray) -> np.ndarray:
+    """Axis-angle (..., 3) of the mirrored motion (x -> -x): turns a right hand's parameters into a left hand's."""
+    return np.asarray(rotvec) * [1.0, -1.0, -1.0]
