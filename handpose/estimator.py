@@ -1,0 +1,140 @@
+"""From an image to hands: detector -> landmarks -> crop -> network -> hand model -> camera."""
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import roma
+import torch
+
+from .camera import Camera, Crop
+from .detector import Detector, PalmDetector
+from .hand import Hand
+from .hand_model import HandModel, mirror_rotvec
+from .landmarks import LandmarkModel, Landmarks
+from .network import CHECKPOINT, HandNetwork
+from .placement import solve_translation
+
+CROP_SCALE = 1.6  # the crop's side over that of the joints' upright box
+MIN_PRESENCE = 0.5  # of the landmark model, below which a region is taken to hold no hand
+MIN_CONFIDENCE = 0.3  # of the network
+SAME_HAND = 0.5  # overlap of two hands' boxes above which they are one hand found twice
+
+
+def upright_box(joints_2d: np.ndarray) -> tuple[np.ndarray, float, float]:
+    """Centre (2,), side and angle (radians, as in `Crop.around`) of the square box of joints (21, 2), fingers up."""
+    up = (joints_2d[5] + joints_2d[13]) / 4 + joints_2d[9] / 2 - joints_2d[0]
+    angle = float(np.arctan2(up[0], -up[1]))
+    upright = Crop.around(np.zeros(2), 1.0, angle, 1)
+    turned = upright.to_crop(joints_2d)
+    low, high = turned.min(0), turned.max(0)
+    return upright.to_image((low + high) / 2), float((high - low).max()), angle
+
+
+class HandEstimator:
+    """Finds the hands in an image and gives each as a posed MANO-format hand in the camera's frame.
+
+        estimator = HandEstimator.load()
+        hands = estimator(rgb)  # rgb: (H, W, 3) uint8, upright
+    """
+
+    def __init__(self, network: HandNetwork, hand_model: HandModel, detector: Detector, landmark_model: LandmarkModel):
+        self.network, self.detector, self.landmark_model = network, detector, landmark_model
+        self.hand_models = {"right": hand_model, "left": hand_model.left()}
+
+    @classmethod
+    def load(cls, checkpoint: str | Path | None = None) -> HandEstimator:
+        """Reads the models that ship with the package, or another checkpoint (path without suffix).
+
+        Raises FileNotFoundError or ValueError naming the remedy.
+        """
+        network = HandNetwork.load(checkpoint or CHECKPOINT)
+        hand_model = HandModel.load()
+        if network.config.hand_model != hand_model.name:
+            raise ValueError(f"The checkpoint answers for the hand model {network.config.hand_model!r}, not "
+                             f"{hand_model.name!r}; give the checkpoint that was trained with it.")
+        return cls(network, hand_model, PalmDetector.load(), LandmarkModel.load())
+
+    def __call__(self, rgb: np.ndarray, camera: Camera | None = None) -> list[Hand]:
+        """The hands in an image (H, W, 3) uint8 RGB, upright; surest first. `camera` defaults to a usual field of view."""
+        height, width = rgb.shape[:2]
+        camera = camera or Camera.of_photo(width, height)
+        for thorough in (False, True):  # the second, harder look costs time and is only for photos that seem empty
+            found = [self.landmark_model(rgb, region) for region in self.detector(rgb, thorough)]
+            hands = self.pose(rgb, camera, [landmarks for landmarks in found if landmarks.presence >= MIN_PRESENCE])
+            hands = without_doubles([hand for hand in hands if hand.score >= MIN_CONFIDENCE])
+            if hands:
+                break
+        return hands
+
+    @torch.inference_mode()
+    def pose(self, rgb: np.ndarray, camera: Camera, found: list[Landmarks], use_landmarks: bool = True) -> list[Hand]:
+        """The hands that landmarks (of `found`) were seen of; `use_landmarks=False` lets them only place the crops."""
+        if not found:
+            return []
+        size = self.network.config.input_size
+        crops, images, points = [], [], []
+        for landmarks in found:
+            center, side, angle = upright_box(landmarks.points[:, :2])
+            crop = Crop.around(center, CROP_SCALE * side, angle, size, mirrored=landmarks.right < 0.5)
+            crops.append(crop)
+            images.append(crop.warp(rgb))
+            points.append(landmarks_in_crop(landmarks, crop))
+        images = torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2).float()
+        points = torch.from_numpy(np.stack(points)).float() if use_landmarks else None
+        estimate = self.network(images, points)
+        return [self._to_hand(camera, crop, landmarks.presence, *(part[row] for part in
+                              (estimate.joints, estimate.spread, estimate.rotations, estimate.betas, estimate.confidence)))
+                for row, (crop, landmarks) in enumerate(zip(crops, found, strict=True))]
+
+    def _to_hand(self, camera: Camera, crop: Crop, presence: float, joints: torch.Tensor, spread: torch.Tensor,
+                 rotations: torch.Tensor, betas: torch.Tensor, confidence: torch.Tensor) -> Hand:
+        """One hand of the network's answer, brought from the crop's frame to the photo's camera."""
+        seen = crop.to_image(((joints[:, :2].numpy() + 1) * crop.size - 1) / 2)
+        side = "left" if crop.mirrored else "right"
+        pose = roma.rotmat_to_rotvec(rotations).numpy()
+        turn = crop.rotation
+        if crop.mirrored:
+            # The crop shows M x of what the camera sees; a left hand is the right one's mirror image M v, so that
+            # M R v = (M R M)(M v): both frames are mirrored and the rotation between them is a proper one again.
+            pose = mirror_rotvec(pose)
+            turn = turn @ np.diag([-1.0, 1, 1])
+        turn = camera.rotation_to(crop.center) @ turn
+        pose[0] = roma.rotmat_to_rotvec(torch.from_numpy(turn) @ roma.rotvec_to_rotmat(torch.from_numpy(pose[0]).double()))
+        model = self.hand_models[side]
+        rotvec = torch.from_numpy(pose.reshape(1, 48)).float()
+        posed = model(rotvec[:, :3], rotvec[:, 3:], betas[None], torch.zeros(1, 3))
+        rays = torch.from_numpy((seen - [camera.cx, camera.cy]) / [camera.fx, camera.fy]).float()
+        transl = solve_translation(posed.joints, rays[None], 1 / (spread[None] + 0.01) ** 2)[0]
+        transl = transl.numpy().astype(float)
+        joints_3d = posed.joints[0].numpy().astype(float) + transl
+        joints_2d = camera.project(joints_3d)
+        return Hand(side=side, score=float(presence * confidence.sigmoid()),
+                    box=np.concatenate([joints_2d.min(0), joints_2d.max(0)]), hand_model=model.name,
+                    joints_2d=joints_2d, joints_3d=joints_3d, vertices=posed.vertices[0].numpy() + transl, faces=model.faces,
+                    global_orient=pose[0].astype(float), hand_pose=pose[1:].reshape(45).astype(float),
+                    betas=betas.numpy().astype(float), transl=transl)
+
+
+def landmarks_in_crop(landmarks: Landmarks, crop: Crop) -> np.ndarray:
+    """The network's landmark values (21, 6): u, v, depth in crop units, world points in the crop's frame in decimetres."""
+    half = crop.size / 2
+    uv = (crop.to_crop(landmarks.points[:, :2]) + 0.5) / half - 1
+    depth = landmarks.points[:, 2:] * crop.scale / half
+    world = (landmarks.world - landmarks.world[:1]) @ crop.rotation
+    return np.hstack([uv, depth, world * 10])
+
+
+def without_doubles(hands: list[Hand]) -> list[Hand]:
+    """Hands by falling score, without those whose box overlaps a surer one's by more than `SAME_HAND`."""
+    kept: list[Hand] = []
+    for hand in sorted(hands, key=lambda hand: -hand.score):
+        if all(_overlap(hand.box, other.box) <= SAME_HAND for other in kept):
+            kept.append(hand)
+    return kept
+
+
+def _overlap(a: np.ndarray, b: np.ndarray) -> float:
+    """Intersection over union of two boxes."""
+    inside = np.prod(np.clip(np.minimum(a[2:], b[2:]) - np.maximum(a[:2], b[:2]), 0, None))
+    return float(inside / (np.prod(a[2:] - a[:2]) + np.prod(b[2:] - b[:2]) - inside + 1e-9))

@@ -1,0 +1,167 @@
+"""The network: an upright crop of a right hand, and a landmark model's 21 points if there are any -> a MANO hand.
+
+A ResNet with a small feature pyramid gives 2.5D joints by soft-argmax heatmaps (Sun et al., Integral Human Pose
+Regression, 2018) and features sampled at the joints (Moon et al., Pose2Pose / Hand4Whole, 2022). Each joint becomes a
+token, to which the landmark model's point is added where one is given; a transformer encoder over these, a token of the
+whole crop and one query for each rotation answers in MANO's terms. Training withholds the points at random, so that one
+set of weights runs with and without them.
+
+Crop units: the crop spans [-1, 1] right and down; depth is in the same unit, relative to the wrist, away from the
+camera. The crop's frame is that of a camera looking at the crop's middle, turned with the crop, mirrored for a left hand.
+"""
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import roma
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+from torch.nn import functional as F  # noqa: N812, the customary name
+
+from .resnet import ResNet
+
+JOINTS, ROTATIONS, BETAS = 21, 16, 10
+LANDMARK_VALUES = 6  # u, v, depth in crop units, and the world point in decimetres
+IMAGE_MEAN, IMAGE_STD = (123.7, 116.3, 103.5), (58.4, 57.1, 57.4)  # ImageNet's, RGB, of 255
+CHECKPOINT = Path(__file__).resolve().parent.parent / "checkpoints" / "handpose"
+
+
+@dataclass(frozen=True)
+class NetworkConfig:
+    backbone: str = "resnet50-half"  # a name of resnet.LAYOUTS
+    input_size: int = 128  # px, side of the square crop
+    pyramid_channels: int = 128  # of the features that heatmaps and joint features are read from
+    token_width: int = 192
+    token_layers: int = 3
+    token_heads: int = 6
+    hand_model: str = "open"  # whose betas these are
+
+
+class Estimate(NamedTuple):
+    """What the network says of B crops; see the module's docstring for units and frame."""
+    heatmaps: Tensor  # (B, 21, h, w) probabilities
+    image_joints: Tensor  # (B, 21, 3) 2.5D joints from the heatmaps alone
+    joints: Tensor  # (B, 21, 3) 2.5D joints from everything
+    spread: Tensor  # (B, 21) expected error of `joints` in the image, crop units
+    rotations: Tensor  # (B, 16, 3, 3) of MANO's joints, the first in the crop's frame
+    betas: Tensor  # (B, 10)
+    confidence: Tensor  # (B,) logit: a right hand, well seen
+
+
+class HandNetwork(nn.Module):
+    def __init__(self, config: NetworkConfig = NetworkConfig()):  # noqa: B008, frozen
+        super().__init__()
+        self.config = config
+        self.backbone = ResNet(config.backbone)
+        channels, width = config.pyramid_channels, config.token_width
+        self.lateral = nn.ModuleList(nn.Conv2d(count, channels, 1) for count in self.backbone.channels[1:])
+        self.smooth = nn.Sequential(nn.Conv2d(channels, channels, 3, padding=1, bias=False), nn.BatchNorm2d(channels),
+                                    nn.ReLU(inplace=True))
+        self.heat = nn.Conv2d(channels, JOINTS, 1)
+        self.depth = nn.Conv2d(channels, JOINTS, 1)
+
+        self.joint_token = nn.Linear(channels + 4, width)
+        self.landmark_token = nn.Linear(LANDMARK_VALUES + 3, width)
+        self.no_landmark = nn.Parameter(torch.zeros(width))
+        self.crop_token = nn.Linear(self.backbone.channels[-1], width)
+        self.places = nn.Parameter(torch.randn(JOINTS + 1 + ROTATIONS, width) * 0.02)
+        layer = nn.TransformerEncoderLayer(width, config.token_heads, 2 * width, dropout=0.0, activation="gelu",
+                                           batch_first=True, norm_first=True)
+        self.encoder = nn.TransformerEncoder(layer, config.token_layers, enable_nested_tensor=False)
+        self.norm = nn.LayerNorm(width)
+        self.joint_out = nn.Linear(width, 5)  # shift (3), trust in the landmark, log spread
+        self.rotation_out = nn.Linear(width, 6)
+        self.rotation_basis = nn.Parameter(torch.zeros(ROTATIONS, 6))
+        self.crop_out = nn.Linear(width, BETAS + 1)
+        with torch.no_grad():
+            self.rotation_basis[:] = torch.eye(3)[:, :2].reshape(6)
+            for layer in (self.joint_out, self.rotation_out, self.crop_out):
+                layer.weight.mul_(0.1)
+                layer.bias.zero_()
+
+    def forward(self, images: Tensor, landmarks: Tensor | None = None, given: Tensor | None = None) -> Estimate:
+        """Estimates the hands in B crops.
+
+        `images` (B, 3, S, S) RGB 0..255; `landmarks` (B, 21, 6): u, v, depth in crop units and world points (crop's
+        frame, wrist at the origin) in decimetres; `given` (B,) bool, which crops' landmarks count (default: all, or
+        none where `landmarks` is None).
+        """
+        batch = len(images)
+        if landmarks is None:
+            landmarks, given = images.new_zeros(batch, JOINTS, LANDMARK_VALUES), torch.zeros(batch, dtype=torch.bool)
+        elif given is None:
+            given = torch.ones(batch, dtype=torch.bool)
+        given = given.to(images.device).reshape(batch, 1, 1)
+
+        mean, std = (torch.tensor(v, device=images.device).reshape(1, 3, 1, 1) for v in (IMAGE_MEAN, IMAGE_STD))
+        _, c3, c4, c5 = self.backbone(((images - mean) / std).contiguous(memory_format=torch.channels_last))
+        features = self.lateral[2](c5)
+        for lateral, finer in ((self.lateral[1], c4), (self.lateral[0], c3)):
+            features = F.interpolate(features, size=finer.shape[2:], mode="nearest") + lateral(finer)
+        features = self.smooth(features).float()
+
+        heatmaps, image_joints, peak = self._read_heatmaps(features)
+        at = torch.where(given, landmarks[..., :2], image_joints[..., :2])
+        sampled = F.grid_sample(features, at[:, :, None], align_corners=False)[..., 0].transpose(1, 2)
+        joint_tokens = self.joint_token(torch.cat([sampled, image_joints, peak[..., None]], 2))
+        apart = landmarks[..., :3] - image_joints
+        joint_tokens = joint_tokens + torch.where(given, self.landmark_token(torch.cat([landmarks, apart], 2)),
+                                                  self.no_landmark)
+        crop_token = self.crop_token(c5.float().mean((2, 3)))[:, None]
+        tokens = torch.cat([joint_tokens, crop_token, crop_token.expand(-1, ROTATIONS, -1)], 1) + self.places
+        tokens = self.norm(self.encoder(tokens)).float()
+
+        shift, trust, log_spread = self.joint_out(tokens[:, :JOINTS]).split([3, 1, 1], 2)
+        trust = torch.where(given, trust.sigmoid(), 0.0)
+        joints = image_joints + trust * apart + shift
+        six = self.rotation_basis + self.rotation_out(tokens[:, JOINTS + 1:])
+        crop = self.crop_out(tokens[:, JOINTS])
+        return Estimate(heatmaps, image_joints, joints, (log_spread[..., 0] - 3).exp(),
+                        roma.special_gramschmidt(six.reshape(batch, ROTATIONS, 3, 2)), crop[:, :BETAS], crop[:, BETAS])
+
+    def _read_heatmaps(self, features: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Heatmaps (B, 21, h, w), the joints (B, 21, 3) where they expect them, and their peaks (B, 21)."""
+        height, width = features.shape[2:]
+        heatmaps = self.heat(features).float().flatten(2).softmax(2)
+        v, u = torch.meshgrid((torch.arange(height, device=features.device) + 0.5) * 2 / height - 1,
+                              (torch.arange(width, device=features.device) + 0.5) * 2 / width - 1, indexing="ij")
+        uv = heatmaps @ torch.stack([u.flatten(), v.flatten()], 1)
+        depth = (heatmaps * self.depth(features).float().flatten(2)).sum(2, keepdim=True)
+        return heatmaps.unflatten(2, (height, width)), torch.cat([uv, depth - depth[:, :1]], 2), heatmaps.amax(2)
+
+    def save(self, stem: str | Path) -> None:
+        """Writes `stem`.safetensors (fp16) and `stem`.json (the config)."""
+        stem = Path(stem)
+        stem.parent.mkdir(parents=True, exist_ok=True)
+        weights = {key: value.to(torch.float16) if value.is_floating_point() else value
+                   for key, value in self.state_dict().items()}
+        weights = {key: value.contiguous().cpu() for key, value in weights.items()}
+        for path, write in ((stem.with_suffix(".safetensors"), lambda part: save_file(weights, part)),
+                            (stem.with_suffix(".json"),
+                             lambda part: part.write_text(json.dumps(asdict(self.config), indent=1) + "\n"))):
+            part = path.with_name(path.name + ".part")
+            write(part)
+            os.replace(part, path)
+
+    @classmethod
+    def load(cls, stem: str | Path = CHECKPOINT) -> HandNetwork:
+        """Reads what `save` wrote, ready to run. Raises FileNotFoundError or ValueError naming the remedy."""
+        stem = Path(stem).with_suffix("")
+        weights, config = stem.with_suffix(".safetensors"), stem.with_suffix(".json")
+        for path in (weights, config):
+            if not path.is_file():
+                raise FileNotFoundError(f"No checkpoint file {path}; train one with `python -m train.run` "
+                                        "or restore the one in checkpoints/.")
+        try:
+            network = cls(NetworkConfig(**json.loads(config.read_text())))
+            network.load_state_dict({key: value.float() if value.is_floating_point() else value
+                                     for key, value in load_file(weights).items()})
+        except (TypeError, RuntimeError, ValueError) as error:
+            raise ValueError(f"{weights.name} and {config.name} do not belong together or are damaged ({error}); "
+                             "restore both from the same training run.") from error
+        return network.eval().to(memory_format=torch.channels_last)

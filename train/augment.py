@@ -1,0 +1,166 @@
+"""From samples to a batch as the network sees it: crops cut, turned and coloured at random, on the training device."""
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import roma
+import torch
+from torch import Tensor
+from torch.nn import functional as F  # noqa: N812, the customary name
+
+from handpose.estimator import CROP_SCALE
+
+from .dataset import Samples
+
+
+@dataclass(frozen=True)
+class AugmentConfig:
+    turn_deg: float = 25.0  # the crop's play about upright
+    scale: float = 0.18  # log of the crop's size
+    shift: float = 0.07  # of the crop's side
+    color: float = 1.0  # strength of all that changes colours and sharpness
+    fourier: float = 0.3  # share of images whose low frequencies are mixed with another image's (Yang & Soatto, FDA, 2020)
+    cutout: float = 0.3  # share of images with a patch of another image in front
+    withhold: float = 0.35  # share of hands whose landmarks are withheld
+    landmark_noise: float = 0.015  # of the crop, added to landmarks
+
+
+class Batch(NamedTuple):
+    """B hands in crop units and the crop's frame (see handpose.network)."""
+    images: Tensor  # (B, 3, S, S) RGB 0..255
+    joints: Tensor  # (B, 21, 3) 2.5D joints: u, v, depth relative to the wrist
+    joints_3d: Tensor  # (B, 21, 3) metres, relative to the wrist
+    rotations: Tensor  # (B, 16, 3, 3)
+    betas: Tensor  # (B, 10)
+    focal: Tensor  # (B,) in crop units
+    trust: Tensor  # (B, 21)
+    exact: Tensor  # (B,) bool
+    landmarks: Tensor  # (B, 21, 6)
+    given: Tensor  # (B,) bool
+
+
+def upright_boxes(joints_2d: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Centres (B, 2), sides (B,) and angles (B,) of hands' upright boxes; `handpose.estimator.upright_box` for batches."""
+    up = (joints_2d[:, 5] + joints_2d[:, 13]) / 4 + joints_2d[:, 9] / 2 - joints_2d[:, 0]
+    angle = torch.atan2(up[:, 0], -up[:, 1])
+    turned = torch.einsum("bij,bpj->bpi", _turn(angle), joints_2d)
+    low, high = turned.amin(1), turned.amax(1)
+    center = torch.einsum("bji,bj->bi", _turn(angle), (low + high) / 2)
+    return center, (high - low).amax(1), angle
+
+
+def _turn(angle: Tensor) -> Tensor:
+    """(B, 2, 2): image directions to those of a crop whose up is turned clockwise by `angle`."""
+    c, s = angle.cos(), angle.sin()
+    return torch.stack([torch.stack([c, s], 1), torch.stack([-s, c], 1)], 1)
+
+
+def make_batch(samples: Samples, size: int, config: AugmentConfig | None) -> Batch:
+    """Crops of `size` px around the hands; no play and all landmarks that were found where `config` is None."""
+    count, device = len(samples), samples.images.device
+    play = lambda width, *shape: (torch.rand(count, *shape, device=device) * 2 - 1) * width  # noqa: E731
+    center, box, angle = upright_boxes(samples.joints_2d)
+    side = box * CROP_SCALE
+    if config:
+        side = side * play(config.scale).exp()
+        center = center + play(config.shift, 2) * side[:, None]
+        angle = angle + play(torch.pi / 180 * config.turn_deg)
+    turn, half = _turn(angle), side / 2
+
+    # Where each pixel of the crop lies in the image, in grid_sample's units (the image spans [-1, 1]).
+    extent = samples.images.shape[1]
+    theta = torch.cat([turn.transpose(1, 2) * (half * 2 / extent)[:, None, None],
+                       ((center + 0.5) * 2 / extent - 1)[:, :, None]], 2)
+    grid = F.affine_grid(theta, [count, 3, size, size], align_corners=False)
+    images = samples.images.permute(0, 3, 1, 2).float()
+    images = F.grid_sample(images, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
+
+    def to_crop(points: Tensor) -> Tensor:
+        return torch.einsum("bij,b...j->b...i", turn, points - center.reshape(count, *[1] * (points.ndim - 2), 2)) \
+            / half.reshape(count, *[1] * (points.ndim - 1))
+
+    # The crop's frame: a camera turned onto the crop's middle, then by the crop's angle.
+    focal = samples.focal
+    ray = torch.cat([(center - samples.principal) / focal[:, None], torch.ones(count, 1, device=device)], 1)
+    ray = F.normalize(ray, dim=1)
+    forward = torch.tensor([0.0, 0, 1], device=device).expand_as(ray)
+    axis = torch.cross(forward, ray, dim=1)
+    onto_ray = roma.rotvec_to_rotmat(axis / axis.norm(dim=1, keepdim=True).clamp(min=1e-9)
+                                     * torch.atan2(axis.norm(dim=1), ray[:, 2])[:, None])
+    frame = torch.eye(3, device=device).repeat(count, 1, 1)
+    frame[:, :2, :2] = turn
+    frame = frame @ onto_ray.transpose(1, 2)
+    joints_3d = torch.einsum("bij,bpj->bpi", frame, samples.joints_3d)
+    focal = focal / half
+    depth = joints_3d[..., 2:] * (focal / samples.distance)[:, None, None]
+    rotations = roma.rotvec_to_rotmat(samples.rotvec)
+    rotations = torch.cat([(frame @ rotations[:, 0])[:, None], rotations[:, 1:]], 1)
+
+    view = torch.randint(samples.landmarks.shape[1], (count,), device=device) if config else torch.zeros(count, dtype=int)
+    row = torch.arange(count, device=device)
+    seen, given = samples.landmarks[row, view.to(device)], samples.found[row, view.to(device)]
+    world = seen[..., 3:].clone()
+    world[..., :2] = torch.einsum("bij,bpj->bpi", turn, world[..., :2])
+    landmarks = torch.cat([to_crop(seen[..., :2]), seen[..., 2:3] / half[:, None, None], world * 10], 2)
+    if config:
+        noise = torch.randn_like(landmarks) * config.landmark_noise * torch.rand(count, 1, 1, device=device)
+        landmarks = landmarks + noise
+        given = given & (torch.rand(count, device=device) >= config.withhold)
+        images = recolor(images, config)
+    return Batch(images, torch.cat([to_crop(samples.joints_2d), depth], 2), joints_3d, rotations, samples.betas, focal,
+                 samples.trust, samples.exact, landmarks, given)
+
+
+def mirrored(batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
+    """Images, landmarks and given of the same hands seen in a mirror: left hands, which the network must not take."""
+    flip = torch.tensor([-1.0, 1, 1, -1, 1, 1], device=batch.images.device)
+    return batch.images.flip(3), batch.landmarks * flip, batch.given
+
+
+def recolor(images: Tensor, config: AugmentConfig) -> Tensor:
+    """Light, white balance, contrast, sharpness, noise, foreign amplitude spectra and patches, drawn for each image."""
+    count, device, strength = len(images), images.device, config.color
+    chance = lambda share: torch.rand(count, 1, 1, 1, device=device) < share  # noqa: E731
+    play = lambda width, channels=1: 1 + (torch.rand(count, channels, 1, 1, device=device) * 2 - 1) * width  # noqa: E731
+
+    if config.fourier:
+        other = images[torch.randperm(count, device=device)]
+        images = torch.where(chance(config.fourier), _mix_amplitudes(images, other), images)
+    images = (images / 255).clamp(0, 1)
+    images = images.clamp(min=1e-3) ** (play(0.35 * strength))
+    images = images * play(0.3 * strength) * play(0.12 * strength, 3)
+    middle = images.mean((2, 3), keepdim=True)
+    images = (images - middle) * play(0.3 * strength) + middle
+    grey = images.mean(1, keepdim=True)
+    images = grey + (images - grey) * torch.where(chance(0.05), 0.0, play(0.4 * strength))
+    soft = F.interpolate(F.avg_pool2d(images, 2), scale_factor=2, mode="bilinear", align_corners=False)
+    softer = F.interpolate(F.avg_pool2d(images, 4), scale_factor=4, mode="bilinear", align_corners=False)
+    images = torch.where(chance(0.2 * strength), torch.where(chance(0.3), softer, soft), images)
+    images = images + torch.randn_like(images) * (torch.rand(count, 1, 1, 1, device=device) * 0.05 * strength
+                                                  * chance(0.5))
+    if config.cutout:
+        images = torch.where(_patches(images, config.cutout), images.roll(1, 0), images)
+    return images.clamp(0, 1) * 255
+
+
+def _mix_amplitudes(images: Tensor, other: Tensor, reach: float = 0.05) -> Tensor:
+    """Images whose lowest frequencies have amplitudes between their own and another image's; phases stay."""
+    spectrum, foreign = torch.fft.rfft2(images), torch.fft.rfft2(other)
+    size = images.shape[2]
+    rows = torch.fft.fftfreq(size, device=images.device).abs()[:, None]
+    columns = torch.fft.rfftfreq(images.shape[3], device=images.device)[None]
+    low = ((rows < reach / 2) & (columns < reach / 2)).float() * torch.rand(len(images), 1, 1, 1, device=images.device)
+    amplitude = spectrum.abs() * (1 - low) + foreign.abs() * low
+    return torch.fft.irfft2(torch.polar(amplitude, spectrum.angle()), s=images.shape[2:]).clamp(0, 255)
+
+
+def _patches(images: Tensor, share: float) -> Tensor:
+    """(B, 1, S, S) bool: one rectangle in a `share` of the images."""
+    count, size, device = len(images), images.shape[2], images.device
+    extent = torch.rand(count, 2, 1, device=device) * 0.3 + 0.05
+    start = torch.rand(count, 2, 1, device=device) * 1.1 - 0.2
+    at = torch.arange(size, device=device) / size
+    inside = (at > start) & (at < start + extent)  # (B, 2, S)
+    patch = (inside[:, 0, :, None] & inside[:, 1, None, :])[:, None]
+    return patch & (torch.rand(count, 1, 1, 1, device=device) < share)

