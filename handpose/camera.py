@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-DEFAULT_FOV_DEG = 55.0  # across the longer side: between a phone's main camera (about 65) and a laptop's webcam (about 50)
+DEFAULT_FOV_DEG = 55.0  # across the longer side: between a phone's main camera (about 65) and a webcam (about 50)
 DIAGONAL_35MM = float(np.hypot(36.0, 24.0))  # mm; "35-mm equivalent" compares diagonals (CIPA DCG-001)
 
 
@@ -72,7 +72,7 @@ class Camera:
         says of the hand in the crop's frame, this turns into the photo's camera frame.
         """
         x, y, z = self.ray(pixel)
-        # Rodrigues for the axis (0, 0, 1) x ray = (-y, x, 0), which is short of nothing but ray = -z, behind the camera.
+        # Rodrigues for the axis (0, 0, 1) x ray = (-y, x, 0), undefined only behind the camera.
         return np.array([[1 - x * x / (1 + z), -x * y / (1 + z), x],
                          [-x * y / (1 + z), 1 - y * y / (1 + z), y],
                          [-x, -y, z]])
@@ -80,7 +80,7 @@ class Camera:
 
 @dataclass(frozen=True)
 class Crop:
-    """A square crop of an image: rotated, scaled, perhaps mirrored. `matrix` (2, 3) maps image pixels to crop pixels."""
+    """A square crop of an image: rotated, scaled, perhaps mirrored. `matrix` (2, 3): image pixels to crop pixels."""
     matrix: np.ndarray
     size: int
 

@@ -56,7 +56,7 @@ class HandEstimator:
         return cls(network, hand_model, PalmDetector.load(), LandmarkModel.load())
 
     def __call__(self, rgb: np.ndarray, camera: Camera | None = None) -> list[Hand]:
-        """The hands in an image (H, W, 3) uint8 RGB, upright; surest first. `camera` defaults to a usual field of view."""
+        """The hands in an image (H, W, 3) uint8 RGB, upright, surest first; `camera` defaults to a usual one."""
         height, width = rgb.shape[:2]
         camera = camera or Camera.of_photo(width, height)
         for thorough in (False, True):  # the second, harder look costs time and is only for photos that seem empty
@@ -83,9 +83,9 @@ class HandEstimator:
         images = torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2).float()
         points = torch.from_numpy(np.stack(points)).float() if use_landmarks else None
         estimate = self.network(images, points)
-        return [self._to_hand(camera, crop, landmarks.presence, *(part[row] for part in
-                              (estimate.joints, estimate.spread, estimate.rotations, estimate.betas, estimate.confidence)))
-                for row, (crop, landmarks) in enumerate(zip(crops, found, strict=True))]
+        parts = estimate.joints, estimate.spread, estimate.rotations, estimate.betas, estimate.confidence
+        return [self._to_hand(camera, crop, landmarks.presence, *answer)
+                for crop, landmarks, *answer in zip(crops, found, *parts, strict=True)]
 
     def _to_hand(self, camera: Camera, crop: Crop, presence: float, joints: torch.Tensor, spread: torch.Tensor,
                  rotations: torch.Tensor, betas: torch.Tensor, confidence: torch.Tensor) -> Hand:
@@ -100,7 +100,8 @@ class HandEstimator:
             pose = mirror_rotvec(pose)
             turn = turn @ np.diag([-1.0, 1, 1])
         turn = camera.rotation_to(crop.center) @ turn
-        pose[0] = roma.rotmat_to_rotvec(torch.from_numpy(turn) @ roma.rotvec_to_rotmat(torch.from_numpy(pose[0]).double()))
+        orientation = roma.rotvec_to_rotmat(torch.from_numpy(pose[0]).double())
+        pose[0] = roma.rotmat_to_rotvec(torch.from_numpy(turn) @ orientation)
         model = self.hand_models[side]
         rotvec = torch.from_numpy(pose.reshape(1, 48)).float()
         posed = model(rotvec[:, :3], rotvec[:, 3:], betas[None], torch.zeros(1, 3))
@@ -111,13 +112,14 @@ class HandEstimator:
         joints_2d = camera.project(joints_3d)
         return Hand(side=side, score=float(presence * confidence.sigmoid()),
                     box=np.concatenate([joints_2d.min(0), joints_2d.max(0)]), hand_model=model.name,
-                    joints_2d=joints_2d, joints_3d=joints_3d, vertices=posed.vertices[0].numpy() + transl, faces=model.faces,
+                    joints_2d=joints_2d, joints_3d=joints_3d,
+                    vertices=posed.vertices[0].numpy() + transl, faces=model.faces,
                     global_orient=pose[0].astype(float), hand_pose=pose[1:].reshape(45).astype(float),
                     betas=betas.numpy().astype(float), transl=transl)
 
 
 def landmarks_in_crop(landmarks: Landmarks, crop: Crop) -> np.ndarray:
-    """The network's landmark values (21, 6): u, v, depth in crop units, world points in the crop's frame in decimetres."""
+    """The network's landmark values (21, 6): u, v, depth in crop units; world points, crop's frame, decimetres."""
     half = crop.size / 2
     uv = (crop.to_crop(landmarks.points[:, :2]) + 0.5) / half - 1
     depth = landmarks.points[:, 2:] * crop.scale / half

@@ -1,6 +1,6 @@
 """The hand model: MANO parameters -> posed vertices and joints, differentiable.
 
-Linear blend skinning with shape and pose blend shapes as in MANO (Romero, Tzionas, Black: Embodied Hands, 2017, eq. 1-5).
+Linear blend skinning with shape and pose blend shapes as in MANO (Romero et al., Embodied Hands, 2017, eq. 1-5).
 The model file ships as `assets/open_hand.npz`; its keys are MANO's, so MANO's own arrays fit the same layer.
 """
 from __future__ import annotations
@@ -66,13 +66,13 @@ class HandModel(nn.Module):
         return cls(arrays, str(arrays.get("name", path.stem)))
 
     def left(self) -> HandModel:
-        """The mirror image (x -> -x, as MANO_LEFT is MANO_RIGHT's), triangles rewound so that normals point outwards."""
+        """The mirror image (x -> -x, as MANO_LEFT is MANO_RIGHT's), triangles wound to keep normals outwards."""
         flip = np.array([-1.0, 1, 1])
         arrays = {key: getattr(self, key).cpu().numpy() for key in ("J_regressor", "weights")}
         arrays |= {"v_template": self.v_template.cpu().numpy() * flip,
                    "shapedirs": self.shapedirs.cpu().numpy() * flip[:, None],
                    "joint_offsets": self.joint_offsets.cpu().numpy() * flip,
-                   # A mirrored rotation matrix is M R M: its (row, column) elements change sign as flip[row] * flip[column].
+                   # A mirrored rotation is M R M: element (row, column) changes sign as flip[row] * flip[column].
                    "posedirs": self.posedirs.cpu().numpy() * flip[:, None] * np.tile(np.outer(flip, flip).ravel(), 15),
                    "f": self.faces[:, ::-1], "tip_vertices": self.tip_vertices,
                    "kintree_table": np.array([self.parents, range(16)])}

@@ -7,7 +7,8 @@ whole crop and one query for each rotation answers in MANO's terms. Training wit
 set of weights runs with and without them.
 
 Crop units: the crop spans [-1, 1] right and down; depth is in the same unit, relative to the wrist, away from the
-camera. The crop's frame is that of a camera looking at the crop's middle, turned with the crop, mirrored for a left hand.
+camera. The crop's frame is that of a camera looking at the crop's middle, turned with the crop, mirrored for a left
+hand.
 """
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""ResNet feature extractors (He et al., Deep Residual Learning, 2016), their parameters named as torchvision names them.
+"""ResNet feature extractors (He et al., Deep Residual Learning, 2016), parameters named as torchvision names them.
 
 Written out because the page should start without torchvision, which must match torch's build to load at all, and
 because torchvision has no half-width ResNet-50.

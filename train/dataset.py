@@ -50,7 +50,8 @@ class Samples:
 
     @staticmethod
     def join(parts: list[Samples]) -> Samples:
-        return Samples(**{field.name: torch.cat([getattr(part, field.name) for part in parts]) for field in fields(Samples)})
+        return Samples(**{field.name: torch.cat([getattr(part, field.name) for part in parts])
+                          for field in fields(Samples)})
 
 
 def load_renders(folder: Path, landmarks: Path, size: int = 192) -> Samples:
@@ -75,7 +76,7 @@ def load_renders(folder: Path, landmarks: Path, size: int = 192) -> Samples:
 
 def load_photos(folder: Path, labels_file: Path, fits_file: Path, sets: list[str] | None = None,
                 size: int = 192) -> Samples:
-    """Photos of `folder` with the labels of `train.pseudo_label` and the fits of `train.fit_hands`; only `sets`' if given."""
+    """Photos of `folder`, only `sets`' if given, with the files of `train.pseudo_label` and `train.fit_hands`."""
     labels = load_labels(labels_file)
     with np.load(fits_file) as file:
         fits = {key: file[key] for key in file.files}
@@ -90,9 +91,13 @@ def load_photos(folder: Path, labels_file: Path, fits_file: Path, sets: list[str
     left = labels["side"] == "left"
     images[left] = images[left, :, ::-1]
     shift = np.zeros((len(left), 2))
-    shift[left, 0] = size - 1  # load_labels only negates x
-    pixels = lambda points: points[..., :2] * scale.reshape(-1, *[1] * (points.ndim - 1)) \
-        + shift.reshape(-1, *[1] * (points.ndim - 2), 2)  # noqa: E731
+    shift[left, 0] = size - scale[left]  # load_labels only negates x
+
+    def pixels(points: np.ndarray) -> np.ndarray:
+        """Points (N, ..., 2 or 3) of the files, in pixels of the scaled, perhaps mirrored images."""
+        factor, shifted = (values.reshape(len(left), *[1] * (points.ndim - 2), -1) for values in (scale, shift))
+        return (points[..., :2] + 0.5) * factor - 0.5 + shifted
+
     with torch.no_grad():
         joints = HandModel.load().joints_only()(*(torch.from_numpy(fits[key]) for key in
                                                   ("global_orient", "hand_pose", "betas", "transl"))).joints.numpy()
@@ -102,8 +107,8 @@ def load_photos(folder: Path, labels_file: Path, fits_file: Path, sets: list[str
     box = np.ptp(labels["points"][..., :2], axis=1).max(1)
     error = np.linalg.norm(points[..., :2] - labels["points"][:, None, :, :2], axis=3).mean(2) / box[:, None]
     return _samples(images, pixels(labels["points"]), joints - joints[:, :1], rotvec, fits["betas"],
-                    fits["focal"] * scale, pixels(fits["center"][:, None])[:, 0], joints[:, 0, 2], trust_of(labels), False,
-                    views, labels["view_world"], error < LOST_LANDMARKS)
+                    fits["focal"] * scale, pixels(fits["center"]), joints[:, 0, 2], trust_of(labels), False, views,
+                    labels["view_world"], error < LOST_LANDMARKS)
 
 
 def load_backgrounds(folders: list[Path], size: int = 192, each: int = 6, seed: int = 0) -> Tensor:
@@ -115,22 +120,24 @@ def load_backgrounds(folders: list[Path], size: int = 192, each: int = 6, seed: 
         for _ in range(each):
             side = int(min(photo.shape[:2]) * rng.uniform(0.2, 1))
             top, left = (rng.integers(0, extent - side + 1) for extent in photo.shape[:2])
-            crops.append(cv2.resize(photo[top:top + side, left:left + side], (size, size), interpolation=cv2.INTER_AREA))
+            crop = photo[top:top + side, left:left + side]
+            crops.append(cv2.resize(crop, (size, size), interpolation=cv2.INTER_AREA))
     if not crops:
         raise ValueError(f"No .jpg in {', '.join(map(str, folders))}; give folders of photos without hands.")
     return torch.from_numpy(np.stack(crops))
 
 
 def _read(paths: list[Path], size: int) -> tuple[np.ndarray, np.ndarray]:
-    """Square images scaled to (N, size, size, 3) RGB and the factors (N,). Pixel centres scale about the corner, nearly."""
+    """Square images scaled to (N, size, size, 3) RGB, and the factors (N,)."""
     images, scale = np.empty((len(paths), size, size, 3), np.uint8), np.empty(len(paths))
-    for row, path in enumerate(tqdm(paths, desc=f"reading {paths[0].parent.name}", unit="image", disable=len(paths) < 500)):
+    for row, path in enumerate(tqdm(paths, desc="reading", unit="image", disable=len(paths) < 500)):
         image = cv2.imread(str(path))
         if image is None:
             raise ValueError(f"{path} is missing or is no image; make or fetch it again.")
         scale[row] = size / image.shape[1]
         if image.shape[:2] != (size, size):
-            image = cv2.resize(image, (size, size), interpolation=cv2.INTER_AREA if scale[row] < 1 else cv2.INTER_LINEAR)
+            smooth = cv2.INTER_AREA if scale[row] < 1 else cv2.INTER_LINEAR
+            image = cv2.resize(image, (size, size), interpolation=smooth)
         images[row] = image[:, :, ::-1]
     return images, scale
 

@@ -27,7 +27,8 @@ FOCAL_PER_BOX = 4.0  # assumed focal length over the hand's box: an 0.15 m hand 
 KNUCKLE = ((-0.3, 0.3), (-0.45, 0.45), (-0.7, 1.7))
 MIDDLE = ((-0.05, 0.05), (-0.08, 0.08), (-0.15, 1.95))
 END = ((-0.05, 0.05), (-0.08, 0.08), (-0.45, 1.45))
-THUMB = ((-0.9, 0.9), (-1.0, 1.0), (-0.9, 0.9)), ((-0.5, 0.7), (-1.0, 0.6), (-0.5, 0.6)), ((-0.5, 0.8), (-1.5, 0.7), (-0.5, 0.6))
+THUMB = (((-0.9, 0.9), (-1.0, 1.0), (-0.9, 0.9)), ((-0.5, 0.7), (-1.0, 0.6), (-0.5, 0.6)),
+         ((-0.5, 0.8), (-1.5, 0.7), (-0.5, 0.6)))
 POSE_LIMITS = np.array([*(KNUCKLE, MIDDLE, END) * 4, *THUMB])  # (15, 3, 2)
 THUMB_AXIS = np.array([.36, -.91, .21])  # of its flexion
 
@@ -75,14 +76,15 @@ def fit(points: np.ndarray, world: np.ndarray, weight: np.ndarray, model: HandMo
     distance = FOCAL_PER_BOX * 0.15 * np.ones(len(points))
     transl = torch.as_tensor(np.column_stack([np.zeros((len(points), 2)), distance]), dtype=torch.float32)
     with torch.no_grad():  # the joints' middle on the box's middle
-        transl[:, :2] -= torch.einsum("nij,j->ni", torch.as_tensor(orientation, dtype=torch.float32), rest.mean(0))[:, :2]
+        transl[:, :2] -= (torch.as_tensor(orientation, dtype=torch.float32) @ rest.mean(0))[:, :2]
     transl.requires_grad_()
     offsets = skeleton.joint_offsets.clone().requires_grad_(learn_offsets)
     groups = [{"params": [turn, pose], "lr": 0.03}, {"params": [betas], "lr": 0.03}, {"params": [transl], "lr": 0.01}]
     if learn_offsets:
         groups.append({"params": [offsets], "lr": 0.001})
     optimizer = torch.optim.Adam(groups, betas=(0.9, 0.98))
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, [g["lr"] for g in groups], total_steps=steps, pct_start=0.1)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, [group["lr"] for group in groups], total_steps=steps,
+                                                   pct_start=0.1)
     limits = torch.as_tensor(POSE_LIMITS, dtype=torch.float32)
 
     def posed() -> tuple[Tensor, Tensor]:
@@ -100,7 +102,8 @@ def fit(points: np.ndarray, world: np.ndarray, weight: np.ndarray, model: HandMo
                                                   reduction="none").sum(2) / 0.01
         beyond = (limits[..., 0] - pose).clamp(min=0) + (pose - limits[..., 1]).clamp(min=0)
         flexion = pose[:, :12, 2].reshape(-1, 4, 3)
-        prior = (10 * beyond.square().sum((1, 2)) + 0.02 * pose[:, :12, 1].square().sum(1) + 0.03 * pose[:, 12:].square().sum((1, 2))
+        prior = (10 * beyond.square().sum((1, 2)) + 0.02 * pose[:, :12, 1].square().sum(1)
+                 + 0.03 * pose[:, 12:].square().sum((1, 2))
                  + 0.02 * (flexion[..., 2] - 0.6 * flexion[..., 1]).square().sum(1) + 0.02 * betas.square().sum(1))
         loss = ((20 * error_2d + 10 * world_weight * error_3d) * trust).mean(1) + prior
         loss = loss.sum() + (len(points) * 1e4 * offsets.square().mean() if learn_offsets else 0)
@@ -117,11 +120,12 @@ def fit(points: np.ndarray, world: np.ndarray, weight: np.ndarray, model: HandMo
                 "hand_pose": pose.reshape(-1, 45).numpy(), "betas": betas.numpy(), "transl": transl.numpy(),
                 "focal": FOCAL_PER_BOX * box, "center": (low + high) / 2,
                 "residual_2d": (projected - goal_2d).norm(dim=2).mean(1).numpy(),
-                "residual_world": (joints - moved).norm(dim=2).mean(1).numpy(), "joint_offsets": offsets.detach().numpy()}
+                "residual_world": (joints - moved).norm(dim=2).mean(1).numpy(),
+                "joint_offsets": offsets.detach().numpy()}
 
 
 def load_labels(path: Path) -> dict[str, np.ndarray]:
-    """`train.pseudo_label`'s file with every hand turned into a right one: x of points and world mirrored for the left."""
+    """`train.pseudo_label`'s file with every hand turned into a right one: for the left, x is negated."""
     with np.load(path) as file:
         labels = {key: file[key] for key in file.files}
     left = labels["side"] == "left"
@@ -141,7 +145,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--steps", type=int, default=400)
     parser.add_argument("--learn-offsets", type=Path, metavar="JSON",
-                        help="also learn the joint convention of the labels from those the views agree on, and write it")
+                        help="also learn the labels' joint convention from those that all views agree on, and write it")
     args = parser.parse_args()
     labels, model = load_labels(args.labels), HandModel.load()
     trust = trust_of(labels)

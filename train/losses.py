@@ -37,7 +37,7 @@ class HandLoss:
         self.weights, self.skeleton = weights, hand_model.joints_only()
 
     def __call__(self, estimate: Estimate, batch: Batch, confidence: Tensor, holds_hand: Tensor) -> tuple[Tensor, dict]:
-        """`estimate` of the batch's hands; `confidence` (N,) logits and `holds_hand` (N,) 0..1 also of crops without."""
+        """`estimate` of the batch's hands; `confidence` (N,) logits, `holds_hand` (N,) 0..1: crops without, too."""
         goal, trust = batch.joints, batch.trust
         sure = torch.where(batch.exact, 1.0, self.weights.fitted_3d)
         by_point = lambda error: (error * trust).mean()  # noqa: E731

@@ -7,7 +7,7 @@ from handpose.skeleton import BONES, PALM_JOINTS
 
 
 def procrustes(points: np.ndarray, goal: np.ndarray) -> np.ndarray:
-    """`points` (..., P, 3) moved onto `goal` by the best similarity: rotation without reflection, scale, translation."""
+    """`points` (..., P, 3) moved onto `goal` by the best similarity, without reflection."""
     a, b = points - points.mean(-2, keepdims=True), goal - goal.mean(-2, keepdims=True)
     u, s, vt = np.linalg.svd(a.swapaxes(-1, -2) @ b)
     sign = np.ones(s.shape)

@@ -91,7 +91,8 @@ class Trainer:
             network.load_state_dict(HandNetwork.load(recipe.start_from).state_dict())
         elif recipe.warm_start:
             calibration = self.sources[-1].take(torch.arange(min(64, len(self.sources[-1]))))
-            warm_start(network, Path(recipe.warm_start), make_batch(calibration, recipe.network.input_size, None).images.cpu())
+            images = make_batch(calibration, recipe.network.input_size, None).images.cpu()
+            warm_start(network, Path(recipe.warm_start), images)
         network = network.to(memory_format=torch.channels_last)
         self.average = copy.deepcopy(network).to(fabric.device).eval().requires_grad_(False)
         backbone = {id(p) for p in network.backbone.parameters()}
@@ -105,7 +106,9 @@ class Trainer:
 
     def _rate_at(self, step: int) -> float:
         warm, steps = self.recipe.warm_up, self.recipe.steps
-        return (step + 1) / warm if step < warm else 0.02 + 0.98 * (1 + np.cos(np.pi * (step - warm) / (steps - warm))) / 2
+        if step < warm:
+            return (step + 1) / warm
+        return 0.02 + 0.98 * (1 + np.cos(np.pi * (step - warm) / (steps - warm))) / 2
 
     def train(self) -> None:
         recipe, started = self.recipe, time.monotonic()
@@ -153,7 +156,7 @@ class Trainer:
         if self.backgrounds is not None and empty:
             places = self.backgrounds[torch.randint(len(self.backgrounds), (empty,))].permute(0, 3, 1, 2).float()
             images.append(torch.nn.functional.interpolate(places, size=(size, size), mode="bilinear"))
-            borrowed = torch.randperm(count)[:empty]  # what a landmark model says of no hand looks like a hand all the same
+            borrowed = torch.randperm(count)[:empty]  # a landmark model's answer looks like a hand even where none is
             landmarks.append(batch.landmarks[borrowed])
             given.append(batch.given[borrowed])
         images, landmarks, given = (torch.cat(part) for part in (images, landmarks, given))
@@ -186,7 +189,8 @@ class Trainer:
                 scores = evaluate_samples(self.average, samples, self.loss.skeleton, given)
                 name_of = f"{name}/{'landmarks' if given else 'image'}"
                 self.fabric.log_dict({f"{name_of}/{key}": value for key, value in scores.items()}, self.step)
-                self.fabric.print(f"step {self.step} {name_of}: " + ", ".join(f"{k} {v:.3f}" for k, v in scores.items()))
+                listed = ", ".join(f"{key} {value:.3f}" for key, value in scores.items())
+                self.fabric.print(f"step {self.step} {name_of}: {listed}")
 
     def save(self) -> None:
         """The state to resume from and the averaged weights, each whole or not at all."""
@@ -228,14 +232,16 @@ def load_sources(data: DataConfig, device: torch.device) -> tuple[list[Samples],
 
 
 @torch.no_grad()
-def evaluate_samples(network: HandNetwork, samples: Samples, skeleton: HandModel, with_landmarks: bool) -> dict[str, float]:
+def evaluate_samples(network: HandNetwork, samples: Samples, skeleton: HandModel,
+                     with_landmarks: bool) -> dict[str, float]:
     """Mean errors (train.metrics) of the network's hands, posed but not placed: 2D is that of its 2.5D joints."""
     found = []
     for start in range(0, len(samples), 128):
         batch = make_batch(samples.take(slice(start, start + 128)), network.config.input_size, None)
         estimate = network(batch.images, batch.landmarks, batch.given & with_landmarks)
         posed = skeleton.pose(estimate.rotations, estimate.betas, torch.zeros_like(batch.joints_3d[:, 0])).joints
-        found.append([x.cpu().numpy() for x in (posed, batch.joints_3d, estimate.joints[..., :2], batch.joints[..., :2])])
+        pairs = posed, batch.joints_3d, estimate.joints[..., :2], batch.joints[..., :2]
+        found.append([values.cpu().numpy() for values in pairs])
     joints, goal, uv, goal_uv = (np.concatenate(part) for part in zip(*found, strict=True))
     return {"pa_mpjpe_mm": pa_mpjpe(joints, goal).mean(), "root_relative_mm": root_relative(joints, goal).mean(),
             "error_2d": error_2d(uv, goal_uv).mean()}

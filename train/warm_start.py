@@ -28,7 +28,8 @@ def read_convolutions(path: Path) -> list[tuple[Tensor, Tensor]]:
     else:
         graph = onnx.load(str(path)).graph
     values = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
-    return [tuple(torch.tensor(values[name]) for name in node.input[1:3]) for node in graph.node if node.op_type == "Conv"]
+    return [tuple(torch.tensor(values[name]) for name in node.input[1:3])
+            for node in graph.node if node.op_type == "Conv"]
 
 
 def warm_start(network: HandNetwork, path: Path, images: Tensor) -> None:

@@ -1,0 +1,137 @@
+"""The files that a photo's hands become: JSON, a mesh to look at, arrays to compute with, a picture.
+
+JSON and `.npz` are in the photo's camera frame (x right, y down, z away; metres). Mesh files of every kind are in
+glTF's frame (x right, y up, z towards the viewer; metres), the camera still at the origin: a viewer shows the hands
+upright and from where the photo was taken, and several hands keep their true places.
+
+A file appears whole or not at all: it is written under a temporary name in the same folder, then renamed.
+"""
+from __future__ import annotations
+
+import io
+import json
+import os
+import uuid
+from pathlib import Path
+
+import numpy as np
+import trimesh
+from PIL import Image
+from trimesh.visual.material import PBRMaterial
+
+from .camera import Camera
+from .hand import Hand, result_to_dict
+from .palette import HAND_COLORS
+
+MESH_KINDS = ("glb", "obj", "ply")
+CAMERA_TO_GLTF = np.diag([1.0, -1.0, -1.0])  # half a turn about x
+SRGB_GAMMA = 2.2  # glTF's material colours are linear light; vertex colours of OBJ and PLY are sRGB by custom
+
+
+def write_json(path: str | os.PathLike, image: str, width: int, height: int, camera: Camera, hands: list[Hand]) -> None:
+    """Writes a photo's result as JSON; `image` is the name that it gives the photo. Raises OSError."""
+    _write(path, json.dumps(result_to_dict(image, width, height, camera, hands), allow_nan=False).encode())
+
+
+def write_mesh(path: str | os.PathLike, hands: list[Hand]) -> None:
+    """Writes all hands as one mesh file: `.glb`, `.obj` or `.ply`, by the path's suffix. See the module for the frame.
+
+    GLB holds one named object with a skin material per hand; OBJ one object per hand and PLY a single mesh, both with
+    colours at the vertices. All have vertex normals. Raises ValueError for no hands or another suffix, and OSError.
+    """
+    _write(path, mesh_bytes(hands, Path(path).suffix.lstrip(".").lower()))
+
+
+def mesh_bytes(hands: list[Hand], kind: str) -> bytes:
+    """The content of a mesh file of a kind "glb", "obj" or "ply" (see `write_mesh`)."""
+    if kind not in MESH_KINDS:
+        raise ValueError(f"A mesh file is one of {', '.join(MESH_KINDS)}, not {kind!r}.")
+    if not hands:
+        raise ValueError("Without a hand there is no mesh to write: check for an empty result first.")
+    meshes = {f"hand{number}_{hand.side}": _mesh(hand, kind) for number, hand in enumerate(hands)}
+    if kind == "ply":
+        return trimesh.util.concatenate(list(meshes.values())).export(file_type="ply", vertex_normal=True)
+    content = trimesh.Scene(meshes).export(file_type=kind, include_normals=True)
+    return content.encode() if isinstance(content, str) else content
+
+
+def _mesh(hand: Hand, kind: str) -> trimesh.Trimesh:
+    mesh = trimesh.Trimesh(hand.vertices @ CAMERA_TO_GLTF, hand.faces, process=False)
+    color = np.array(HAND_COLORS[hand.side]) / 255
+    if kind == "glb":  # two-sided, for the mesh is open at the wrist and its inside shows
+        skin = PBRMaterial("skin", baseColorFactor=(*color ** SRGB_GAMMA, 1.0), metallicFactor=0.0,
+                           roughnessFactor=0.6, doubleSided=True)
+        mesh.visual = trimesh.visual.TextureVisuals(material=skin)
+    else:
+        mesh.visual.vertex_colors = np.tile((*color, 1.0), (len(mesh.vertices), 1))
+    return mesh
+
+
+def write_npz(path: str | os.PathLike, camera: Camera, hands: list[Hand]) -> None:
+    """Writes the hands as arrays, the first axis running over the N hands. Raises OSError.
+
+    side, hand_model (N,) strings; score (N,); box (N, 4); joints_2d (N, 21, 2) pixels; joints_3d (N, 21, 3) and
+    vertices (N, V, 3), metres, camera frame; faces (N, F, 3), those of left hands wound the other way;
+    intrinsics (3, 3), K. The parameters have the names and shapes that smplx.MANO(flat_hand_mean=True, use_pca=False)
+    takes: global_orient (N, 3), hand_pose (N, 45), betas (N, 10), transl (N, 3); left_hand_pose and right_hand_pose
+    (.., 45) are the rows of hand_pose of that side, as smplx.SMPLX takes them.
+    """
+    def stack(name: str, *empty: int) -> np.ndarray:
+        return np.stack([getattr(hand, name) for hand in hands]) if hands else np.zeros((0, *empty))
+
+    side, hand_pose = np.array([hand.side for hand in hands], "U5"), stack("hand_pose", 45)
+    buffer = io.BytesIO()
+    np.savez_compressed(
+        buffer, side=side, hand_model=np.array([hand.hand_model for hand in hands], str),
+        score=np.array([hand.score for hand in hands], float), box=stack("box", 4),
+        joints_2d=stack("joints_2d", 21, 2), joints_3d=stack("joints_3d", 21, 3), vertices=stack("vertices", 0, 3),
+        faces=stack("faces", 0, 3).astype(np.int32), intrinsics=camera.matrix,
+        global_orient=stack("global_orient", 3), hand_pose=hand_pose, betas=stack("betas", 10),
+        transl=stack("transl", 3), left_hand_pose=hand_pose[side == "left"], right_hand_pose=hand_pose[side == "right"])
+    _write(path, buffer.getvalue())
+
+
+def write_picture(path: str | os.PathLike, rgb: np.ndarray) -> None:
+    """Writes an image (H, W, 3) uint8 as JPEG or PNG, by the path's suffix. Raises OSError."""
+    kind = {".jpg": "JPEG", ".jpeg": "JPEG", ".png": "PNG"}[Path(path).suffix.lower()]
+    buffer = io.BytesIO()
+    Image.fromarray(rgb).save(buffer, kind, **({"quality": 90} if kind == "JPEG" else {}))
+    _write(path, buffer.getvalue())
+
+
+def save_result(folder: str | os.PathLike, stem: str, image: str, width: int, height: int, camera: Camera,
+                hands: list[Hand], *, overlay: np.ndarray | None = None, mesh: str | None = "glb",
+                npz: bool = False) -> None:
+    """Writes all files of one photo, `folder/stem.*`, making folders as needed.
+
+    `.overlay.jpg` where an overlay is given, a mesh of kind `mesh` where there are hands, `.npz` on demand, and `.json`
+    last: where it lies, the others do too. `image` is the photo's name in the JSON. Where there is no hand, the mesh of
+    an earlier run is removed. Raises OSError.
+    """
+    base = Path(folder) / stem
+    base.parent.mkdir(parents=True, exist_ok=True)
+
+    def file(suffix: str) -> Path:  # not with_suffix, which would cut the stem at its last dot
+        return base.with_name(base.name + suffix)
+
+    if overlay is not None:
+        write_picture(file(".overlay.jpg"), overlay)
+    if mesh and hands:
+        write_mesh(file(f".{mesh}"), hands)
+    elif mesh:
+        file(f".{mesh}").unlink(missing_ok=True)
+    if npz:
+        write_npz(file(".npz"), camera, hands)
+    write_json(file(".json"), image, width, height, camera, hands)
+
+
+def _write(path: str | os.PathLike, content: bytes) -> None:
+    """Writes a file so that nobody ever finds half of it, whatever happens."""
+    path = Path(path)
+    temporary = path.with_name(f".{uuid.uuid4().hex}.tmp")
+    try:
+        temporary.write_bytes(content)
+        os.replace(temporary, path)
+    except BaseException:  # Ctrl-C too
+        temporary.unlink(missing_ok=True)
+        raise

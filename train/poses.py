@@ -1,0 +1,107 @@
+"""Hand poses, shapes and viewpoints to render: real ones from a bank, widened by interpolation and noise."""
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import roma
+import torch
+
+FINGER_CHAINS = tuple(tuple(range(1 + 4 * finger, 5 + 4 * finger)) for finger in range(5))
+
+
+@dataclass(frozen=True)
+class PoseBank:
+    """Poses to draw from: axis-angle relative to the flat rest pose, hand_pose (N, 45), global_orient (N, 3)."""
+    hand_pose: np.ndarray
+    global_orient: np.ndarray
+    low: np.ndarray  # (45,) what no drawn pose goes below
+    high: np.ndarray
+
+    @classmethod
+    def of(cls, hand_pose: np.ndarray, global_orient: np.ndarray) -> PoseBank:
+        """A bank whose limits are what all but the outermost of its own poses keep, a tenth wider."""
+        low, high = np.percentile(hand_pose, [.3, 99.7], axis=0)
+        margin = .1 * (high - low) + .02
+        return cls(np.float32(hand_pose), np.float32(global_orient), low - margin, high + margin)
+
+    @classmethod
+    def load(cls, path: str | Path) -> PoseBank:
+        """Reads `hand_pose` and `global_orient` from an `.npz`. Raises FileNotFoundError or ValueError."""
+        if not Path(path).is_file():
+            raise FileNotFoundError(f"No pose bank at {path}; `python -m train.fit_hands` makes one from photos.")
+        with np.load(path, allow_pickle=False) as file:
+            missing = {"hand_pose", "global_orient"} - set(file.files)
+            if missing:
+                raise ValueError(f"The pose bank {path} lacks {', '.join(sorted(missing))}.")
+            return cls.of(file["hand_pose"], file["global_orient"])
+
+    @classmethod
+    def invented(cls, count: int = 2000, seed: int = 0) -> PoseBank:
+        """Made-up poses where there are no real ones: each finger straight to curled, fingers alike and not."""
+        rng = np.random.default_rng(seed)
+        pose = rng.normal(0, .05, (count, 15, 3))
+        together = rng.beta(.5, .6, (count, 1))
+        curl = np.where(rng.random((count, 5)) < .5, together, rng.beta(.4, .6, (count, 5)))
+        for finger in range(4):  # bending a finger is a turn about +z
+            pose[:, 3 * finger:3 * finger + 3, 2] += curl[:, finger, None] * [1.3, 1.6, 1.0]
+            pose[:, 3 * finger, 1] += rng.normal(0, .12, count)
+        flexion = np.array([.36, -.91, .21])
+        pose[:, 12:] += (curl[:, 4, None] * [.3, .6, .9])[..., None] * flexion
+        return cls.of(pose.reshape(count, 45), random_rotations(rng, count))
+
+    def draw(self, rng: np.random.Generator, count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """global_orient (count, 3), hand_pose (count, 45), betas (count, 10).
+
+        A pose is one of the bank's or lies between two of them, with noise. Three in five are seen about as their real
+        hand was, the others from anywhere.
+        """
+        first, second = rng.integers(len(self.hand_pose), size=(2, count))
+        way = np.where(rng.random(count) < .3, 0, rng.uniform(0, .7, count))
+        ends = [torch.from_numpy(self.hand_pose[k].reshape(count, 15, 3)) for k in (first, second)]
+        steps = torch.from_numpy(way.astype(np.float32))
+        rotation = torch.stack([roma.unitquat_slerp(roma.rotvec_to_unitquat(ends[0][k]),
+                                                    roma.rotvec_to_unitquat(ends[1][k]), steps[k], shortest_arc=True)
+                                for k in range(count)])
+        pose = roma.unitquat_to_rotvec(rotation).numpy().reshape(count, 45)
+        pose = pose + rng.normal(size=(count, 45)) * rng.choice([.02, .06, .12], (count, 1))
+        near = roma.rotvec_composition([torch.from_numpy(rng.normal(0, .3, (count, 3)).astype(np.float32)),
+                                        torch.from_numpy(self.global_orient[first])]).numpy()
+        orient = np.where(rng.random((count, 1)) < .6, near, random_rotations(rng, count))
+        betas = np.clip(rng.normal(size=(count, 10)), -2.5, 2.5)
+        return (orient.astype(np.float32), np.clip(pose, self.low, self.high).astype(np.float32),
+                betas.astype(np.float32))
+
+
+def random_rotations(rng: np.random.Generator, count: int) -> np.ndarray:
+    """Axis-angle (count, 3) of rotations that are uniform over all."""
+    quaternion = rng.normal(size=(count, 4))
+    quaternion /= np.linalg.norm(quaternion, axis=1, keepdims=True)
+    return roma.unitquat_to_rotvec(torch.from_numpy(quaternion)).numpy()
+
+
+def collides(joints: np.ndarray, clearance: float = .010) -> np.ndarray:
+    """Whether fingers run through each other or through the palm, (B,), from joints (B, 21, 3) metres.
+
+    Points along the bones of two fingers must be `clearance` apart, about two thirds of a finger's thickness; the
+    first phalanges of neighbours may be as close as they like.
+    """
+    t = np.linspace(0, 1, 4)[:, None]
+    points, finger, phalanx = [], [], []
+    for number, chain in enumerate(FINGER_CHAINS):
+        for step, (a, b) in enumerate(zip(chain[:-1], chain[1:], strict=True)):
+            points.append(joints[:, a, None] * (1 - t) + joints[:, b, None] * t)
+            finger += [number] * 4
+            phalanx += [step] * 4
+    for number, knuckle in enumerate((5, 9, 13, 17), 10):  # the palm's bones, without their ends
+        s = np.array([.45, .6, .75])[:, None]
+        points.append(joints[:, 0, None] * (1 - s) + joints[:, knuckle, None] * s)
+        finger += [number] * 3
+        phalanx += [-1] * 3
+    points, finger, phalanx = np.concatenate(points, 1), np.array(finger), np.array(phalanx)
+    free = phalanx >= 1
+    pairs = (finger[:, None] != finger) & free[:, None] & (free | (finger >= 10) | (phalanx == 0))
+    pairs &= ~((finger == 0)[:, None] & (finger >= 10) & (phalanx[:, None] < 2))  # the thumb's base is of the palm
+    a, b = np.nonzero(pairs)
+    return (np.linalg.norm(points[:, a] - points[:, b], axis=-1) < clearance).any(1)

@@ -1,0 +1,222 @@
+"""Renders training images of right hands in FreiHAND's layout, with exact labels.
+
+    python -m train.synthesize OUT --poses BANK.npz --backgrounds DIR [DIR ...] --count 100000 --workers 16
+
+Image k depends on the seed and k alone: any number of workers, in any order, makes the same files, and a run that was
+stopped goes on where it was. OUT/labels.npz is what training reads; the JSON files are FreiHAND's. Of N images it has
+
+    global_orient (N, 3), hand_pose (N, 45), betas (N, 10), transl (N, 3)   the hand model's parameters, camera frame
+    K (N, 3, 3), joints (N, 21, 3), joints_2d (N, 21, 2)                    metres, pixels
+    tone (N,)        skin, 0 very light .. 5 dark (Chardon's groups of the individual typology angle)
+    view_angle (N,)  degrees between the palm's normal and the direction to the camera: 0 looks into the palm
+    occluded (N,)    share of the hand's silhouette that something else hides, its own arm included
+"""
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import os
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from functools import cache
+from multiprocessing import get_context
+from pathlib import Path
+
+import cv2
+import numpy as np
+import roma
+import torch
+from tqdm import tqdm
+
+from handpose.hand_model import OPEN_HAND, HandModel
+from handpose.skeleton import PALM_JOINTS
+
+from .poses import PoseBank, collides
+from .props import Photos
+from .scene import PosedHand, Studio, place_in_view
+from .shading import project
+
+CANDIDATES = 4  # poses tried until one does not run through itself
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a run makes. `poses` None stands for invented poses; `shard` images are made, and skipped if done, together.
+    """
+    out: str
+    poses: str | None
+    backgrounds: tuple[str, ...]
+    count: int
+    size: int = 192
+    seed: int = 0
+    hand_model: str = str(OPEN_HAND)
+    shard: int = 64
+
+
+@cache
+def _tools(job: Job) -> tuple[HandModel, PoseBank, Studio]:
+    torch.set_num_threads(1)
+    cv2.setNumThreads(1)
+    model = HandModel.load(job.hand_model)
+    rest = model(*(torch.zeros(1, n) for n in (3, 45, 10, 3)))
+    bank = PoseBank.load(job.poses) if job.poses else PoseBank.invented()
+    return model, bank, Studio(model, rest.vertices[0].numpy(), rest.joints[0].numpy(), Photos(job.backgrounds))
+
+
+@torch.inference_mode()
+def make_shard(job: Job, shard: int) -> str:
+    """Makes the shard's images, masks and labels; returns the labels' path. A finished shard is left as it is."""
+    path = Path(job.out, "shards", f"{shard:06d}.npz")
+    indices = range(shard * job.shard, min((shard + 1) * job.shard, job.count))
+    if path.is_file():
+        with np.load(path) as done:
+            if len(done["focal"]) == len(indices):
+                return str(path)
+    model, bank, studio = _tools(job)
+    generators = [np.random.default_rng([job.seed, index]) for index in indices]
+    drawn = [bank.draw(rng, CANDIDATES + 1) for rng in generators]
+    orient, pose, betas = (np.concatenate(part) for part in zip(*drawn, strict=True))
+    # Always full batches: how a sum is rounded may depend on the batch, and files must not.
+    batch = [np.resize(a, (job.shard * (CANDIDATES + 1), a.shape[1])) for a in (orient, pose, betas)]
+    posed = model(*map(torch.from_numpy, batch), torch.zeros(len(batch[0]), 3))
+    vertices, joints = posed.vertices.numpy(), posed.joints.numpy()
+    rotation = roma.rotvec_to_rotmat(torch.from_numpy(orient)).numpy()
+    bad = collides(joints[:len(orient)]).reshape(-1, CANDIDATES + 1)
+    labels = []
+    for row, (index, rng) in enumerate(zip(indices, generators, strict=True)):
+        first = row * (CANDIDATES + 1)
+        chosen = first + int(bad[row, :CANDIDATES].argmin())
+        hand = PosedHand(vertices[chosen], joints[chosen], rotation[chosen])
+        focal, shift = place_in_view(rng, hand.joints, job.size)
+        hand = hand.moved(shift)
+        other = None
+        if rng.random() < .1:
+            k = first + CANDIDATES
+            other = _beside(rng, hand, PosedHand(vertices[k], joints[k], rotation[k]))
+        rendering = studio.render(rng, hand, focal, job.size, other)
+        _write_jpeg(Path(job.out, "training", "rgb", f"{index:08d}.jpg"), rendering.image[..., ::-1],
+                    int(rng.integers(55, 96)))
+        _write_jpeg(Path(job.out, "training", "mask", f"{index:08d}.jpg"), rendering.mask, 95)
+        to_camera = -hand.joints[list(PALM_JOINTS)].mean(0)
+        labels.append({
+            "global_orient": orient[chosen], "hand_pose": pose[chosen], "betas": betas[chosen], "transl": shift,
+            "focal": focal, "joints": hand.joints, "joints_2d": project(hand.joints, focal, job.size)[:, :2],
+            "tone": rendering.tone, "occluded": rendering.occluded,
+            "view_angle": np.degrees(np.arccos(-hand.rotation[:, 1] @ to_camera / np.linalg.norm(to_camera)))})
+    columns = {key: np.array([label[key] for label in labels]) for key in labels[0]}
+    columns = {key: value.astype(np.float32) if value.dtype.kind == "f" else value for key, value in columns.items()}
+    _replace(path, lambda file: np.savez(file, **columns))
+    return str(path)
+
+
+def _beside(rng: np.random.Generator, hand: PosedHand, other: PosedHand) -> PosedHand:
+    """A left hand (the other one mirrored) near this one, on any side of it, mostly farther from the camera."""
+    flip = np.array([-1.0, 1, 1])
+    mirrored = PosedHand(other.vertices * flip, other.joints * flip, other.rotation * np.outer(flip, flip))
+    away = rng.normal(size=2)
+    away *= rng.uniform(.08, .2) / np.linalg.norm(away)
+    middle = hand.joints.mean(0)
+    place = middle + [*away, rng.normal(.05, .05)]
+    place[2] = max(place[2], .7 * middle[2])
+    return mirrored.moved(place - mirrored.joints.mean(0))
+
+
+def _write_jpeg(path: Path, bgr: np.ndarray, quality: int) -> None:
+    done, data = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, quality])
+    assert done
+    _replace(path, lambda file: file.write(data.tobytes()))
+
+
+def _replace(path: Path, write) -> None:
+    """Writes a file under a temporary name first, so that it is there whole or not at all."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    with open(temporary, "wb") as file:
+        write(file)
+    os.replace(temporary, path)
+
+
+def synthesize(job: Job, workers: int = 1, progress: bool = True) -> Path:
+    """Makes what of the job is not yet there; returns the path of labels.npz."""
+    out = Path(job.out)
+    for folder in ("training/rgb", "training/mask", "shards"):
+        (out / folder).mkdir(parents=True, exist_ok=True)
+    _claim(job)
+    shards = range(-(-job.count // job.shard))
+    show = tqdm(total=job.count, unit="image", disable=not progress)
+    paths = []
+    with show:
+        if workers <= 1:
+            for shard in shards:
+                paths.append(make_shard(job, shard))
+                show.update(min(job.shard, job.count - shard * job.shard))
+        else:
+            with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+                for shard, path in zip(shards, pool.map(make_shard, [job] * len(shards), shards), strict=True):
+                    paths.append(path)
+                    show.update(min(job.shard, job.count - shard * job.shard))
+    return _gather(job, paths)
+
+
+def _claim(job: Job) -> None:
+    """Notes in the folder what it is made from, and refuses one made from something else. More images may be added.
+
+    Raises FileNotFoundError or ValueError where the hand model, the poses or the photos are not there or not right.
+    """
+    HandModel.load(job.hand_model)
+    photos = Photos(job.backgrounds)
+    if job.poses:
+        PoseBank.load(job.poses)
+    mine = {"hand model": _digest(job.hand_model), "poses": _digest(job.poses) if job.poses else "invented",
+            "backgrounds": [f"{path.name} {path.stat().st_size}" for path in photos.paths],
+            "size": job.size, "seed": job.seed, "shard": job.shard}
+    note = Path(job.out, "made_from.json")
+    if note.is_file() and (theirs := json.loads(note.read_text())) != mine:
+        differ = ", ".join(key for key in mine if mine[key] != theirs.get(key))
+        raise ValueError(f"{job.out} holds images of another run (other {differ}); name another folder.")
+    _replace(note, lambda file: file.write(json.dumps(mine, indent=1).encode()))
+
+
+def _digest(path: str) -> str:
+    return hashlib.sha256(Path(path).read_bytes()).hexdigest()
+
+
+def _gather(job: Job, paths: list[str]) -> Path:
+    """labels.npz and FreiHAND's JSON files from the shards."""
+    parts = [dict(np.load(path)) for path in paths]
+    labels = {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
+    middle = (job.size - 1) / 2
+    labels["K"] = np.zeros((job.count, 3, 3), np.float32)
+    labels["K"][:, 0, 0] = labels["K"][:, 1, 1] = labels.pop("focal")
+    labels["K"][:, :2, 2], labels["K"][:, 2, 2] = middle, 1
+    # FreiHAND's 61 numbers: pose 48, shape 10, root u v and the scale (metres from wrist ... middle knuckle's bone).
+    scale = np.linalg.norm(labels["joints"][:, 10] - labels["joints"][:, 9], axis=1)
+    mano = np.concatenate([labels["global_orient"], labels["hand_pose"], labels["betas"], labels["joints_2d"][:, 0],
+                           scale[:, None]], 1)
+    out = Path(job.out)
+    for name, value in (("K", labels["K"]), ("mano", mano[:, None]), ("xyz", labels["joints"]), ("scale", scale)):
+        text = json.dumps(value.astype(float).round(6).tolist())
+        _replace(out / f"training_{name}.json", lambda file, text=text: file.write(text.encode()))
+    _replace(out / "labels.npz", lambda file: np.savez(file, **labels))
+    return out / "labels.npz"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("out", help="folder to write to")
+    parser.add_argument("--poses", help="pose bank (.npz with hand_pose and global_orient); invented poses without it")
+    parser.add_argument("--backgrounds", nargs="+", required=True, help="folders of photos without hands")
+    parser.add_argument("--count", type=int, default=100_000)
+    parser.add_argument("--size", type=int, default=192, help="pixels a side")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
+    args = parser.parse_args()
+    job = Job(args.out, args.poses, tuple(args.backgrounds), args.count, args.size, args.seed)
+    try:
+        print(synthesize(job, args.workers))
+    except (FileNotFoundError, ValueError) as error:
+        parser.exit(1, f"{error}\n")
+
+
+if __name__ == "__main__":
+    main()
