@@ -114,15 +114,22 @@ class Crop:
 
     def warp(self, rgb: np.ndarray) -> np.ndarray:
         """The crop's pixels, (size, size, 3) uint8; black outside the image."""
-        if self.scale < 0.5:  # shrink first: bilinear sampling alone would alias
-            shrink = 0.5 / self.scale
-            small = cv2.resize(rgb, None, fx=1 / shrink, fy=1 / shrink, interpolation=cv2.INTER_AREA)
-            sx, sy = rgb.shape[1] / small.shape[1], rgb.shape[0] / small.shape[0]
-            # small pixel p stands over image pixel (p + .5) * s - .5
-            linear = self.matrix[:, :2] * [sx, sy]
-            offset = self.matrix[:, 2] + self.matrix[:, :2] @ [(sx - 1) / 2, (sy - 1) / 2]
-            return cv2.warpAffine(small, np.column_stack([linear, offset]), (self.size, self.size))
-        return cv2.warpAffine(rgb, self.matrix, (self.size, self.size))
+        if self.scale >= 0.5:
+            return cv2.warpAffine(rgb, self.matrix, (self.size, self.size))
+        # Shrink first, for bilinear sampling alone would alias; and only the part of the image that the crop sees.
+        end = self.size
+        corners = self.to_image(np.array([[-1, -1], [end, -1], [end, end], [-1, end]], float))
+        u0, v0 = np.floor(corners.min(0)).astype(int).clip(0)
+        u1, v1 = np.ceil(corners.max(0)).astype(int).clip(0) + 1
+        part = rgb[v0:v1, u0:u1]
+        if not part.size:
+            return np.zeros((self.size, self.size, 3), np.uint8)
+        height, width = (max(1, round(length * 2 * self.scale)) for length in part.shape[:2])
+        small = cv2.resize(part, (width, height), interpolation=cv2.INTER_AREA)
+        sx, sy = part.shape[1] / width, part.shape[0] / height
+        # Pixel p of the shrunk part stands over the part's pixel (p + .5) * s - .5, and the part begins at (u0, v0).
+        offset = self.matrix[:, 2] + self.matrix[:, :2] @ [u0 + (sx - 1) / 2, v0 + (sy - 1) / 2]
+        return cv2.warpAffine(small, np.column_stack([self.matrix[:, :2] * [sx, sy], offset]), (self.size, self.size))
 
     def to_crop(self, points: np.ndarray) -> np.ndarray:
         """Crop pixels (..., 2) of image pixels (..., 2)."""

@@ -11,14 +11,12 @@ from .camera import Camera, Crop
 from .detector import Detector, PalmDetector
 from .hand import Hand
 from .hand_model import HandModel, mirror_rotvec
-from .landmarks import LandmarkModel, Landmarks
+from .landmarks import LandmarkModel, Landmarks, find_hands
 from .network import CHECKPOINT, HandNetwork
 from .placement import solve_translation
 
 CROP_SCALE = 1.6  # the crop's side over that of the joints' upright box
-MIN_PRESENCE = 0.5  # of the landmark model, below which a region is taken to hold no hand
-MIN_CONFIDENCE = 0.3  # of the network
-SAME_HAND = 0.5  # overlap of two hands' boxes above which they are one hand found twice
+MIN_SCORE = 0.3  # of a hand that is told of
 
 
 def upright_box(joints_2d: np.ndarray) -> tuple[np.ndarray, float, float]:
@@ -59,13 +57,8 @@ class HandEstimator:
         """The hands in an image (H, W, 3) uint8 RGB, upright, surest first; `camera` defaults to a usual one."""
         height, width = rgb.shape[:2]
         camera = camera or Camera.of_photo(width, height)
-        for thorough in (False, True):  # the second, harder look costs time and is only for photos that seem empty
-            found = [self.landmark_model(rgb, region) for region in self.detector(rgb, thorough)]
-            hands = self.pose(rgb, camera, [landmarks for landmarks in found if landmarks.presence >= MIN_PRESENCE])
-            hands = without_doubles([hand for hand in hands if hand.score >= MIN_CONFIDENCE])
-            if hands:
-                break
-        return hands
+        hands = self.pose(rgb, camera, find_hands(rgb, self.detector, self.landmark_model))
+        return sorted((hand for hand in hands if hand.score >= MIN_SCORE), key=lambda hand: -hand.score)
 
     @torch.inference_mode()
     def pose(self, rgb: np.ndarray, camera: Camera, found: list[Landmarks], use_landmarks: bool = True) -> list[Hand]:
@@ -125,18 +118,3 @@ def landmarks_in_crop(landmarks: Landmarks, crop: Crop) -> np.ndarray:
     depth = landmarks.points[:, 2:] * crop.scale / half
     world = (landmarks.world - landmarks.world[:1]) @ crop.rotation
     return np.hstack([uv, depth, world * 10])
-
-
-def without_doubles(hands: list[Hand]) -> list[Hand]:
-    """Hands by falling score, without those whose box overlaps a surer one's by more than `SAME_HAND`."""
-    kept: list[Hand] = []
-    for hand in sorted(hands, key=lambda hand: -hand.score):
-        if all(_overlap(hand.box, other.box) <= SAME_HAND for other in kept):
-            kept.append(hand)
-    return kept
-
-
-def _overlap(a: np.ndarray, b: np.ndarray) -> float:
-    """Intersection over union of two boxes."""
-    inside = np.prod(np.clip(np.minimum(a[2:], b[2:]) - np.maximum(a[:2], b[:2]), 0, None))
-    return float(inside / (np.prod(a[2:] - a[:2]) + np.prod(b[2:] - b[:2]) - inside + 1e-9))

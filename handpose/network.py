@@ -20,6 +20,7 @@ from typing import NamedTuple
 
 import roma
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812, the customary name
@@ -162,7 +163,7 @@ class HandNetwork(nn.Module):
             network = cls(NetworkConfig(**json.loads(config.read_text())))
             network.load_state_dict({key: value.float() if value.is_floating_point() else value
                                      for key, value in load_file(weights).items()})
-        except (TypeError, RuntimeError, ValueError) as error:
+        except (SafetensorError, TypeError, RuntimeError, ValueError) as error:
             raise ValueError(f"{weights.name} and {config.name} do not belong together or are damaged ({error}); "
                              "restore both from the same training run.") from error
         return network.eval().to(memory_format=torch.channels_last)

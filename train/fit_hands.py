@@ -64,6 +64,7 @@ def fit(points: np.ndarray, world: np.ndarray, weight: np.ndarray, model: HandMo
     skeleton = model.joints_only()
     with torch.no_grad():
         rest = skeleton.pose(torch.eye(3).expand(1, 16, 3, 3), torch.zeros(1, 10), torch.zeros(1, 3)).joints[0]
+    world = np.asarray(world, np.float32)
     low, high = points.min(1), points.max(1)
     box = (high - low).max(1)
     goal_2d = torch.as_tensor((points - (low + high)[:, None] / 2) / box[:, None, None], dtype=torch.float32)

@@ -114,7 +114,8 @@ def label_folder(folder: Path, out: Path, processes: int = 2, views: int = len(V
     if not photos:
         raise ValueError(f"{folder} holds no set: give a folder whose sub-folders hold images.")
     with multiprocessing.get_context("spawn").Pool(processes) as pool:
-        answers = list(tqdm(pool.imap(partial(label_photo, views), photos, chunksize=8), total=len(photos), unit="photo"))
+        labelled = pool.imap(partial(label_photo, views), photos, chunksize=8)
+        answers = list(tqdm(labelled, total=len(photos), unit="photo"))
     found = [(path, labels) for (path, _), labels in zip(photos, answers, strict=True) if labels is not None]
     if not found:
         raise ValueError(f"No hand was found in any of the {len(photos)} photos of {folder}.")

@@ -110,11 +110,12 @@ class Trainer:
             return (step + 1) / warm
         return 0.02 + 0.98 * (1 + np.cos(np.pi * (step - warm) / (steps - warm))) / 2
 
-    def train(self) -> None:
-        recipe, started = self.recipe, time.monotonic()
-        saved = started
+    def train(self, until: int | None = None) -> None:
+        """Goes on to the recipe's last step, or to step `until`."""
+        recipe, saved = self.recipe, time.monotonic()
+        until = until or recipe.steps
         bar = tqdm(initial=self.step, total=recipe.steps, unit="step", disable=not self.fabric.is_global_zero)
-        while self.step < recipe.steps:
+        while self.step < until:
             seed = (recipe.seed * 1_000_003 + self.step) * self.fabric.world_size + self.fabric.global_rank
             torch.manual_seed(seed)  # of the step alone, so that a resumed run draws what an unbroken one draws
             total, parts = self._loss_of(self._draw())
@@ -129,9 +130,9 @@ class Trainer:
             if self.step % 20 == 0:
                 bar.set_postfix(loss=f"{total.item():.2f}", px=f"{parts['joints_px'].item():.2f}")
                 self.fabric.log_dict({f"train/{name}": part.item() for name, part in parts.items()}, self.step)
-            if self.step % recipe.validate_steps == 0 or self.step == recipe.steps:
+            if self.fabric.is_global_zero and (self.step % recipe.validate_steps == 0 or self.step == recipe.steps):
                 self.validate()
-            if time.monotonic() - saved > 60 * recipe.save_minutes or self.step == recipe.steps:
+            if time.monotonic() - saved > 60 * recipe.save_minutes or self.step == until:
                 self.save()
                 saved = time.monotonic()
         bar.close()

@@ -1,0 +1,234 @@
+"""The command: what lies in the output folder afterwards, what it says, how it exits."""
+import json
+import os
+import subprocess
+import sys
+import types
+from pathlib import Path
+
+import numpy as np
+import pytest
+import trimesh
+from bad_images import READABLE, UNREADABLE, encode, exif_bytes, scene, write
+from PIL import Image
+from test_export import HANDS
+
+from handpose import cli
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+class StubEstimator:
+    """In the place of the network: sees the hands it is told to in every photo, and remembers what it was given."""
+    hands = HANDS
+    seen: list = []
+
+    @classmethod
+    def load(cls, checkpoint=None):
+        if checkpoint is not None and not checkpoint.exists():
+            raise FileNotFoundError(f"There is no checkpoint {checkpoint}: check the path.")
+        cls.seen = []
+        return cls()
+
+    def __call__(self, rgb, camera=None):
+        self.seen.append((rgb, camera))
+        return list(self.hands)
+
+
+@pytest.fixture
+def stub(monkeypatch):
+    """The command with a stub for the network and another for the overlay, which inverts the photo."""
+    estimator, overlay = types.ModuleType("handpose.estimator"), types.ModuleType("handpose.overlay")
+    estimator.HandEstimator = type("Stub", (StubEstimator,), {})
+    overlay.draw_overlay = lambda rgb, camera, hands, **_: 255 - rgb if hands else rgb
+    monkeypatch.setitem(sys.modules, "handpose.estimator", estimator)
+    monkeypatch.setitem(sys.modules, "handpose.overlay", overlay)
+    return estimator.HandEstimator
+
+
+@pytest.fixture
+def photos(tmp_path):
+    folder = tmp_path / "photos"
+    (folder / "sub" / "deep").mkdir(parents=True)
+    return folder
+
+
+def predict(*arguments) -> int:
+    return cli.main(["predict", *map(str, arguments)])
+
+
+def files(folder: Path) -> list[str]:
+    return sorted(file.relative_to(folder).as_posix() for file in folder.rglob("*") if file.is_file())
+
+
+def test_every_photo_gets_its_files(stub, photos, tmp_path, capsys):
+    write(photos, READABLE, ["rotated6.jpg"])
+    write(photos / "sub" / "deep", READABLE, ["grey16.png"])
+    (photos / "notes.txt").write_text("no photo")
+    assert predict(photos, "--out", tmp_path / "out") == 0
+    assert files(tmp_path / "out") == [
+        "rotated6.glb", "rotated6.json", "rotated6.overlay.jpg",
+        "sub/deep/grey16.glb", "sub/deep/grey16.json", "sub/deep/grey16.overlay.jpg"]
+    result = json.loads((tmp_path / "out/sub/deep/grey16.json").read_text())
+    assert result["image"] == "sub/deep/grey16.png" and (result["width"], result["height"]) == (96, 64)
+    assert [hand["side"] for hand in result["hands"]] == ["right", "left"]
+    assert set(trimesh.load_scene(tmp_path / "out/rotated6.glb").geometry) == {"hand0_right", "hand1_left"}
+    overlay = np.asarray(Image.open(tmp_path / "out/rotated6.overlay.jpg")).astype(int)
+    assert np.abs(overlay - (255 - scene())).max() < 12  # upright
+    assert np.abs(stub.seen[0][0].astype(int) - scene()).max() <= 4
+    out, err = capsys.readouterr()
+    assert "4 hands in 2 photos" in out and "2/2" in err  # a progress bar
+
+
+def test_bad_files_are_named_and_passed_over(stub, photos, tmp_path, capsys, recwarn):
+    write(photos, UNREADABLE)
+    write(photos / "sub", READABLE, ["grey.png"])
+    (photos / "folder.jpg").mkdir()  # a folder of that name is searched, not read
+    write(photos / "folder.jpg", READABLE, ["rgba.png"])
+    assert predict(photos, "--out", tmp_path / "out", "--no-overlay") == 1
+    assert files(tmp_path / "out") == ["folder.jpg/rgba.glb", "folder.jpg/rgba.json", "sub/grey.glb", "sub/grey.json"]
+    out, err = capsys.readouterr()
+    assert "in 2 photos" in out and f"{len(UNREADABLE)} photos failed" in out
+    for name in UNREADABLE:
+        sentence, = [line for line in err.splitlines() if str(photos / name) in line]
+        assert sentence.endswith(".")
+    assert "Traceback" not in err and not [warning for warning in recwarn if "pixels" in str(warning.message)]
+
+
+@pytest.mark.parametrize("name", UNREADABLE)
+def test_one_bad_file_alone(stub, tmp_path, capsys, name):
+    path, = write(tmp_path, UNREADABLE, [name])
+    assert predict(path, "--out", tmp_path / "out") == 1
+    assert files(tmp_path / "out") == []
+    assert str(path) in capsys.readouterr().err
+
+
+def test_odd_files_all_work(stub, photos, tmp_path):
+    write(photos, READABLE)
+    assert predict(photos, "--out", tmp_path / "out") == 0
+    names = [json.loads(file.read_text())["image"] for file in (tmp_path / "out").glob("*.json")]
+    assert sorted(names) == sorted(READABLE)
+
+
+def test_photo_without_hands(stub, photos, tmp_path, capsys):
+    write(photos, READABLE, ["grey.png"])
+    assert predict(photos, "--out", tmp_path / "out", "--npz") == 0
+    assert "grey.glb" in files(tmp_path / "out")
+    stub.hands = []
+    assert predict(photos, "--out", tmp_path / "out", "--npz") == 0
+    assert files(tmp_path / "out") == ["grey.json", "grey.npz", "grey.overlay.jpg"]
+    assert json.loads((tmp_path / "out/grey.json").read_text())["hands"] == []
+    assert "0 hands in 1 photo" in capsys.readouterr().out
+
+
+def test_photos_of_like_names_do_not_overwrite_each_other(stub, photos, tmp_path):
+    other = tmp_path / "other"
+    other.mkdir()
+    for path in (photos / "a.jpg", photos / "a.png", photos / "A.JPG", other / "a.jpg", photos / "a.jpg.png",
+                 photos / "sub" / "a.jpg"):
+        Image.fromarray(scene()).save(path)
+    inputs = {path for folder in (photos, other) for path in folder.rglob("*") if path.is_file()}  # A.JPG may be a.jpg
+    assert predict(photos, other, photos / "a.jpg", photos / "sub" / ".." / "a.png", "--out", tmp_path / "out") == 0
+    results = [file for file in files(tmp_path / "out") if file.endswith(".json")]
+    assert len({name.casefold() for name in results}) == len(results) == len(inputs)
+    assert len(stub.seen) == len(inputs)  # what was given twice is done once
+    assert {"a.json", "sub/a.json"} <= {name.casefold() for name in results}
+    images = sorted(json.loads((tmp_path / "out" / name).read_text())["image"] for name in results)
+    assert images == sorted([path.relative_to(photos).as_posix() for path in inputs if other not in path.parents]
+                            + ["a.jpg"])
+
+
+def test_results_are_not_taken_for_photos(stub, photos, capsys):
+    """Results may go where the photos are, and a second run finds the same photos."""
+    write(photos, READABLE, ["rotated1.jpg"])
+    (photos / "._rotated1.jpg").write_bytes(b"what macOS leaves on memory sticks")
+    assert predict(photos, "--out", photos) == 0
+    before = files(photos)
+    assert predict(photos, "--out", photos) == 0
+    assert files(photos) == before and "in 1 photo" in capsys.readouterr().out
+
+
+def test_focal_length_from_user_exif_or_default(stub, photos, tmp_path):
+    path = photos / "a.jpg"
+    path.write_bytes(encode(Image.fromarray(scene()), "JPEG", exif=exif_bytes(FocalLengthIn35mmFilm=26)))
+    plain, = write(photos, READABLE, ["grey.jpg"])
+
+    def camera(*arguments) -> dict:
+        assert predict(*arguments, "--out", tmp_path / "out") == 0
+        return json.loads((tmp_path / "out" / f"{arguments[0].stem}.json").read_text())["camera"]
+
+    diagonal = np.hypot(96, 64) / np.hypot(36, 24)  # pixels per mm of film
+    assert camera(path)["fx"] == pytest.approx(26 * diagonal) and camera(path)["source"] == "exif"
+    assert camera(path, "--focal", "123")["fy"] == 123 and camera(path, "--focal", "123")["source"] == "user"
+    assert camera(path, "--fov", "90")["fx"] == pytest.approx(48)
+    assert camera(plain)["source"] == "default"
+    assert stub.seen[0][1].source == "default"
+
+
+def test_surest_hands_and_other_files(stub, photos, tmp_path):
+    write(photos, READABLE, ["grey.png"])
+    stub.hands = [HANDS[1], HANDS[0]]  # .8 and .9
+    assert predict(photos, "--out", tmp_path, "--max-hands", "1", "--mesh", "ply", "--npz", "--no-overlay") == 0
+    assert [name for name in files(tmp_path) if name.startswith("grey")] == ["grey.json", "grey.npz", "grey.ply"]
+    assert [hand["side"] for hand in json.loads((tmp_path / "grey.json").read_text())["hands"]] == ["right"]
+
+
+def test_interrupt_keeps_what_is_done_and_leaves_nothing_half(stub, photos, tmp_path, monkeypatch, capsys):
+    write(photos, READABLE, ["rotated1.jpg", "rotated2.jpg", "rotated3.jpg"])
+    replace, calls = os.replace, []
+
+    def replace_or_interrupt(source, target):
+        calls.append(target)
+        if len(calls) == 5:  # the mesh of the second photo
+            raise KeyboardInterrupt
+        replace(source, target)
+
+    monkeypatch.setattr(os, "replace", replace_or_interrupt)
+    assert predict(photos, "--out", tmp_path / "out") == 130
+    assert files(tmp_path / "out") == ["rotated1.glb", "rotated1.json", "rotated1.overlay.jpg", "rotated2.overlay.jpg"]
+    assert "Interrupted" in capsys.readouterr().err
+
+
+def test_result_that_cannot_be_written_is_named(stub, photos, tmp_path, capsys):
+    write(photos, READABLE, ["grey.png", "rgba.png"])
+    (tmp_path / "out" / "grey.json").mkdir(parents=True)  # in the way
+    assert predict(photos, "--out", tmp_path / "out") == 1
+    assert "rgba.json" in files(tmp_path / "out") and not [name for name in files(tmp_path / "out") if "tmp" in name]
+    err = capsys.readouterr().err
+    assert f"results of {photos / 'grey.png'} cannot be written" in err and "Traceback" not in err
+
+
+@pytest.mark.parametrize("arguments", [
+    [], ["predict"], ["predict", "x.jpg"], ["show", "x.jpg"], ["predict", "PHOTO", "--out", "OUT", "--focal", "0"],
+    ["predict", "PHOTO", "--out", "OUT", "--focal", "inf"], ["predict", "PHOTO", "--out", "OUT", "--focal", "nan"],
+    ["predict", "PHOTO", "--out", "OUT", "--focal", "wide"], ["predict", "PHOTO", "--out", "OUT", "--fov", "180"],
+    ["predict", "PHOTO", "--out", "OUT", "--focal", "9", "--fov", "9"],
+    ["predict", "PHOTO", "--out", "OUT", "--mesh", "stl"], ["predict", "PHOTO", "--out", "OUT", "--max-hands", "0"],
+    ["predict", "PHOTO", "--out", "OUT", "--max-hands", "two"], ["predict", "MISSING", "--out", "OUT"],
+    ["predict", "PHOTO", "MISSING", "--out", "OUT"], ["predict", "EMPTY", "--out", "OUT"],
+    ["predict", "PHOTO", "--out", "PHOTO"], ["predict", "PHOTO", "--out", "OUT", "--checkpoint", "MISSING"]])
+def test_wrong_usage(stub, tmp_path, capsys, arguments):
+    photo, = write(tmp_path, READABLE, ["grey.png"])
+    (tmp_path / "empty").mkdir()
+    words = {"PHOTO": photo, "OUT": tmp_path / "out", "MISSING": tmp_path / "missing", "EMPTY": tmp_path / "empty"}
+    assert cli.main([str(words.get(word, word)) for word in arguments]) == 2
+    out, err = capsys.readouterr()
+    assert not out and err.strip() and "Traceback" not in err
+    assert not (tmp_path / "out").exists() or not files(tmp_path / "out")
+    for word in {"MISSING", "EMPTY"} & set(arguments):
+        assert str(words[word]) in err
+
+
+def test_help_is_instant_and_usage_errors_too():
+    """Nothing heavy is imported to say how the command is used."""
+    program = ("import sys; from handpose.cli import main; code = main(['predict', '--help']);"
+               "heavy = {'torch', 'cv2', 'trimesh', 'numpy', 'PIL'} & set(sys.modules);"
+               "sys.exit(str(heavy) if heavy else code)")
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0 and "--max-hands" in done.stdout, done.stderr
+
+
+def test_module_runs_as_a_program(tmp_path):
+    command = [sys.executable, "-m", "handpose", "predict", tmp_path / "none.jpg", "--out", tmp_path / "out"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 2 and str(tmp_path / "none.jpg") in done.stderr and "Traceback" not in done.stderr

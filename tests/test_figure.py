@@ -1,0 +1,93 @@
+"""The figure holds the hands' true geometry, and first shows it from where the camera stood."""
+import json
+
+import numpy as np
+import pytest
+from test_export import HANDS
+
+from handpose.figure import hand_figure, to_plotly
+from handpose.palette import FINGER_COLORS, css
+from handpose.skeleton import BONES, FINGER_OF_JOINT
+
+
+def points_of(trace) -> np.ndarray:
+    return np.stack([trace.x, trace.y, trace.z], 1)
+
+
+def triangles_of(trace) -> np.ndarray:
+    return np.stack([trace.i, trace.j, trace.k], 1)
+
+
+def test_each_hand_is_one_mesh_in_its_true_place():
+    figure = hand_figure(HANDS)
+    meshes = [trace for trace in figure.data if trace.type == "mesh3d"]
+    assert len(meshes) == len(HANDS)
+    for mesh, hand in zip(meshes, HANDS, strict=True):
+        np.testing.assert_array_equal(triangles_of(mesh), hand.faces)
+        x, y, z = points_of(mesh).T  # back to the camera's frame by Plotly's axes: x right, z up, y away
+        np.testing.assert_allclose(np.stack([x, -z, y], 1), hand.vertices, atol=1e-6)
+        corners = points_of(mesh)[triangles_of(mesh)]
+        assert np.einsum("ij,ij->", corners[:, 0], np.cross(corners[:, 1], corners[:, 2])) > 0  # not inside out
+        assert len(mesh.vertexcolor) == len(hand.vertices)
+
+
+def test_the_axes_are_equal_and_hold_all_hands():
+    scene = hand_figure(HANDS).layout.scene
+    ranges = np.array([scene.xaxis.range, scene.yaxis.range, scene.zaxis.range])
+    np.testing.assert_allclose(np.ptp(ranges, axis=1), np.ptp(ranges[0]))
+    assert scene.aspectmode == "cube"
+    for hand in HANDS:
+        points = to_plotly(hand.vertices)
+        assert (points > ranges[:, 0]).all() and (points < ranges[:, 1]).all()
+
+
+def test_the_first_view_is_the_cameras():
+    """Seen by Plotly's camera (eye, centre, up in units of the cube), right is right and down is down in the photo."""
+    scene = hand_figure(HANDS).layout.scene
+    low, high = np.array([scene.xaxis.range, scene.yaxis.range, scene.zaxis.range]).T
+    eye, up = (np.array([p.x, p.y, p.z]) for p in (scene.camera.eye, scene.camera.up))
+    forward = -eye / np.linalg.norm(eye)
+    right = np.cross(forward, up) / np.linalg.norm(np.cross(forward, up))
+    for hand in HANDS:
+        view = (to_plotly(hand.vertices) - (low + high) / 2) / (high - low) - eye
+        depth = view @ forward
+        assert depth.min() > 0
+        across, upwards = view @ right / depth, view @ np.cross(right, forward) / depth
+        pixels = hand.vertices[:, :2] / hand.vertices[:, 2:]
+        assert np.corrcoef(across, pixels[:, 0])[0, 1] > 0.97
+        assert np.corrcoef(upwards, -pixels[:, 1])[0, 1] > 0.97
+        assert np.corrcoef(depth, hand.vertices[:, 2])[0, 1] > 0.9
+
+
+def test_the_skeletons_lines_are_the_bones_in_their_fingers_colours():
+    figure = hand_figure(HANDS, skeleton=True)
+    skeletons = [trace for trace in figure.data if trace.type == "scatter3d"]
+    assert len(skeletons) == len(HANDS)
+    for skeleton, hand in zip(skeletons, HANDS, strict=True):
+        points, joints = points_of(skeleton), to_plotly(hand.joints_3d)
+        drawn = set()
+        for start, end, color in zip(points, points[1:], skeleton.line.color[1:], strict=False):
+            if np.isfinite([start, end]).all():
+                bone = tuple(int(np.linalg.norm(joints - point, axis=1).argmin()) for point in (start, end))
+                assert color == css(FINGER_COLORS[FINGER_OF_JOINT[bone[1]]])
+                drawn.add(bone)
+        assert drawn == set(BONES)
+
+
+@pytest.mark.parametrize("mesh", [True, False])
+@pytest.mark.parametrize("skeleton", [True, False])
+def test_parts_are_switched_by_visibility_alone(mesh, skeleton):
+    figure = hand_figure(HANDS, mesh=mesh, skeleton=skeleton)
+    assert [trace.visible for trace in figure.data] == [mesh] * len(HANDS) + [skeleton] * len(HANDS)
+
+
+def test_it_is_valid_json_and_keeps_the_viewers_angle():
+    one, other = (json.loads(hand_figure(hands, height=321).to_json()) for hands in (HANDS, HANDS[:1]))
+    assert one["layout"]["height"] == 321
+    assert one["layout"]["uirevision"] == other["layout"]["uirevision"]
+
+
+def test_without_hands_it_says_so():
+    figure = hand_figure([], message="Nobody waves")
+    assert not figure.data
+    assert [words.text for words in figure.layout.annotations] == ["Nobody waves"]

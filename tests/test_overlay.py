@@ -1,0 +1,208 @@
+"""What is drawn lies where the camera's rays say, by OpenGL and without it."""
+import os
+import subprocess
+import sys
+import textwrap
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import trimesh
+from test_export import make_hand
+
+from handpose.camera import Camera
+from handpose.overlay import draw_overlay, shrink
+from handpose.palette import FINGER_COLORS
+from handpose.renderer import LARGEST_RENDER, Mesh, render_mesh, render_region
+from handpose.skeleton import FINGER_OF_JOINT
+
+WIDTH, HEIGHT = 160, 120
+CAMERA = Camera.from_fov(60, WIDTH, HEIGHT)
+ORANGE, BLUE = (240, 150, 60), (60, 120, 240)
+PATHS = pytest.mark.parametrize("opengl", [True, False], ids=["best", "software"])
+
+
+def ball(center, radius: float, color=ORANGE) -> Mesh:
+    sphere = trimesh.creation.icosphere(subdivisions=4, radius=radius)
+    return Mesh(sphere.vertices + np.asarray(center), np.array(sphere.faces), color)
+
+
+def covered(center, radius: float, camera: Camera, width: int, height: int, samples: int = 4) -> np.ndarray:
+    """The part of each pixel, (height, width) in 0..1, whose rays meet a sphere."""
+    fine = (np.arange(max(width, height) * samples) + 0.5) / samples - 0.5
+    u, v = np.meshgrid(fine[:width * samples], fine[:height * samples])
+    rays = np.stack([(u - camera.cx) / camera.fx, (v - camera.cy) / camera.fy, np.ones_like(u)], -1)
+    along = rays @ center / np.linalg.norm(rays, axis=-1)
+    hit = np.dot(center, center) - along ** 2 <= radius ** 2
+    return hit.reshape(height, samples, width, samples).mean((1, 3))
+
+
+def iou(a: np.ndarray, b: np.ndarray) -> float:
+    return np.minimum(a, b).sum() / np.maximum(a, b).sum()
+
+
+def centroid(alpha: np.ndarray) -> np.ndarray:
+    v, u = np.indices(alpha.shape)
+    return np.array([(alpha * u).sum(), (alpha * v).sum()]) / alpha.sum()
+
+
+@PATHS
+@pytest.mark.parametrize("camera", [CAMERA, Camera(150.0, 130.0, 60.3, 71.8)], ids=["centred", "odd"])
+def test_a_ball_covers_the_pixels_whose_rays_meet_it(opengl, camera):
+    center, radius = np.array([0.06, -0.04, 0.5]), 0.09
+    alpha = render_mesh([ball(center, radius)], camera, WIDTH, HEIGHT, opengl)[..., 3] / 255
+    truth = covered(center, radius, camera, WIDTH, HEIGHT)
+    assert iou(alpha, truth) > 0.985
+    assert np.abs(centroid(alpha) - centroid(truth)).max() < 0.05  # a half-pixel shift would show
+    assert np.unique(alpha).size > 3  # edges are antialiased
+
+
+def test_opengl_and_software_give_the_same_picture():
+    meshes = [ball((-0.03, 0.0, 0.5), 0.09), ball((0.05, 0.02, 0.42), 0.06, BLUE)]
+    best, software = (render_mesh(meshes, CAMERA, WIDTH, HEIGHT, opengl) for opengl in (True, False))
+    assert iou(best[..., 3] / 255, software[..., 3] / 255) > 0.985
+    inside = (best[..., 3] == 255) & (software[..., 3] == 255)
+    assert np.abs(best[inside].astype(int) - software[inside]).mean() < 2
+
+
+@PATHS
+def test_the_nearer_ball_hides_the_farther_whatever_their_order(opengl):
+    far, near = ball((0, 0, 0.6), 0.1), ball((0, 0, 0.4), 0.03, BLUE)
+    one, other = (render_mesh(meshes, CAMERA, WIDTH, HEIGHT, opengl) for meshes in ([far, near], [near, far]))
+    np.testing.assert_array_equal(one, other)
+    red, _, blue, _ = one[HEIGHT // 2, WIDTH // 2]
+    assert blue > red
+    red, _, blue, _ = one[HEIGHT // 2, WIDTH // 2 + 18]  # between the two radii on the screen
+    assert red > blue
+
+
+@PATHS
+def test_what_leaves_the_image_is_cut_off_and_what_is_behind_the_camera_left_out(opengl):
+    half = ball((-0.28, 0.1, 0.5), 0.09)
+    wide = Camera(CAMERA.fx, CAMERA.fy, CAMERA.cx + 100, CAMERA.cy + 100)
+    expected = render_mesh([half], wide, WIDTH + 200, HEIGHT + 200, opengl)[100:-100, 100:-100]
+    assert 0 < (expected[..., 3] > 0).sum()
+    difference = np.abs(render_mesh([half], CAMERA, WIDTH, HEIGHT, opengl).astype(int) - expected)
+    assert difference.mean() < 0.2
+    for nowhere in ([], [ball((3, 0, 0.5), 0.1)], [ball((0, 0, -0.5), 0.1)],
+                    [Mesh(np.full((3, 3), np.nan), np.array([[0, 1, 2]]), BLUE)]):
+        assert render_region(nowhere, CAMERA, WIDTH, HEIGHT, opengl) is None
+        assert not render_mesh(nowhere, CAMERA, WIDTH, HEIGHT, opengl).any()
+    assert render_mesh([ball((0, 0, 0), 0.1)], CAMERA, WIDTH, HEIGHT, opengl).shape == (HEIGHT, WIDTH, 4)  # around it
+
+
+@PATHS
+def test_a_hand_larger_than_the_largest_rendering_stays_in_its_place(opengl):
+    width, height = 3000, 2200
+    camera, center, radius = Camera.from_fov(60, width, height), np.array([0.03, 0.01, 0.5]), 0.15
+    part = render_region([ball(center, radius)], camera, width, height, opengl)
+    assert max(part.rgba.shape) > LARGEST_RENDER
+    alpha = render_mesh([ball(center, radius)], camera, width, height, opengl)[..., 3] / 255
+    truth = covered(center, radius, camera, width, height, samples=1)
+    assert iou(alpha, truth) > 0.99
+    assert np.abs(centroid(alpha) - centroid(truth)).max() < 0.5
+
+
+def test_many_threads_get_the_same_picture_as_one():
+    mesh = ball((0, 0, 0.5), 0.1)
+    expected = render_mesh([mesh], CAMERA, WIDTH, HEIGHT)
+    with ThreadPoolExecutor(8) as pool:
+        for picture in pool.map(lambda _: render_mesh([mesh], CAMERA, WIDTH, HEIGHT), range(24)):
+            np.testing.assert_array_equal(picture, expected)
+
+
+def test_without_opengl_the_picture_comes_all_the_same_and_it_is_said_once():
+    program = textwrap.dedent("""
+        import logging, numpy as np
+        from handpose.camera import Camera
+        from handpose.renderer import Mesh, render_mesh
+        logging.basicConfig(format="%(levelname)s %(message)s")
+        mesh = Mesh(np.array([[-.1, -.1, .5], [.1, -.1, .5], [0, .1, .5]]), np.array([[0, 1, 2]]), (200, 100, 50))
+        camera = Camera.from_fov(60, 64, 64)
+        pictures = [render_mesh([mesh], camera, 64, 64) for _ in range(2)]
+        assert pictures[0].any()
+        assert (pictures[1] == render_mesh([mesh], camera, 64, 64, opengl=False)).all()""")
+    environment = dict(os.environ, PYOPENGL_PLATFORM="none", PYTHONPATH=os.pathsep.join(sys.path))
+    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("without OpenGL") == 1
+
+
+PHOTO = np.random.default_rng(0).integers(0, 256, (HEIGHT, WIDTH, 3), np.uint8)
+
+
+def in_camera(hand):
+    return replace(hand, joints_2d=CAMERA.project(hand.joints_3d))
+
+
+HANDS = [in_camera(make_hand("right", (0.06, -0.02, 0.5))), in_camera(make_hand("left", (-0.08, 0.03, 0.6), seed=1))]
+
+
+def test_the_overlay_changes_only_where_hands_are_and_leaves_the_photo_alone():
+    photo = PHOTO.copy()
+    overlay = draw_overlay(photo, CAMERA, HANDS)
+    np.testing.assert_array_equal(photo, PHOTO)
+    assert overlay.dtype == np.uint8 and overlay.shape == PHOTO.shape
+    u, v = np.concatenate([CAMERA.project(hand.vertices) for hand in HANDS]).round().astype(int).T
+    near_vertex = np.zeros((HEIGHT + 8, WIDTH + 8), bool)
+    for du in range(-4, 5):
+        for dv in range(-4, 5):
+            near_vertex[v + dv + 4, u + du + 4] = True
+    changed = (overlay != PHOTO).any(-1)
+    assert changed[v, u].mean() > 0.9
+    assert not (changed & ~near_vertex[4:-4, 4:-4]).any()
+    np.testing.assert_array_equal(draw_overlay(photo, CAMERA, []), PHOTO)
+    np.testing.assert_array_equal(draw_overlay(photo, CAMERA, HANDS, mesh=False), PHOTO)
+
+
+def test_opacity_blends_linearly_from_the_photo_to_the_mesh():
+    none, half, full = (draw_overlay(PHOTO, CAMERA, HANDS, opacity=opacity).astype(int) for opacity in (0, 0.5, 1))
+    np.testing.assert_array_equal(none, PHOTO)
+    assert np.abs(half - (none + full) / 2).max() <= 1
+    rendering = render_mesh([Mesh(hand.vertices, hand.faces, ORANGE) for hand in HANDS], CAMERA, WIDTH, HEIGHT)
+    solid = rendering[..., 3] == 255
+    other = draw_overlay(255 - PHOTO, CAMERA, HANDS, opacity=1)
+    np.testing.assert_array_equal(full[solid], other[solid])  # nothing of the photo shows through
+    with pytest.raises(ValueError, match="opacity"):
+        draw_overlay(PHOTO, CAMERA, HANDS, opacity=85)
+
+
+def fan(scale: float, side: int = 400):
+    """A hand whose 21 joints lie apart in the image, `scale` pixels from wrist to middle fingertip."""
+    angles = np.radians(np.repeat(np.linspace(-60, 60, 5), 4))
+    length = np.tile([0.4, 0.6, 0.8, 1.0], 5) * scale
+    points = np.vstack([[0, 0], np.stack([length * np.sin(angles), -length * np.cos(angles)], 1)])
+    return replace(HANDS[0], joints_2d=points + [side / 2, side / 2 + scale / 2])
+
+
+def test_the_skeleton_shows_each_joint_in_its_fingers_colour():
+    grey = np.full((400, 400, 3), 128, np.uint8)
+    hand = fan(190)
+    drawn = draw_overlay(grey, CAMERA, [hand], mesh=False, skeleton=True)
+    for joint, (u, v) in enumerate(hand.joints_2d.round().astype(int)):
+        assert tuple(drawn[v, u]) == FINGER_COLORS[FINGER_OF_JOINT[joint]], joint
+    middle = ((hand.joints_2d[10] + hand.joints_2d[11]) / 2).round().astype(int)
+    assert tuple(drawn[middle[1], middle[0]]) == FINGER_COLORS["middle"]
+
+
+def test_the_skeletons_lines_grow_with_the_hand():
+    grey = np.full((400, 400, 3), 128, np.uint8)
+    small, large = (draw_overlay(grey, CAMERA, [fan(size)], mesh=False, skeleton=True) for size in (40, 190))
+    inked = [(picture != 128).any(-1).sum() for picture in (small, large)]
+    assert inked[1] > 7 * inked[0]  # lines of one thickness would ink 4.75 times as much
+    broken = replace(fan(60), joints_2d=np.full((21, 2), np.nan))
+    np.testing.assert_array_equal(draw_overlay(grey, CAMERA, [broken], mesh=False, skeleton=True), grey)
+
+
+def test_a_shrunken_photo_shows_its_hands_in_the_same_place():
+    rgb = np.repeat(np.repeat(PHOTO, 4, 0), 4, 1)
+    camera = Camera.from_fov(60, WIDTH * 4, HEIGHT * 4)
+    hands = [replace(hand, joints_2d=camera.project(hand.joints_3d)) for hand in HANDS]
+    small, small_camera, small_hands = shrink(rgb, camera, hands, WIDTH)
+    assert small.shape == PHOTO.shape
+    np.testing.assert_array_equal(small, PHOTO)
+    for hand in small_hands:
+        np.testing.assert_allclose(hand.joints_2d, small_camera.project(hand.joints_3d), atol=1e-6)
+    np.testing.assert_allclose(small_hands[0].joints_2d, HANDS[0].joints_2d, atol=1e-6)
+    assert shrink(PHOTO, CAMERA, HANDS, WIDTH)[0] is PHOTO

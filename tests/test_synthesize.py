@@ -1,0 +1,219 @@
+"""Training images: labels that fit the pixels, the same files whatever made them, and the parts they are made of."""
+import json
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from handpose.hand_model import HandModel
+from train.arm import Forearm, border_loop, skin_rings, sleeve, tube_faces
+from train.poses import PoseBank, collides
+from train.props import Photos, sample_object
+from train.shading import vertex_normals
+from train.skin import MAP_NAMES, SkinMaps, sample_palette, tileable_noise
+from train.synthesize import Job, synthesize
+
+SIZE = 96
+
+
+@pytest.fixture(scope="module")
+def job(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("synthesis")
+    rng = np.random.default_rng(0)
+    (folder / "photos").mkdir()
+    for k in range(3):
+        picture = cv2.resize(rng.integers(0, 255, (6, 8, 3), np.uint8), (200, 150))
+        cv2.imwrite(str(folder / "photos" / f"{k}.png"), picture)
+    bank = PoseBank.invented(200, seed=3)
+    np.savez(folder / "bank.npz", hand_pose=bank.hand_pose, global_orient=bank.global_orient)
+    return Job(str(folder / "out"), str(folder / "bank.npz"), (str(folder / "photos"),), 14, SIZE, seed=4, shard=4)
+
+
+@pytest.fixture(scope="module")
+def labels(job):
+    with np.load(synthesize(job, workers=1, progress=False)) as file:
+        return dict(file)
+
+
+def files_of(out):
+    return {path.relative_to(out): path.read_bytes() for path in sorted(Path(out).rglob("*"))
+            if path.suffix in (".jpg", ".npz", ".json")}
+
+
+def silhouette(vertices, faces, K):
+    """Filled by OpenCV, triangle by triangle: knows nothing of the renderer."""
+    uv = vertices @ K.T
+    image = np.zeros((SIZE * 8, SIZE * 8), np.uint8)
+    for corners in ((uv[:, :2] / uv[:, 2:] + .5) * 8 - .5)[faces]:
+        cv2.fillConvexPoly(image, np.round(corners * 256).astype(np.int32), 255, cv2.LINE_8, 8)
+    return cv2.resize(image, (SIZE, SIZE), interpolation=cv2.INTER_AREA) > 127
+
+
+def test_labels_fit_the_pixels(job, labels):
+    model = HandModel.load()
+    posed = model(*(torch.from_numpy(labels[key]) for key in ("global_orient", "hand_pose", "betas", "transl")))
+    np.testing.assert_allclose(posed.joints, labels["joints"], atol=1e-5)
+    projected = np.einsum("nij,nkj->nki", labels["K"], labels["joints"])
+    np.testing.assert_allclose(projected[..., :2] / projected[..., 2:], labels["joints_2d"], atol=1e-2)
+    around = np.ones((5, 5), np.uint8)
+    for k in range(job.count):
+        outline = silhouette(posed.vertices[k].numpy(), model.faces, labels["K"][k])
+        mask = cv2.imread(f"{job.out}/training/mask/{k:08d}.jpg", cv2.IMREAD_GRAYSCALE) > 127
+        assert not (mask & (cv2.dilate(outline.astype(np.uint8), around[:3, :3]) == 0)).any()
+        hidden = 1 - mask.sum() / outline.sum()
+        assert abs(hidden - labels["occluded"][k]) < .06
+        if labels["occluded"][k] < .02:
+            u, v = np.round(labels["joints_2d"][k]).astype(int).T
+            assert cv2.dilate(mask.astype(np.uint8), around)[v, u].all()
+    assert (labels["occluded"] < .02).sum() >= 3
+    box = np.ptp(labels["joints_2d"], axis=1).max(1) / SIZE
+    assert (.35 < box).all() and (box < .65).all()
+
+
+def test_the_hand_is_drawn_where_the_mask_is(job, labels):
+    """Pixels change at the mask's edge more than elsewhere: the picture shows the hand that the labels describe."""
+    stronger = []
+    for k in range(job.count):
+        grey = cv2.imread(f"{job.out}/training/rgb/{k:08d}.jpg", cv2.IMREAD_GRAYSCALE).astype(np.float32)
+        mask = cv2.imread(f"{job.out}/training/mask/{k:08d}.jpg", cv2.IMREAD_GRAYSCALE)
+        edge = cv2.morphologyEx((mask > 127).astype(np.uint8), cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8)) > 0
+        slope = np.hypot(cv2.Sobel(grey, -1, 1, 0), cv2.Sobel(grey, -1, 0, 1))
+        stronger.append(slope[edge].mean() / slope[~edge].mean())
+    assert np.median(stronger) > 2
+
+
+def test_freihand_layout(job, labels):
+    mano, xyz, scale, K = (json.loads(Path(job.out, f"training_{name}.json").read_text())
+                           for name in ("mano", "xyz", "scale", "K"))
+    assert np.shape(mano) == (job.count, 1, 61) and np.shape(xyz) == (job.count, 21, 3)
+    np.testing.assert_allclose(np.array(mano)[:, 0, :58], np.hstack([labels[key] for key in (
+        "global_orient", "hand_pose", "betas")]), atol=1e-5)
+    np.testing.assert_allclose(scale, np.linalg.norm(np.array(xyz)[:, 9] - np.array(xyz)[:, 10], axis=1), atol=1e-5)
+    np.testing.assert_allclose(K, labels["K"], atol=1e-3)
+
+
+def test_same_files_with_more_workers(job, labels):
+    other = replace(job, out=job.out + "_2")
+    synthesize(other, workers=2, progress=False)
+    assert files_of(job.out) == files_of(other.out)
+
+
+def test_resume_makes_only_what_is_missing(job, labels):
+    part = replace(job, out=job.out + "_3", count=9)
+    synthesize(part, progress=False)
+    keep = Path(part.out, "training", "rgb", "00000003.jpg")  # of a shard that is whole
+    keep.write_bytes(b"as it was")
+    os.remove(Path(part.out, "training", "rgb", "00000008.jpg"))  # of the shard that ended at 9
+    synthesize(replace(part, count=job.count), progress=False)
+    ours, theirs = files_of(part.out), files_of(job.out)
+    assert ours.pop(keep.relative_to(part.out)) == b"as it was"
+    theirs.pop(keep.relative_to(part.out))
+    assert ours == theirs
+    with pytest.raises(ValueError, match="seed"):
+        synthesize(replace(part, seed=5), progress=False)
+
+
+def test_errors_name_the_remedy(job, tmp_path):
+    with pytest.raises(FileNotFoundError, match="name a folder"):
+        synthesize(replace(job, out=str(tmp_path / "a"), backgrounds=(str(tmp_path / "none"),)), progress=False)
+    with pytest.raises(FileNotFoundError, match="train.fit_hands"):
+        synthesize(replace(job, out=str(tmp_path / "b"), poses=str(tmp_path / "none.npz")), progress=False)
+    np.savez(tmp_path / "poor.npz", hand_pose=np.zeros((2, 45)))
+    with pytest.raises(ValueError, match="global_orient"):
+        PoseBank.load(tmp_path / "poor.npz")
+
+
+def volume(vertices, faces):
+    a, b, c = (vertices - vertices.mean(0))[faces].swapaxes(0, 1)
+    return (np.cross(a, b) * c).sum() / 6
+
+
+@pytest.fixture(scope="module")
+def rest():
+    model = HandModel.load()
+    posed = model(*(torch.zeros(1, n) for n in (3, 45, 10, 3)))
+    return model, posed.vertices[0].numpy(), posed.joints[0].numpy()
+
+
+def test_arm_closes_the_wrist_and_bends(rest):
+    model, vertices, joints = rest
+    loop = border_loop(model.faces)
+    frame = np.eye(3)[:, [1, 2, 0]]
+    for bend in (np.zeros(2), np.array([.9, -.3])):
+        forearm = Forearm(vertices[loop], frame, bend, np.array([1.5, 1.4]))
+        rings, distances = skin_rings(forearm)
+        tube = np.concatenate([loop, len(vertices) + np.arange(rings.size // 3)])[tube_faces(len(rings) + 1, len(loop))]
+        faces = np.concatenate([model.faces, tube])
+        edges = np.sort(np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]]), 1)
+        counts = np.unique(edges, axis=0, return_counts=True)[1]
+        assert (counts == 1).sum() == len(loop) and counts.max() == 2  # open only at the arm's far end
+        assert volume(np.concatenate([vertices, rings.reshape(-1, 3)]), faces) > .0008
+        way = rings[-1].mean(0) - rings[-3].mean(0)
+        turned = np.degrees(np.arccos(way[0] / np.linalg.norm(way)))
+        assert abs(turned - np.degrees(np.arccos(np.prod(np.cos(bend)) / np.linalg.norm(
+            [*np.sin(bend), np.prod(np.cos(bend))])))) < 3
+        inner = np.linalg.norm(rings - rings.mean(1, keepdims=True), axis=2)
+        cuff, cuff_faces, _ = sleeve(forearm, .05, .3, .01, np.zeros((2, 2)))
+        assert volume(cuff, cuff_faces) > volume(rings.reshape(-1, 3), tube_faces(len(rings), len(loop))) * .2
+        assert inner.min() > .01
+
+
+def test_objects_face_outwards(job):
+    photos, rng = Photos(job.backgrounds), np.random.default_rng(1)
+    for _ in range(20):
+        body = sample_object(rng, photos, .02)
+        assert volume(body.vertices, body.faces) > 0 and body.coords.shape == (len(body.faces), 3, 2)
+
+
+def test_skin_maps_lie_where_anatomy_has_them(rest):
+    model, vertices, joints = rest
+    maps = SkinMaps(vertices, vertex_normals(vertices, model.faces), joints, model.faces, model.uv, model.uv_faces, 256)
+    texel = (maps.corner_coords.mean(1) * (maps.size - 1) + .5).astype(int)
+    of_face = maps.maps[texel[:, 1], texel[:, 0]]
+    middle, up = vertices[model.faces].mean(1), vertex_normals(vertices, model.faces)[model.faces].mean(1)[:, 1]
+    nail = of_face[:, MAP_NAMES.index("nail")] > .5
+    nearest_tip = np.linalg.norm(middle[:, None] - joints[[4, 8, 12, 16, 20]], axis=2).min(1)
+    assert nail.sum() > 25 and nearest_tip[nail].max() < .02 and (up[nail] > 0).mean() > .9
+    palm = of_face[:, MAP_NAMES.index("palm")]
+    fingers = middle[:, 0] < joints[5, 0]
+    assert palm[fingers & (up < -.6)].mean() > .9 and palm[fingers & (up > .6)].mean() < .1
+
+
+def test_skin_spans_the_human_range_evenly():
+    palettes = [sample_palette(np.random.default_rng(k)) for k in range(600)]
+    tone = np.array([p.tone for p in palettes])
+    assert np.bincount(tone, minlength=6).min() > 70
+    light = np.array([p.back @ [.21, .72, .07] for p in palettes])
+    means = [light[tone == k].mean() for k in range(6)]
+    assert (np.diff(means) < 0).all() and means[0] > .45 and means[5] < .1
+    dark = [p for p in palettes if p.tone == 5]
+    assert np.mean([p.palm.sum() / p.back.sum() for p in dark]) > 2  # palms stay light
+
+
+def test_noise_tiles():
+    noise = tileable_noise(np.random.default_rng(0), 64, 16)
+    inside = np.abs(np.diff(noise, axis=0)).mean()
+    assert np.abs(noise[0] - noise[-1]).mean() < 2 * inside
+
+
+def test_bank_keeps_to_its_limits_and_mixes(job):
+    bank = PoseBank.load(job.poses)
+    orient, pose, betas = bank.draw(np.random.default_rng(0), 400)
+    assert (pose >= bank.low - 1e-5).all() and (pose <= bank.high + 1e-5).all()
+    apart = np.abs(pose[:, None] - bank.hand_pose).max(2).min(1)
+    assert (apart > .1).mean() > .3  # poses that the bank does not have
+    assert np.abs(betas).max() <= 2.5 and orient.shape == (400, 3)
+
+
+def test_fingers_that_run_through_each_other_are_found(rest):
+    model, _, joints = rest
+    crossed = joints.copy()
+    crossed[6:9] += joints[10] - joints[6] + [.0, .002, 0]  # the index finger moved into the middle one
+    fist = np.zeros(45, np.float32)
+    fist[2:36:3] = [1.4, 1.6, 1.0] * 4
+    closed = model(torch.zeros(1, 3), torch.from_numpy(fist)[None], torch.zeros(1, 10), torch.zeros(1, 3)).joints
+    assert collides(np.stack([joints, crossed, closed[0].numpy()])).tolist() == [False, True, False]

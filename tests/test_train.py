@@ -1,0 +1,142 @@
+"""The whole way to a checkpoint, tiny: backgrounds -> renders -> the landmark model's answers -> fits -> training."""
+import json
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from lightning.fabric import Fabric
+
+from handpose.estimator import upright_box
+from handpose.hand_model import HandModel
+from handpose.network import HandNetwork, NetworkConfig
+from train.augment import AugmentConfig, make_batch, upright_boxes
+from train.dataset import load_renders
+from train.fit_hands import fit
+from train.pseudo_label import label_folder
+from train.run import DataConfig, Recipe, Trainer
+from train.synthesize import Job, synthesize
+
+COUNT = 24
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    """Renders before painted backgrounds, and what the landmark model says of them."""
+    folder = tmp_path_factory.mktemp("data")
+    rng = np.random.default_rng(0)
+    (folder / "backgrounds").mkdir()
+    for k in range(4):
+        blobs = cv2.resize(rng.integers(0, 256, (6, 8, 3), np.uint8), (320, 240), interpolation=cv2.INTER_CUBIC)
+        cv2.imwrite(str(folder / "backgrounds" / f"{k}.jpg"), blobs)
+    synthesize(Job(str(folder / "renders"), None, (str(folder / "backgrounds"),), COUNT, size=160, shard=8), progress=False)
+    label_folder(folder / "renders", folder / "landmarks.npz", processes=1, views=2)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def recipe(data):
+    return Recipe(network=NetworkConfig(backbone="resnet18", input_size=64, token_width=48, token_layers=1,
+                                        pyramid_channels=32),
+                  data=DataConfig(renders=str(data / "renders"), renders_landmarks=str(data / "landmarks.npz"),
+                                  backgrounds=(str(data / "backgrounds"),), validation_renders=4),
+                  steps=24, batch=12, warm_up=4, precision="32-true", validate_steps=1000)
+
+
+def train(recipe, out, steps=None, resume=False):
+    out.mkdir(exist_ok=True)
+    torch.manual_seed(0)
+    fabric = Fabric(accelerator="cpu", devices=1, precision=recipe.precision)
+    losses = []
+    trainer = Trainer(recipe, out, fabric)
+    if resume:
+        trainer.resume()
+    whole = trainer._loss_of
+    trainer._loss_of = lambda samples: (losses.append(whole(samples)), losses[-1])[1]
+    trainer.train(until=steps)
+    return trainer, [float(total) for total, _ in losses]
+
+
+def test_loss_falls_and_the_checkpoint_runs(recipe, tmp_path):
+    _, losses = train(recipe, tmp_path / "run")
+    assert np.mean(losses[-4:]) < 0.75 * np.mean(losses[:4])
+    network = HandNetwork.load(tmp_path / "run" / "handpose")
+    with torch.no_grad():
+        assert torch.isfinite(network(torch.zeros(1, 3, 64, 64)).joints).all()
+
+
+def test_a_resumed_run_ends_as_an_unbroken_one(recipe, tmp_path):
+    unbroken, losses = train(recipe, tmp_path / "unbroken", 6)
+    train(recipe, tmp_path / "broken", 3)
+    resumed, rest = train(recipe, tmp_path / "broken", 6, resume=True)
+    assert np.allclose(rest, losses[3:], rtol=1e-4)
+    for key, value in unbroken.average.state_dict().items():
+        assert torch.allclose(value.float(), resumed.average.state_dict()[key].float(), atol=1e-4), key
+
+
+def test_an_unknown_option_of_a_recipe_is_named(tmp_path):
+    (tmp_path / "recipe.yaml").write_text("augment: {tilt: 3}\n")
+    with pytest.raises(ValueError, match="tilt"):
+        Recipe.load(tmp_path / "recipe.yaml")
+
+
+def test_crops_keep_labels_on_the_hand(data):
+    """Points, depths and rotations of a batch against the crop's own camera and the hand model."""
+    samples = load_renders(data / "renders", data / "landmarks.npz")
+    for config in (None, AugmentConfig()):
+        torch.manual_seed(3)
+        batch = make_batch(samples, 128, config)
+        model = HandModel.load().joints_only()
+        posed = model.pose(batch.rotations, batch.betas, torch.zeros(COUNT, 3)).joints
+        # a batch's labels are one and the same hand
+        assert torch.allclose(posed - posed[:, :1], batch.joints_3d, atol=1e-5)
+        # seen from far away, the 2.5D joints are those joints, scaled: the crop's axes are the labels' axes
+        flat = batch.joints[..., :2] - batch.joints[:, :1, :2]
+        scale = batch.joints[..., 2].norm(dim=1) / batch.joints_3d[..., 2].norm(dim=1)
+        apart = (flat - batch.joints_3d[..., :2] * scale[:, None, None]).norm(dim=2)
+        assert apart.median() < 0.08
+        assert (batch.joints[..., :2].abs() < 1.25).all()
+
+
+def test_crop_pixels_follow_the_labels(data):
+    """A bright dot painted onto a joint lies where the batch says that joint is."""
+    samples = load_renders(data / "renders", data / "landmarks.npz").take(slice(4))
+    samples.images = torch.zeros_like(samples.images)
+    for n in range(4):
+        u, v = samples.joints_2d[n, 9].round().int().tolist()
+        samples.joints_2d[n, 9] = torch.tensor([u, v])
+        samples.images[n, v - 1:v + 2, u - 1:u + 2] = 255
+    batch = make_batch(samples, 128, None)
+    for n in range(4):
+        weight = batch.images[n].sum(0)
+        at = torch.stack([(weight.sum(0) * torch.arange(128)).sum(), (weight.sum(1) * torch.arange(128)).sum()]) / weight.sum()
+        assert torch.allclose((at + 0.5) / 64 - 1, batch.joints[n, 9, :2], atol=0.01)
+
+
+def test_batched_boxes_are_the_estimators():
+    points = np.random.default_rng(0).normal(size=(5, 21, 2)) * 40 + 100
+    centers, sides, angles = upright_boxes(torch.tensor(points))
+    for n in range(5):
+        center, side, angle = upright_box(points[n])
+        assert np.allclose(center, centers[n]) and np.allclose(side, sides[n]) and np.allclose(angle, angles[n])
+
+
+def test_fits_recover_a_known_hand():
+    model = HandModel.load()
+    rng = np.random.default_rng(0)
+    pose = np.zeros((6, 15, 3), np.float32)
+    pose[:, :12, 2] = rng.uniform(0, 1.1, (6, 12))
+    turn = rng.normal(size=(6, 3)).astype(np.float32)
+    place = np.tile(np.float32([0, 0, 0.6]), (6, 1))
+    with torch.no_grad():
+        joints = model.joints_only()(torch.from_numpy(turn), torch.from_numpy(pose.reshape(6, 45)), torch.zeros(6, 10),
+                                     torch.from_numpy(place)).joints.numpy().astype(float)
+    pixels = joints[..., :2] / joints[..., 2:] * 600 + 128
+    found = fit(pixels, joints, np.ones((6, 21)), model, steps=200)
+    assert found["residual_2d"].max() < 0.01
+    assert found["residual_world"].max() < 0.004
+
+
+def test_network_config_travels_with_the_weights(recipe, tmp_path):
+    HandNetwork(recipe.network).save(tmp_path / "net")
+    assert NetworkConfig(**json.loads((tmp_path / "net.json").read_text())) == recipe.network
