@@ -12,10 +12,12 @@ from .detector import Detector, PalmDetector
 from .hand import Hand
 from .hand_model import HandModel, mirror_rotvec
 from .landmarks import LandmarkModel, Landmarks, find_hands
-from .network import CHECKPOINT, HandNetwork
+from .network import CHECKPOINT, Estimate, HandNetwork
 from .placement import solve_translation
+from .refine import refine
 
 CROP_SCALE = 1.6  # the crop's side over that of the joints' upright box
+LEAST_SPREAD = 0.01  # crop units; no joint is trusted to be better known than this
 MIN_SCORE = 0.3  # of a hand that is told of
 
 
@@ -36,9 +38,11 @@ class HandEstimator:
         hands = estimator(rgb)  # rgb: (H, W, 3) uint8, upright
     """
 
-    def __init__(self, network: HandNetwork, hand_model: HandModel, detector: Detector, landmark_model: LandmarkModel):
+    def __init__(self, network: HandNetwork, hand_model: HandModel, detector: Detector, landmark_model: LandmarkModel,
+                 refinement: bool = True):
         self.network, self.detector, self.landmark_model = network, detector, landmark_model
         self.hand_models = {"right": hand_model, "left": hand_model.left()}
+        self.skeleton, self.refinement = hand_model.joints_only(), refinement
 
     @classmethod
     def load(cls, checkpoint: str | Path | None = None) -> HandEstimator:
@@ -76,14 +80,14 @@ class HandEstimator:
         images = torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2).float()
         points = torch.from_numpy(np.stack(points)).float() if use_landmarks else None
         estimate = self.network(images, points)
-        parts = estimate.joints, estimate.spread, estimate.rotations, estimate.betas, estimate.confidence
-        return [self._to_hand(camera, crop, landmarks.presence, *answer)
-                for crop, landmarks, *answer in zip(crops, found, *parts, strict=True)]
+        return [self._to_hand(camera, crop, landmarks.presence, Estimate(*(part[row:row + 1] for part in estimate)))
+                for row, (crop, landmarks) in enumerate(zip(crops, found, strict=True))]
 
-    def _to_hand(self, camera: Camera, crop: Crop, presence: float, joints: torch.Tensor, spread: torch.Tensor,
-                 rotations: torch.Tensor, betas: torch.Tensor, confidence: torch.Tensor) -> Hand:
+    def _to_hand(self, camera: Camera, crop: Crop, presence: float, estimate: Estimate) -> Hand:
         """One hand of the network's answer, brought from the crop's frame to the photo's camera."""
-        seen = crop.to_image(((joints[:, :2].numpy() + 1) * crop.size - 1) / 2)
+        trust = 1 / (estimate.spread + LEAST_SPREAD) ** 2
+        rotations = self._align(estimate, trust, camera.fx * crop.scale * 2 / crop.size)
+        seen = crop.to_image(((estimate.joints[0, :, :2].numpy() + 1) * crop.size - 1) / 2)
         side = "left" if crop.mirrored else "right"
         pose = roma.rotmat_to_rotvec(rotations).numpy()
         turn = crop.rotation
@@ -97,18 +101,29 @@ class HandEstimator:
         pose[0] = roma.rotmat_to_rotvec(torch.from_numpy(turn) @ orientation)
         model = self.hand_models[side]
         rotvec = torch.from_numpy(pose.reshape(1, 48)).float()
-        posed = model(rotvec[:, :3], rotvec[:, 3:], betas[None], torch.zeros(1, 3))
+        posed = model(rotvec[:, :3], rotvec[:, 3:], estimate.betas, torch.zeros(1, 3))
         rays = torch.from_numpy((seen - [camera.cx, camera.cy]) / [camera.fx, camera.fy]).float()
-        transl = solve_translation(posed.joints, rays[None], 1 / (spread[None] + 0.01) ** 2)[0]
-        transl = transl.numpy().astype(float)
+        transl = solve_translation(posed.joints, rays[None], trust)[0].numpy().astype(float)
         joints_3d = posed.joints[0].numpy().astype(float) + transl
         joints_2d = camera.project(joints_3d)
-        return Hand(side=side, score=float(presence * confidence.sigmoid()),
+        return Hand(side=side, score=float(presence * estimate.confidence[0].sigmoid()),
                     box=np.concatenate([joints_2d.min(0), joints_2d.max(0)]), hand_model=model.name,
                     joints_2d=joints_2d, joints_3d=joints_3d,
                     vertices=posed.vertices[0].numpy() + transl, faces=model.faces,
                     global_orient=pose[0].astype(float), hand_pose=pose[1:].reshape(45).astype(float),
-                    betas=betas.numpy().astype(float), transl=transl)
+                    betas=estimate.betas[0].numpy().astype(float), transl=transl)
+
+    def _align(self, estimate: Estimate, trust: torch.Tensor, focal: float) -> torch.Tensor:
+        """Rotations (16, 3, 3) aligned with the network's own 2.5D joints; `focal` of the crop in crop units."""
+        if not self.refinement:
+            return estimate.rotations[0]
+        rooted = self.skeleton.pose(estimate.rotations, estimate.betas, torch.zeros(1, 3)).joints
+        rays = estimate.joints[..., :2] / focal
+        transl = solve_translation(rooted, rays, trust)[0]
+        depth = estimate.joints[0, :, 2] * (transl[2] + rooted[0, 0, 2]) / focal
+        aligned, _ = refine(self.skeleton, *(values.double().numpy() for values in (
+            estimate.rotations[0], estimate.betas[0], transl, rays[0], trust[0] ** -0.5 / focal, depth)))
+        return torch.from_numpy(aligned).float()
 
 
 def landmarks_in_crop(landmarks: Landmarks, crop: Crop) -> np.ndarray:

@@ -98,18 +98,10 @@ class HandModel(nn.Module):
 
     def pose(self, rotations: Tensor, betas: Tensor, transl: Tensor) -> PosedHand:
         """Poses the hand from rotation matrices (B, 16, 3, 3), betas (B, 10) and transl (B, 3) metres."""
-        batch = len(rotations)
-        shaped = self.v_template + torch.einsum("vcs,bs->bvc", self.shapedirs, betas)
-        rest_joints = torch.einsum("jv,bvc->bjc", self.J_regressor, shaped)
-        feature = (rotations[:, 1:] - torch.eye(3).to(rotations)).reshape(batch, 135)
+        shaped, rest_joints = self.rest(betas)
+        feature = (rotations[:, 1:] - torch.eye(3).to(rotations)).reshape(len(rotations), 135)
         posed_rest = shaped + torch.einsum("vcp,bp->bvc", self.posedirs, feature)
-
-        turns, places = [rotations[:, 0]], [rest_joints[:, 0]]
-        for joint, parent in enumerate(self.parents[1:], 1):
-            turns.append(turns[parent] @ rotations[:, joint])
-            bone = rest_joints[:, joint] - rest_joints[:, parent]
-            places.append(places[parent] + torch.einsum("bij,bj->bi", turns[parent], bone))
-        turns, places = torch.stack(turns, 1), torch.stack(places, 1)
+        turns, places = self.chain(rotations, rest_joints)
 
         shift = places - torch.einsum("bjik,bjk->bji", turns, rest_joints)
         turn_of_vertex = torch.einsum("vj,bjik->bvik", self.weights, turns)
@@ -118,6 +110,20 @@ class HandModel(nn.Module):
         joints = torch.cat([places, vertices[:, self.tip_vertices]], 1)[:, self.joint_order]
         joints = joints + torch.einsum("bjik,jk->bji", turns[:, self.joint_bone], self.joint_offsets)
         return PosedHand(vertices + transl[:, None], joints + transl[:, None])
+
+    def rest(self, betas: Tensor) -> tuple[Tensor, Tensor]:
+        """Vertices (B, V, 3) and posed joints (B, 16, 3) of hands of these shapes (B, 10) in the rest pose."""
+        shaped = self.v_template + torch.einsum("vcs,bs->bvc", self.shapedirs, betas)
+        return shaped, torch.einsum("jv,bvc->bjc", self.J_regressor, shaped)
+
+    def chain(self, rotations: Tensor, rest_joints: Tensor) -> tuple[Tensor, Tensor]:
+        """The joints' frames (B, 16, 3, 3) and places (B, 16, 3) after turning each by its rotation, without transl."""
+        turns, places = [rotations[:, 0]], [rest_joints[:, 0]]
+        for joint, parent in enumerate(self.parents[1:], 1):
+            turns.append(turns[parent] @ rotations[:, joint])
+            bone = rest_joints[:, joint] - rest_joints[:, parent]
+            places.append(places[parent] + torch.einsum("bij,bj->bi", turns[parent], bone))
+        return torch.stack(turns, 1), torch.stack(places, 1)
 
 
 def mirror_rotvec(rotvec: np.ndarray) -> np.ndarray:

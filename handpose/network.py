@@ -46,7 +46,7 @@ class NetworkConfig:
 
 class Estimate(NamedTuple):
     """What the network says of B crops; see the module's docstring for units and frame."""
-    heatmaps: Tensor  # (B, 21, h, w) probabilities
+    heatmaps: Tensor  # (images, 21, h, w) probabilities
     image_joints: Tensor  # (B, 21, 3) 2.5D joints from the heatmaps alone
     joints: Tensor  # (B, 21, 3) 2.5D joints from everything
     spread: Tensor  # (B, 21) expected error of `joints` in the image, crop units
@@ -70,6 +70,7 @@ class HandNetwork(nn.Module):
         self.joint_token = nn.Linear(channels + 4, width)
         self.landmark_token = nn.Linear(LANDMARK_VALUES + 3, width)
         self.no_landmark = nn.Parameter(torch.zeros(width))
+        self.no_image = nn.Parameter(torch.zeros(2, width))  # in a joint's and in the crop's token
         self.crop_token = nn.Linear(self.backbone.channels[-1], width)
         self.places = nn.Parameter(torch.randn(JOINTS + 1 + ROTATIONS, width) * 0.02)
         layer = nn.TransformerEncoderLayer(width, config.token_heads, 2 * width, dropout=0.0, activation="gelu",
@@ -91,14 +92,16 @@ class HandNetwork(nn.Module):
 
         `images` (B, 3, S, S) RGB 0..255; `landmarks` (B, 21, 6): u, v, depth in crop units and world points (crop's
         frame, wrist at the origin) in decimetres; `given` (B,) bool, which crops' landmarks count (default: all, or
-        none where `landmarks` is None).
+        none where `landmarks` is None). Landmarks in excess of images stand for hands of which there is no image: cheap
+        to train on, and never asked for by the estimator.
         """
-        batch = len(images)
         if landmarks is None:
-            landmarks, given = images.new_zeros(batch, JOINTS, LANDMARK_VALUES), torch.zeros(batch, dtype=torch.bool)
+            landmarks = images.new_zeros(len(images), JOINTS, LANDMARK_VALUES)
+            given = torch.zeros(len(images), dtype=torch.bool)
         elif given is None:
-            given = torch.ones(batch, dtype=torch.bool)
-        given = given.to(images.device).reshape(batch, 1, 1)
+            given = torch.ones(len(landmarks), dtype=torch.bool)
+        batch, blind = len(landmarks), len(landmarks) - len(images)
+        given = given.to(landmarks.device).reshape(batch, 1, 1)
 
         mean, std = (torch.tensor(v, device=images.device).reshape(1, 3, 1, 1) for v in (IMAGE_MEAN, IMAGE_STD))
         _, c3, c4, c5 = self.backbone(((images - mean) / std).contiguous(memory_format=torch.channels_last))
@@ -108,13 +111,15 @@ class HandNetwork(nn.Module):
         features = self.smooth(features).float()
 
         heatmaps, image_joints, peak = self._read_heatmaps(features)
-        at = torch.where(given, landmarks[..., :2], image_joints[..., :2])
+        at = torch.where(given, landmarks[..., :2], _extended(image_joints[..., :2], blind))[:len(images)]
         sampled = F.grid_sample(features, at[:, :, None], align_corners=False)[..., 0].transpose(1, 2)
         joint_tokens = self.joint_token(torch.cat([sampled, image_joints, peak[..., None]], 2))
+        joint_tokens = torch.cat([joint_tokens, self.no_image[0].expand(blind, JOINTS, -1)])
+        image_joints = torch.cat([image_joints, landmarks[len(images):, :, :3]])
         apart = landmarks[..., :3] - image_joints
         joint_tokens = joint_tokens + torch.where(given, self.landmark_token(torch.cat([landmarks, apart], 2)),
                                                   self.no_landmark)
-        crop_token = self.crop_token(c5.float().mean((2, 3)))[:, None]
+        crop_token = torch.cat([self.crop_token(c5.float().mean((2, 3))), self.no_image[1].expand(blind, -1)])[:, None]
         tokens = torch.cat([joint_tokens, crop_token, crop_token.expand(-1, ROTATIONS, -1)], 1) + self.places
         tokens = self.norm(self.encoder(tokens)).float()
 
@@ -167,3 +172,8 @@ class HandNetwork(nn.Module):
             raise ValueError(f"{weights.name} and {config.name} do not belong together or are damaged ({error}); "
                              "restore both from the same training run.") from error
         return network.eval().to(memory_format=torch.channels_last)
+
+
+def _extended(rows: Tensor, by: int) -> Tensor:
+    """The same rows and `by` more of zeros."""
+    return torch.cat([rows, rows.new_zeros(by, *rows.shape[1:])])

@@ -101,6 +101,11 @@ class ResNet(nn.Module):
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
 
+    def freeze(self, stages: int) -> None:
+        """Keeps the stem and the first `stages` stages as they are, batch statistics included, until `train()`."""
+        for module in (self.conv1, self.bn1, *(getattr(self, f"layer{stage + 1}") for stage in range(stages))):
+            module.requires_grad_(False).eval()
+
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         x = self.maxpool(self.relu(self.bn1(self.conv1(images))))
         c2 = self.layer1(x)

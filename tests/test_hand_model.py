@@ -70,7 +70,8 @@ def test_equals_naive_reference(arrays):
         vertices, joints = naive_mano(invented, *(p[n].numpy() for p in parameters))
         assert np.abs(posed.vertices[n].numpy() - vertices).max() < 1e-6
         # the 21 joints, their constant offsets taken off again
-        bare = HandModel({**invented, "joint_offsets": np.zeros((21, 3))}, "open").double()(*parameters).joints[n].numpy()
+        bare = HandModel({**invented, "joint_offsets": np.zeros((21, 3))}, "open").double()
+        bare = bare(*parameters).joints[n].numpy()
         assert np.abs(bare[list(MANO_TO_JOINT)] - joints).max() < 1e-6
         assert np.abs(bare[list(TIP_JOINTS)] - vertices[invented["tip_vertices"]]).max() < 1e-6
 
@@ -91,8 +92,8 @@ def test_left_is_the_mirror_image(arrays):
     model = HandModel(with_pose_shapes(arrays), "open").double()
     orient, pose, betas, transl = random_parameters()
     mirror = torch.tensor([-1.0, 1, 1]).double()
-    as_left = (torch.tensor(mirror_rotvec(orient)), torch.tensor(mirror_rotvec(pose.reshape(-1, 15, 3))).reshape(-1, 45),
-               betas, transl * mirror)
+    left_pose = torch.tensor(mirror_rotvec(pose.reshape(-1, 15, 3))).reshape(-1, 45)
+    as_left = torch.tensor(mirror_rotvec(orient)), left_pose, betas, transl * mirror
     left, right = model.left()(*as_left), model(orient, pose, betas, transl)
     assert torch.allclose(left.vertices, right.vertices * mirror, atol=1e-6)
     assert torch.allclose(left.joints, right.joints * mirror, atol=1e-6)
@@ -143,7 +144,8 @@ def bend(**angles):
 
 
 def joints_of(model, pose):
-    return model(torch.zeros(1, 3).double(), pose, torch.zeros(1, 10).double(), torch.zeros(1, 3).double()).joints[0].numpy()
+    zeros = [torch.zeros(1, count).double() for count in (3, 10, 3)]
+    return model(zeros[0], pose, *zeros[1:]).joints[0].numpy()
 
 
 def test_a_fist_brings_fingertips_to_the_palm(model):

@@ -17,7 +17,7 @@ def hands():
 
 def test_procrustes_agrees_with_scipy(hands):
     for a, b in zip(*hands, strict=True):
-        standard_b, standard_a, _ = scipy_procrustes(b, a)  # both scaled to unit norm, b's frame; may reflect, here it does not
+        standard_b, standard_a, _ = scipy_procrustes(b, a)  # scaled to unit norm, in b's frame
         norm = np.linalg.norm(b - b.mean(0))
         assert np.allclose(procrustes(a, b), standard_a * norm + b.mean(0), atol=1e-9)
         expected = 1000 * np.linalg.norm(standard_a - standard_b, axis=1).mean() * norm

@@ -39,7 +39,8 @@ def test_backbone_strides(name):
 def test_answers_are_hands(network, inputs):
     with torch.no_grad():
         estimate = network(*inputs)
-    assert torch.allclose(estimate.rotations @ estimate.rotations.transpose(2, 3), torch.eye(3).expand(3, 16, 3, 3), atol=1e-5)
+    squared = estimate.rotations @ estimate.rotations.transpose(2, 3)
+    assert torch.allclose(squared, torch.eye(3).expand(3, 16, 3, 3), atol=1e-5)
     assert torch.allclose(torch.linalg.det(estimate.rotations), torch.ones(3, 16), atol=1e-5)
     assert torch.allclose(estimate.heatmaps.sum((2, 3)), torch.ones(3, 21), atol=1e-5)
     assert (estimate.image_joints[..., :2].abs() <= 1).all() and (estimate.spread > 0).all()
@@ -72,7 +73,8 @@ def test_a_heatmap_peak_is_read_where_it_stands(network):
     finally:
         network.heat = heat
     # the middle of column 5, row 2 of 8 over [-1, 1]
-    assert torch.allclose(joints[0, :, :2], torch.tensor([(5.5 / 8) * 2 - 1, (2.5 / 8) * 2 - 1]).expand(21, 2), atol=1e-5)
+    middle = torch.tensor([(5.5 / 8) * 2 - 1, (2.5 / 8) * 2 - 1])
+    assert torch.allclose(joints[0, :, :2], middle.expand(21, 2), atol=1e-5)
     assert torch.allclose(peak, torch.ones(1, 21))
 
 

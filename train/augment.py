@@ -56,8 +56,11 @@ def _turn(angle: Tensor) -> Tensor:
     return torch.stack([torch.stack([c, s], 1), torch.stack([-s, c], 1)], 1)
 
 
-def make_batch(samples: Samples, size: int, config: AugmentConfig | None) -> Batch:
-    """Crops of `size` px around the hands; no play and all landmarks that were found where `config` is None."""
+def make_batch(samples: Samples, size: int, config: AugmentConfig | None, with_images: bool = True) -> Batch:
+    """Crops of `size` px around the hands; no play and all landmarks that were found where `config` is None.
+
+    `with_images=False` leaves the images out (and (0, 3, size, size) in their place) and withholds no landmarks.
+    """
     count, device = len(samples), samples.images.device
     play = lambda width, *shape: (torch.rand(count, *shape, device=device) * 2 - 1) * width  # noqa: E731
     center, box, angle = upright_boxes(samples.joints_2d)
@@ -68,13 +71,9 @@ def make_batch(samples: Samples, size: int, config: AugmentConfig | None) -> Bat
         angle = angle + play(torch.pi / 180 * config.turn_deg)
     turn, half = _turn(angle), side / 2
 
-    # Where each pixel of the crop lies in the image, in grid_sample's units (the image spans [-1, 1]).
-    extent = samples.images.shape[1]
-    theta = torch.cat([turn.transpose(1, 2) * (half * 2 / extent)[:, None, None],
-                       ((center + 0.5) * 2 / extent - 1)[:, :, None]], 2)
-    grid = F.affine_grid(theta, [count, 3, size, size], align_corners=False)
-    images = samples.images.permute(0, 3, 1, 2).float()
-    images = F.grid_sample(images, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
+    images = torch.zeros(0, 3, size, size, device=device)
+    if with_images:
+        images = _cut(samples.images, center, turn, half, size)
 
     def to_crop(points: Tensor) -> Tensor:
         return torch.einsum("bij,b...j->b...i", turn, points - center.reshape(count, *[1] * (points.ndim - 2), 2)) \
@@ -106,10 +105,21 @@ def make_batch(samples: Samples, size: int, config: AugmentConfig | None) -> Bat
     if config:
         noise = torch.randn_like(landmarks) * config.landmark_noise * torch.rand(count, 1, 1, device=device)
         landmarks = landmarks + noise
-        given = given & (torch.rand(count, device=device) >= config.withhold)
-        images = recolor(images, config)
+        if with_images:
+            given = given & (torch.rand(count, device=device) >= config.withhold)
+            images = recolor(images, config)
     return Batch(images, torch.cat([to_crop(samples.joints_2d), depth], 2), joints_3d, rotations, samples.betas, focal,
                  samples.trust, samples.exact, landmarks, given)
+
+
+def _cut(images: Tensor, center: Tensor, turn: Tensor, half: Tensor, size: int) -> Tensor:
+    """Crops (B, 3, size, size) of byte images (B, S, S, 3) about `center` (B, 2) px, turned, `half` (B,) px wide."""
+    extent = images.shape[1]
+    # Where each pixel of the crop lies in the image, in grid_sample's units (the image spans [-1, 1]).
+    theta = torch.cat([turn.transpose(1, 2) * (half * 2 / extent)[:, None, None],
+                       ((center + 0.5) * 2 / extent - 1)[:, :, None]], 2)
+    grid = F.affine_grid(theta, [len(images), 3, size, size], align_corners=False)
+    return F.grid_sample(images.permute(0, 3, 1, 2).float(), grid, mode="bilinear", align_corners=False)
 
 
 def mirrored(batch: Batch) -> tuple[Tensor, Tensor, Tensor]:

@@ -68,9 +68,10 @@ def main() -> None:
             print(f"{name:16s}" + "".join(f"  {key} {value:7.3f}" for key, value in means.items()))
     if args.recipe:
         _, validation = load_sources(Recipe.load(args.recipe).data, "cpu")
+        skeleton = estimator.hand_models["right"].joints_only()
         for name, samples in validation.items():
             for given in (True, False):
-                means = evaluate_samples(estimator.network, samples, estimator.hand_models["right"].joints_only(), given)
+                means = evaluate_samples(estimator.network, samples, skeleton, given)
                 print(f"held-out {name}, {'with landmarks' if given else 'image alone'}"
                       + "".join(f"  {key} {value:7.3f}" for key, value in means.items()))
 

@@ -36,8 +36,8 @@ class HandLoss:
     def __init__(self, weights: LossWeights, hand_model: HandModel):
         self.weights, self.skeleton = weights, hand_model.joints_only()
 
-    def __call__(self, estimate: Estimate, batch: Batch, confidence: Tensor, holds_hand: Tensor) -> tuple[Tensor, dict]:
-        """`estimate` of the batch's hands; `confidence` (N,) logits, `holds_hand` (N,) 0..1: crops without, too."""
+    def __call__(self, estimate: Estimate, batch: Batch, seen: bool = True) -> tuple[Tensor, dict[str, Tensor]]:
+        """The total and its parts for the batch's hands; `seen`: the network was given images of them."""
         goal, trust = batch.joints, batch.trust
         sure = torch.where(batch.exact, 1.0, self.weights.fitted_3d)
         by_point = lambda error: (error * trust).mean()  # noqa: E731
@@ -50,8 +50,6 @@ class HandLoss:
         projected = placed[..., :2] / placed[..., 2:].clamp(min=0.05) * batch.focal[:, None, None]
         spread = estimate.spread.clamp(min=1e-3)
         parts = {
-            "heatmap": by_point(self._heatmap_entropy(estimate.heatmaps, goal)),
-            "image_joints": by_point((estimate.image_joints - goal).abs().mean(2)),
             "joints": by_point(l1[..., :2].sum(2) / spread + 2 * spread.log()),
             "joints_depth": by_hand(l1[..., 2]),
             "joints_3d": by_hand((rooted - batch.joints_3d).abs() * 10),
@@ -59,10 +57,16 @@ class HandLoss:
             "orientation": by_hand((estimate.rotations[:, :1] - batch.rotations[:, :1]).abs()),
             "pose": by_hand((estimate.rotations[:, 1:] - batch.rotations[:, 1:]).abs()),
             "betas": by_hand((estimate.betas - batch.betas).square()),
-            "confidence": F.binary_cross_entropy_with_logits(confidence, holds_hand),
         }
+        if seen:
+            parts |= {"heatmap": by_point(self._heatmap_entropy(estimate.heatmaps, goal)),
+                      "image_joints": by_point((estimate.image_joints - goal).abs().mean(2))}
         weights = asdict(self.weights)
         return sum(weights[name] * part for name, part in parts.items()), parts
+
+    def of_confidence(self, confidence: Tensor, holds_hand: Tensor) -> Tensor:
+        """For logits (N,) of crops, each with a right hand (1) or without (0)."""
+        return self.weights.confidence * F.binary_cross_entropy_with_logits(confidence, holds_hand)
 
     def _heatmap_entropy(self, heatmaps: Tensor, goal: Tensor) -> Tensor:
         """(B, 21) cross-entropy with a Gaussian about each joint; zero for joints outside the crop."""

