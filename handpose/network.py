@@ -2,9 +2,10 @@
 
 A ResNet with a small feature pyramid gives 2.5D joints by soft-argmax heatmaps (Sun et al., Integral Human Pose
 Regression, 2018) and features sampled at the joints (Moon et al., Pose2Pose / Hand4Whole, 2022). Each joint becomes a
-token, to which the landmark model's point is added where one is given; a transformer encoder over these, a token of the
-whole crop and one query for each rotation answers in MANO's terms. Training withholds the points at random, so that one
-set of weights runs with and without them.
+token, to which the landmark model's point is added where one is given; a transformer encoder compares these and a token
+of the whole crop, and a residual MLP over all of them (as in Martinez et al., A Simple yet Effective Baseline for 3D
+Human Pose Estimation, 2017) answers in MANO's terms. Training withholds the points at random, so that one set of
+weights runs with and without them.
 
 Crop units: the crop spans [-1, 1] right and down; depth is in the same unit, relative to the wrist, away from the
 camera. The crop's frame is that of a camera looking at the crop's middle, turned with the crop, mirrored for a left
@@ -28,6 +29,7 @@ from torch.nn import functional as F  # noqa: N812, the customary name
 from .resnet import ResNet
 
 JOINTS, ROTATIONS, BETAS = 21, 16, 10
+COMPRESSED = 32  # numbers of each token that the lifter reads
 LANDMARK_VALUES = 6  # u, v, depth in crop units, and the world point in decimetres
 IMAGE_MEAN, IMAGE_STD = (123.7, 116.3, 103.5), (58.4, 57.1, 57.4)  # ImageNet's, RGB, of 255
 CHECKPOINT = Path(__file__).resolve().parent.parent / "checkpoints" / "handpose"
@@ -39,8 +41,10 @@ class NetworkConfig:
     input_size: int = 128  # px, side of the square crop
     pyramid_channels: int = 128  # of the features that heatmaps and joint features are read from
     token_width: int = 192
-    token_layers: int = 3
+    token_layers: int = 2
     token_heads: int = 6
+    lifter_width: int = 640  # of the residual MLP
+    lifter_blocks: int = 3
     hand_model: str = "open"  # whose betas these are
 
 
@@ -53,6 +57,26 @@ class Estimate(NamedTuple):
     rotations: Tensor  # (B, 16, 3, 3) of MANO's joints, the first in the crop's frame
     betas: Tensor  # (B, 10)
     confidence: Tensor  # (B,) logit: a right hand, well seen
+
+
+class Lifter(nn.Module):
+    """A residual MLP."""
+
+    def __init__(self, inputs: int, width: int, blocks: int, outputs: int):
+        super().__init__()
+        self.enter = nn.Linear(inputs, width)
+        self.blocks = nn.ModuleList(nn.Sequential(nn.LayerNorm(width), nn.Linear(width, width), nn.GELU(),
+                                                  nn.Linear(width, width)) for _ in range(blocks))
+        self.leave = nn.Sequential(nn.LayerNorm(width), nn.GELU(), nn.Linear(width, outputs))
+        with torch.no_grad():
+            self.leave[-1].weight.mul_(0.1)
+            self.leave[-1].bias.zero_()
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.enter(x)
+        for block in self.blocks:
+            x = x + block(x)
+        return self.leave(x)
 
 
 class HandNetwork(nn.Module):
@@ -72,20 +96,19 @@ class HandNetwork(nn.Module):
         self.no_landmark = nn.Parameter(torch.zeros(width))
         self.no_image = nn.Parameter(torch.zeros(2, width))  # in a joint's and in the crop's token
         self.crop_token = nn.Linear(self.backbone.channels[-1], width)
-        self.places = nn.Parameter(torch.randn(JOINTS + 1 + ROTATIONS, width) * 0.02)
+        self.places = nn.Parameter(torch.randn(JOINTS + 1, width) * 0.3)
         layer = nn.TransformerEncoderLayer(width, config.token_heads, 2 * width, dropout=0.0, activation="gelu",
                                            batch_first=True, norm_first=True)
         self.encoder = nn.TransformerEncoder(layer, config.token_layers, enable_nested_tensor=False)
         self.norm = nn.LayerNorm(width)
         self.joint_out = nn.Linear(width, 5)  # shift (3), trust in the landmark, log spread
-        self.rotation_out = nn.Linear(width, 6)
-        self.rotation_basis = nn.Parameter(torch.zeros(ROTATIONS, 6))
-        self.crop_out = nn.Linear(width, BETAS + 1)
+        self.compress = nn.Linear(width, COMPRESSED)
+        inputs = (JOINTS + 1) * COMPRESSED + JOINTS * (2 * LANDMARK_VALUES + 1)
+        self.lifter = Lifter(inputs, config.lifter_width, config.lifter_blocks, ROTATIONS * 6 + BETAS + 1)
+        self.rotation_basis = nn.Parameter(torch.eye(3)[:, :2].reshape(6).repeat(ROTATIONS, 1))
         with torch.no_grad():
-            self.rotation_basis[:] = torch.eye(3)[:, :2].reshape(6)
-            for layer in (self.joint_out, self.rotation_out, self.crop_out):
-                layer.weight.mul_(0.1)
-                layer.bias.zero_()
+            self.joint_out.weight.mul_(0.1)
+            self.joint_out.bias.zero_()
 
     def forward(self, images: Tensor, landmarks: Tensor | None = None, given: Tensor | None = None) -> Estimate:
         """Estimates the hands in B crops.
@@ -120,16 +143,19 @@ class HandNetwork(nn.Module):
         joint_tokens = joint_tokens + torch.where(given, self.landmark_token(torch.cat([landmarks, apart], 2)),
                                                   self.no_landmark)
         crop_token = torch.cat([self.crop_token(c5.float().mean((2, 3))), self.no_image[1].expand(blind, -1)])[:, None]
-        tokens = torch.cat([joint_tokens, crop_token, crop_token.expand(-1, ROTATIONS, -1)], 1) + self.places
+        tokens = torch.cat([joint_tokens, crop_token], 1) + self.places
         tokens = self.norm(self.encoder(tokens)).float()
 
         shift, trust, log_spread = self.joint_out(tokens[:, :JOINTS]).split([3, 1, 1], 2)
         trust = torch.where(given, trust.sigmoid(), 0.0)
         joints = image_joints + trust * apart + shift
-        six = self.rotation_basis + self.rotation_out(tokens[:, JOINTS + 1:])
-        crop = self.crop_out(tokens[:, JOINTS])
+        # The lifter sees the joints themselves, too: what they tell of the pose needs no detour through the tokens.
+        numbers = [joints, image_joints, torch.where(given, landmarks, 0.0), given.expand(-1, JOINTS, 1)]
+        lifted = self.lifter(torch.cat([self.compress(tokens).flatten(1), torch.cat(numbers, 2).flatten(1)], 1))
+        six, betas, confidence = lifted.split([ROTATIONS * 6, BETAS, 1], 1)
+        six = self.rotation_basis + six.unflatten(1, (ROTATIONS, 6))
         return Estimate(heatmaps, image_joints, joints, (log_spread[..., 0] - 3).exp(),
-                        roma.special_gramschmidt(six.reshape(batch, ROTATIONS, 3, 2)), crop[:, :BETAS], crop[:, BETAS])
+                        roma.special_gramschmidt(six.reshape(batch, ROTATIONS, 3, 2)), betas, confidence[:, 0])
 
     def _read_heatmaps(self, features: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Heatmaps (B, 21, h, w), the joints (B, 21, 3) where they expect them, and their peaks (B, 21)."""

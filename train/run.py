@@ -134,7 +134,8 @@ class Trainer:
             self.step += 1
             bar.update()
             if self.step % 20 == 0:
-                bar.set_postfix(loss=f"{total.item():.2f}", px=f"{parts['joints_px'].item():.2f}")
+                bar.set_postfix(px=f"{parts['joints_px'].item():.2f}", dm=f"{parts['joints_3d'].item():.3f}",
+                                pose=f"{parts['pose'].item():.3f}")
                 self.fabric.log_dict({f"train/{name}": part.item() for name, part in parts.items()}, self.step)
             if not self.fabric.is_global_zero:
                 continue  # the first process alone validates and saves; the others wait for it at the next step
