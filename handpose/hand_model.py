@@ -16,7 +16,8 @@ from torch import Tensor, nn
 from .skeleton import MANO_TO_JOINT, TIP_JOINTS
 
 OPEN_HAND = Path(__file__).resolve().parent.parent / "assets" / "open_hand.npz"
-REQUIRED_KEYS = ("v_template", "shapedirs", "posedirs", "J_regressor", "weights", "kintree_table", "f", "tip_vertices")
+REQUIRED_KEYS = ("v_template", "shapedirs", "posedirs", "J_regressor", "weights", "kintree_table", "f")
+MANO_TIP_VERTICES = (744, 320, 443, 555, 672)  # thumb .. little, of MANO's 778; its own files do not name them
 DISTAL_MANO_JOINTS = (15, 3, 6, 12, 9)  # the last posed joint of thumb, index, middle, ring, little
 
 
@@ -47,7 +48,7 @@ class HandModel(nn.Module):
         self.register_buffer("joint_offsets", torch.as_tensor(np.asarray(offsets, np.float32)), persistent=False)
         self.faces = np.asarray(arrays["f"], np.int32)
         self.parents = [-1, *np.asarray(arrays["kintree_table"])[0, 1:].astype(int).tolist()]
-        self.tip_vertices = np.asarray(arrays["tip_vertices"], int).tolist()
+        self.tip_vertices = np.asarray(arrays.get("tip_vertices", MANO_TIP_VERTICES), int).tolist()
         self.uv, self.uv_faces = arrays.get("uv"), arrays.get("uv_faces")
         # Which posed joint carries each of the 21, and where it stands among [16 posed joints, 5 tips].
         bone, order = np.zeros(21, int), np.zeros(21, int)

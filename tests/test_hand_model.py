@@ -169,6 +169,18 @@ def test_pointing_bends_only_the_other_fingers(model):
     assert np.linalg.norm(point[12] - point[9]) < 0.5 * np.linalg.norm(flat[12] - flat[9])
 
 
+def test_a_file_as_mano_has_it_is_read(tmp_path, arrays):
+    """778 vertices and none of our own keys; here the open hand's first 778 with an invented triangle list."""
+    few = {key: arrays[key][:778] for key in ("v_template", "shapedirs", "posedirs", "weights")}
+    few |= {"J_regressor": arrays["J_regressor"][:, :778], "kintree_table": arrays["kintree_table"],
+            "f": np.arange(777).reshape(-1, 3)}
+    np.savez(tmp_path / "mano.npz", **few)
+    posed = HandModel.load(tmp_path / "mano.npz").double()(*random_parameters(1))
+    vertices, joints = naive_mano(few, *(p[0].numpy() for p in random_parameters(1)))
+    assert np.abs(posed.vertices[0].numpy() - vertices).max() < 1e-6
+    assert np.allclose(posed.joints[0, [0, 5, 4, 20]], [joints[0], joints[1], vertices[744], vertices[672]], atol=1e-6)
+
+
 def test_missing_file_and_missing_keys_name_the_remedy(tmp_path, arrays):
     with pytest.raises(FileNotFoundError, match="bake_hand"):
         HandModel.load(tmp_path / "none.npz")
