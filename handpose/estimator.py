@@ -114,15 +114,14 @@ class HandEstimator:
                     betas=estimate.betas[0].numpy().astype(float), transl=transl)
 
     def _align(self, estimate: Estimate, trust: torch.Tensor, focal: float) -> torch.Tensor:
-        """Rotations (16, 3, 3) aligned with the network's own 2.5D joints; `focal` of the crop in crop units."""
+        """Rotations (16, 3, 3) aligned with where the network sees the joints; `focal` of the crop in crop units."""
         if not self.refinement:
             return estimate.rotations[0]
         rooted = self.skeleton.pose(estimate.rotations, estimate.betas, torch.zeros(1, 3)).joints
         rays = estimate.joints[..., :2] / focal
         transl = solve_translation(rooted, rays, trust)[0]
-        depth = estimate.joints[0, :, 2] * (transl[2] + rooted[0, 0, 2]) / focal
         aligned, _ = refine(self.skeleton, *(values.double().numpy() for values in (
-            estimate.rotations[0], estimate.betas[0], transl, rays[0], trust[0] ** -0.5 / focal, depth)))
+            estimate.rotations[0], estimate.betas[0], transl, rays[0], trust[0] ** -0.5 / focal)))
         return torch.from_numpy(aligned).float()
 
 

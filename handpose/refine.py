@@ -10,17 +10,16 @@ from .hand_model import HandModel
 # How far (radians, one deviation) a joint may reasonably be turned from the network's answer: twist, spread, flexion.
 WRIST, KNUCKLE, HINGE, THUMB = (0.12,) * 3, (0.06, 0.10, 0.25), (0.02, 0.02, 0.25), (0.12, 0.12, 0.12)
 TURN_DEVIATION = np.array([WRIST, *(KNUCKLE, HINGE, HINGE) * 4, *(THUMB,) * 3])  # (16, 3)
-DEPTH_DEVIATION = 0.012  # metres, of the network's joint depths relative to the wrist
 
 
 def refine(skeleton: HandModel, rotations: np.ndarray, betas: np.ndarray, transl: np.ndarray, rays: np.ndarray,
-           ray_deviation: np.ndarray, depth: np.ndarray, steps: int = 3) -> tuple[np.ndarray, np.ndarray]:
+           ray_deviation: np.ndarray, steps: int = 3) -> tuple[np.ndarray, np.ndarray]:
     """Rotations (16, 3, 3) and translation (3,), metres, of a hand whose joints lie closer to what is seen.
 
     `skeleton` is the hand model's `joints_only()`. Seen are viewing rays (21, 2) = (x / z, y / z), each to a deviation
-    (21,), and depths (21,) relative to the wrist in metres. Least squares of these and of the joints' turns away from
-    the given pose, each over its deviation (maximum a posteriori); turns are about the joints' own axes, so that the
-    Jacobian is the cross product of axis and lever.
+    (21,). Least squares of these and of the joints' turns away from the given pose, each over its deviation (maximum a
+    posteriori); turns are about the joints' own axes, so that the Jacobian is the cross product of axis and lever. The
+    network's depths take no part: with them, 3D came out worse on held-out renders.
     """
     carries = _carries(skeleton)
     away = np.zeros((16, 3))
@@ -35,12 +34,10 @@ def refine(skeleton: HandModel, rotations: np.ndarray, betas: np.ndarray, transl
         x, y, z = points.T
         seen_u = (motion[..., 0] - (x / z)[:, None] * motion[..., 2]) / z[:, None]
         seen_v = (motion[..., 1] - (y / z)[:, None] * motion[..., 2]) / z[:, None]
-        deeper = motion[..., 2] - motion[:1, :, 2]
         prior = np.hstack([np.diag(1 / TURN_DEVIATION.ravel()), np.zeros((48, 3))])
-        system = np.vstack([seen_u / ray_deviation[:, None], seen_v / ray_deviation[:, None], deeper / DEPTH_DEVIATION,
-                            prior])
+        system = np.vstack([seen_u / ray_deviation[:, None], seen_v / ray_deviation[:, None], prior])
         left = np.concatenate([(rays[:, 0] - x / z) / ray_deviation, (rays[:, 1] - y / z) / ray_deviation,
-                               (depth - (z - z[0])) / DEPTH_DEVIATION, -away.ravel() / TURN_DEVIATION.ravel()])
+                               -away.ravel() / TURN_DEVIATION.ravel()])
         step = np.linalg.lstsq(system, left, rcond=None)[0]
         turn = step[:48].reshape(16, 3).clip(-0.5, 0.5)
         away += turn

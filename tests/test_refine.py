@@ -6,7 +6,7 @@ from scipy.optimize import least_squares
 from scipy.spatial.transform import Rotation
 
 from handpose.hand_model import HandModel
-from handpose.refine import DEPTH_DEVIATION, TURN_DEVIATION, refine
+from handpose.refine import TURN_DEVIATION, refine
 
 
 @pytest.fixture(scope="module")
@@ -36,23 +36,23 @@ def a_hand(seed):
 
 def seen(skeleton, rotations, betas, transl):
     joints = joints_of(skeleton, rotations, betas, transl)
-    return joints[:, :2] / joints[:, 2:], joints[:, 2] - joints[0, 2], joints
+    return joints[:, :2] / joints[:, 2:], joints
 
 
 @pytest.mark.parametrize("seed", range(4))
 def test_reaches_the_minimum_that_scipy_finds(skeleton, seed):
     true, estimate, betas, transl = a_hand(seed)
-    rays, depth, _ = seen(skeleton, true, betas, transl)
+    rays, _ = seen(skeleton, true, betas, transl)
     rays = rays + np.random.default_rng(seed).normal(size=rays.shape) * 0.004
     deviation = np.random.default_rng(seed + 9).uniform(0.003, 0.02, 21)
 
     def residuals(away, place):
         joints = joints_of(skeleton, estimate @ Rotation.from_rotvec(away.reshape(16, 3)).as_matrix(), betas, place)
         return np.concatenate([((joints[:, :2] / joints[:, 2:] - rays) / deviation[:, None]).ravel(),
-                               (joints[:, 2] - joints[0, 2] - depth) / DEPTH_DEVIATION, away / TURN_DEVIATION.ravel()])
+                               away / TURN_DEVIATION.ravel()])
 
     best = least_squares(lambda x: residuals(x[:48], x[48:]), np.append(np.zeros(48), transl), diff_step=1e-3)
-    rotations, place = refine(skeleton, estimate, betas, transl + [0.01, 0, 0.02], rays, deviation, depth, steps=6)
+    rotations, place = refine(skeleton, estimate, betas, transl + [0.01, 0, 0.02], rays, deviation, steps=6)
     away = Rotation.from_matrix(estimate.transpose(0, 2, 1) @ rotations).as_rotvec().ravel()
     cost = (residuals(away, place) ** 2).sum()
     start = (residuals(np.zeros(48), transl) ** 2).sum()
@@ -63,18 +63,18 @@ def test_reaches_the_minimum_that_scipy_finds(skeleton, seed):
 @pytest.mark.parametrize("seed", range(4))
 def test_three_steps_bring_joints_closer_in_2d_and_in_3d(skeleton, seed):
     true, estimate, betas, transl = a_hand(seed)
-    rays, depth, goal = seen(skeleton, true, betas, transl)
-    rotations, place = refine(skeleton, estimate, betas, transl, rays, np.full(21, 0.005), depth)
+    rays, goal = seen(skeleton, true, betas, transl)
+    rotations, place = refine(skeleton, estimate, betas, transl, rays, np.full(21, 0.005))
     before, after = joints_of(skeleton, estimate, betas, transl), joints_of(skeleton, rotations, betas, place)
     away = lambda joints: np.linalg.norm(joints - goal, axis=1).mean()  # noqa: E731
     away_2d = lambda joints: np.linalg.norm(joints[:, :2] / joints[:, 2:] - rays, axis=1).mean()  # noqa: E731
     assert away_2d(after) < 0.25 * away_2d(before)
-    assert away(after) < 0.5 * away(before)
+    assert away(after) < 0.8 * away(before)
     assert np.allclose(rotations @ rotations.transpose(0, 2, 1), np.eye(3), atol=1e-6)
 
 
 def test_an_aligned_hand_stays_as_it_is(skeleton):
     true, _, betas, transl = a_hand(7)
-    rays, depth, _ = seen(skeleton, true, betas, transl)
-    rotations, place = refine(skeleton, true, betas, transl, rays, np.full(21, 0.005), depth)
+    rays, _ = seen(skeleton, true, betas, transl)
+    rotations, place = refine(skeleton, true, betas, transl, rays, np.full(21, 0.005))
     assert np.allclose(rotations, true, atol=1e-3) and np.allclose(place, transl, atol=1e-4)
