@@ -14,14 +14,12 @@ def main(address: str) -> None:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=BROWSER, args=[
             "--no-sandbox", "--use-gl=swiftshader", "--enable-unsafe-swiftshader", "--disable-background-networking"])
-        for name, width, height in (("page", 1366, 768), ("phone", 390, 844)):
-            page = browser.new_page(viewport={"width": width, "height": height})
-            page.goto(address)
-            page.locator("#photo input[type=file]").set_input_files(EXAMPLE)
-            page.locator(".hands .hand").first.wait_for(timeout=60_000)
-            page.wait_for_timeout(3000)  # the 3D view draws itself in
-            page.screenshot(path=HERE / f"{name}.png", full_page=name == "phone")
-            page.close()
+        page = browser.new_page(viewport={"width": 1366, "height": 768})
+        page.goto(address)
+        page.locator("#photo input[type=file]").set_input_files(EXAMPLE)
+        page.locator(".hands .hand").first.wait_for(timeout=60_000)
+        page.wait_for_timeout(3000)  # the 3D view draws itself in
+        page.screenshot(path=HERE / "page.png")
         browser.close()
 
 
