@@ -138,7 +138,10 @@ def theme() -> gr.themes.Base:
 
 
 def main() -> None:
-    estimator = HandEstimator.load()
+    try:
+        estimator = HandEstimator.load()
+    except (OSError, ValueError) as error:  # a file of the repository is missing or damaged; the error says what to do
+        raise SystemExit(error) from None
     estimator(np.zeros((256, 256, 3), np.uint8))  # what is slow the first time is done before the first visitor comes
     warm_up()
     build_page(estimator).launch(theme=theme(), css_paths=ASSETS / "page.css", footer_links=[], run_history=False)
