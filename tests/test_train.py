@@ -56,7 +56,7 @@ def train(recipe, out, steps=None, resume=False):
     whole = trainer._loss_of
     trainer._loss_of = lambda samples: (losses.append(whole(samples)), losses[-1])[1]
     trainer.train(until=steps)
-    return trainer, [float(total) for total, _ in losses]
+    return trainer, [total.item() for total, _ in losses]
 
 
 def test_loss_falls_and_the_checkpoint_runs(recipe, tmp_path):
