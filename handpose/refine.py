@@ -8,7 +8,7 @@ import torch
 from .hand_model import HandModel
 
 # How far (radians, one deviation) a joint may reasonably be turned from the network's answer: twist, spread, flexion.
-WRIST, KNUCKLE, HINGE, THUMB = (0.12,) * 3, (0.03, 0.05, 0.125), (0.01, 0.01, 0.125), (0.06, 0.06, 0.06)
+WRIST, KNUCKLE, HINGE, THUMB = (0.12,) * 3, (0.06, 0.10, 0.25), (0.02, 0.02, 0.25), (0.12, 0.12, 0.12)
 TURN_DEVIATION = np.array([WRIST, *(KNUCKLE, HINGE, HINGE) * 4, *(THUMB,) * 3])  # (16, 3)
 
 

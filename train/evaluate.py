@@ -24,11 +24,11 @@ from .run import Recipe, evaluate_samples, load_sources
 
 
 def photos_with_truth(estimator: HandEstimator, folder: Path) -> dict[str, dict[str, float]]:
-    """Mean errors by method: the network with landmarks, without, the landmark model itself, one constant hand."""
+    """Mean errors by method: the network with landmarks (aligned and not), without, the landmark model, one hand."""
     with np.load(folder / "labels.npz") as file:
         labels = {key: file[key] for key in file.files}
-    rows: dict[str, list[tuple]] = {name: [] for name in ("with landmarks", "image alone", "landmark model",
-                                                          "constant hand")}
+    methods = {"with landmarks": (True, True), "not aligned": (True, False), "image alone": (False, True)}
+    rows: dict[str, list[tuple]] = {name: [] for name in (*methods, "landmark model", "constant hand")}
     missed = 0
     goals = labels["joints"].astype(float)
     constant = np.median(goals - goals[:, :1], axis=0)
@@ -41,8 +41,8 @@ def photos_with_truth(estimator: HandEstimator, folder: Path) -> dict[str, dict[
             missed += 1
             continue
         marks = min(found, key=lambda marks: np.linalg.norm((marks.points[:, :2] - truth).mean(0)))
-        for use, row in ((True, "with landmarks"), (False, "image alone")):
-            hand = estimator.pose(rgb, camera, [marks], use_landmarks=use)[0]
+        for row, (use_landmarks, estimator.refinement) in methods.items():
+            hand = estimator.pose(rgb, camera, [marks], use_landmarks)[0]
             rows[row].append((hand.joints_3d, goal, hand.joints_2d, truth))
         rows["landmark model"].append((marks.world, goal, marks.points[:, :2], truth))
         rows["constant hand"].append((constant, goal, np.full_like(truth, np.nan), truth))

@@ -30,7 +30,6 @@ END = ((-0.05, 0.05), (-0.08, 0.08), (-0.45, 1.45))
 THUMB = (((-0.9, 0.9), (-1.0, 1.0), (-0.9, 0.9)), ((-0.5, 0.7), (-1.0, 0.6), (-0.5, 0.6)),
          ((-0.5, 0.8), (-1.5, 0.7), (-0.5, 0.6)))
 POSE_LIMITS = np.array([*(KNUCKLE, MIDDLE, END) * 4, *THUMB])  # (15, 3, 2)
-THUMB_AXIS = np.array([.36, -.91, .21])  # of its flexion
 
 
 def start_orientation(world: np.ndarray, rest: np.ndarray) -> np.ndarray:

@@ -44,11 +44,6 @@ def to_linear(srgb: np.ndarray) -> np.ndarray:
     return np.asarray(srgb, np.float32) ** 2.2
 
 
-def to_display(linear: np.ndarray) -> np.ndarray:
-    """Display values 0..1 of linear light (gamma 2.2), clipped."""
-    return np.clip(linear, 0, 1) ** np.float32(1 / 2.2)
-
-
 def sample_palette(rng: np.random.Generator) -> Palette:
     """One person's skin; every one of the six tone groups equally often."""
     tone = int(rng.integers(6))
