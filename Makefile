@@ -1,4 +1,5 @@
-# From a fresh clone, with Python 3.10 or newer and nothing else: `make app` serves the page, `make test` runs all checks.
+# From a fresh clone, with Python 3.10 or newer and nothing else: `make app` serves the page, `make test` runs all checks,
+# `make checkpoint` makes the network's weights anew (train/checkpoint.mk).
 # pip's own options and variables (PIP_INDEX_URL, ...) are respected.
 PYTHON ?= python3
 VENV := .venv
@@ -47,3 +48,5 @@ $(VENV)/.browser-ready: | $(VENV)/.test-ready
 		|| { command -v apt-get >/dev/null && { $(apt-install) chromium; } && command -v chromium; } \
 		|| $(BIN)/playwright install chromium
 	touch $@
+
+include train/checkpoint.mk

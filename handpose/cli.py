@@ -71,7 +71,15 @@ def _parser() -> argparse.ArgumentParser:
     add("--no-overlay", action="store_true", help="write no overlays")
     add("--mesh", choices=("glb", "obj", "ply"), default="glb", help="kind of mesh file (default: %(default)s)")
     add("--npz", action="store_true", help="also write NAME.npz: vertices, faces, joints and MANO parameters")
-    add("--checkpoint", type=Path, metavar="PATH", help="another network's weights (default: those that come along)")
+    add("--checkpoint", metavar="DIR",
+        help="another network: its folder, or its id OWNER/NAME on the Hub (default: the one that comes along)")
+    add("--hand-model", type=Path, metavar="PATH",
+        help="MANO_RIGHT.pkl or its folder, for a network that answers for MANO's hand (default: $HANDPOSE_MANO, else "
+             "assets/mano/)")
+    add("--smplx", action="store_true", help="also write NAME.smplx.npz: right_hand_pose and left_hand_pose as "
+        "smplx.create() takes them, axis-angle relative to the flat hand (flat_hand_mean=True)")
+    add("--smplx-pca", type=_count, metavar="N", help="the same as N coefficients of MANO's principal components "
+        "(use_pca=True, flat_hand_mean=False), which needs MANO's file")
     add("--max-hands", type=_count, metavar="N", help="at most this many hands a photo, the surest ones")
     return parser
 
@@ -112,14 +120,15 @@ def predict(args: argparse.Namespace) -> int:
     from .image import PhotoError
     warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # load_photo has its own limit, and says so
     try:
-        estimator = HandEstimator.load(args.checkpoint)
+        estimator = HandEstimator.load(args.checkpoint, args.hand_model)
     except (OSError, ValueError) as error:
         raise UsageError(f"The network cannot be loaded: {error}") from error
+    smplx = _smplx_options(args)
 
     hands = failed = 0
     for job in tqdm(jobs, unit="photo"):
         try:
-            hands += _predict_one(job, estimator, args)
+            hands += _predict_one(job, estimator, args, smplx)
         except (PhotoError, WriteError) as error:
             failed += 1
             tqdm.write(str(error), sys.stderr)
@@ -128,7 +137,22 @@ def predict(args: argparse.Namespace) -> int:
     return SOME_FAILED if failed else DONE
 
 
-def _predict_one(job: Job, estimator: HandEstimator, args: argparse.Namespace) -> int:
+def _smplx_options(args: argparse.Namespace) -> dict | None:
+    """How `.smplx.npz` is written (options of `export.write_smplx`), None for not at all. Raises UsageError."""
+    if args.smplx_pca is None:
+        return {} if args.smplx else None
+    from .hand_model import HandModel
+    from .mano import find_mano
+    from .smplx import check_pose_space
+    try:
+        mano = HandModel.load(find_mano(args.hand_model))
+        check_pose_space(mano, args.smplx_pca)
+    except (OSError, ValueError) as error:
+        raise UsageError(f"--smplx-pca needs MANO's principal components: {error}") from error
+    return {"mano": mano, "pca": args.smplx_pca, "flat_hand_mean": False}
+
+
+def _predict_one(job: Job, estimator: HandEstimator, args: argparse.Namespace, smplx: dict | None) -> int:
     """Does one photo; returns its number of hands. Raises PhotoError, WriteError."""
     from .camera import Camera
     from .export import save_result
@@ -142,7 +166,7 @@ def _predict_one(job: Job, estimator: HandEstimator, args: argparse.Namespace) -
     overlay = None if args.no_overlay else draw_overlay(photo.rgb, camera, hands)
     try:
         save_result(args.out, job.stem, job.image, photo.width, photo.height, camera, hands, overlay=overlay,
-                    mesh=args.mesh, npz=args.npz)
+                    mesh=args.mesh, npz=args.npz, smplx=smplx)
     except OSError as error:
         raise WriteError(f"The results of {job.path} cannot be written to {args.out} ({error.strerror}): check its "
                          "permissions and free space.") from error

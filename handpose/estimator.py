@@ -12,11 +12,12 @@ from .detector import Detector, PalmDetector
 from .hand import Hand
 from .hand_model import HandModel, mirror_rotvec
 from .landmarks import LandmarkModel, Landmarks, find_hands
+from .mano import hand_model_file
 from .network import CHECKPOINT, Estimate, HandNetwork
 from .placement import solve_translation
 from .refine import refine
 
-CROP_SCALE = 1.6  # the crop's side over that of the joints' upright box
+CROP_SCALE = 1.4  # the crop's side over that of the joints' upright box
 LEAST_SPREAD = 0.01  # crop units; no joint is trusted to be better known than this
 MIN_SCORE = 0.3  # of a hand that is told of
 
@@ -45,17 +46,18 @@ class HandEstimator:
         self.skeleton, self.refinement = hand_model.joints_only(), refinement
 
     @classmethod
-    def load(cls, checkpoint: str | Path | None = None) -> HandEstimator:
-        """Reads the models that ship with the package, or another checkpoint (path without suffix).
+    def load(cls, checkpoint: str | Path | None = None, hand_model: str | Path | None = None) -> HandEstimator:
+        """Reads the models that ship with the package, or another checkpoint: a folder or a Hub id "owner/name".
 
+        A checkpoint of MANO's hand needs MANO's file: `hand_model`, or where `mano.find_mano` finds it.
         Raises FileNotFoundError or ValueError naming the remedy.
         """
-        network = HandNetwork.load(checkpoint or CHECKPOINT)
-        hand_model = HandModel.load()
-        if network.config.hand_model != hand_model.name:
+        network = HandNetwork.from_pretrained(checkpoint or CHECKPOINT)
+        model = HandModel.load(hand_model_file(network.config.hand_model, hand_model))
+        if network.config.hand_model != model.name:
             raise ValueError(f"The checkpoint answers for the hand model {network.config.hand_model!r}, not "
-                             f"{hand_model.name!r}; give the checkpoint that was trained with it.")
-        return cls(network, hand_model, PalmDetector.load(), LandmarkModel.load())
+                             f"{model.name!r}; give the checkpoint that was trained with it, or its hand model.")
+        return cls(network, model, PalmDetector.load(), LandmarkModel.load())
 
     def __call__(self, rgb: np.ndarray, camera: Camera | None = None) -> list[Hand]:
         """The hands in an image (H, W, 3) uint8 RGB, upright, surest first; `camera` defaults to a usual one."""
@@ -67,27 +69,40 @@ class HandEstimator:
     @torch.inference_mode()
     def pose(self, rgb: np.ndarray, camera: Camera, found: list[Landmarks], use_landmarks: bool = True) -> list[Hand]:
         """The hands that landmarks (of `found`) were seen of; `use_landmarks=False` lets them only place the crops."""
-        if not found:
-            return []
-        size = self.network.config.input_size
-        crops, images, points = [], [], []
+        looks = self.look([rgb] * len(found), found, use_landmarks)
+        return [self.to_hand(camera, crop, landmarks.presence, estimate)
+                for landmarks, (crop, estimate) in zip(found, looks, strict=True)]
+
+    @torch.inference_mode()
+    def look(self, images: list[np.ndarray], found: list[Landmarks], use_landmarks: bool = True
+             ) -> list[tuple[Crop, Estimate]]:
+        """The crop of each hand and the network's answer to it, a batch of one; `found[n]` were seen in `images[n]`."""
+        crops, points = [], []
         for landmarks in found:
             center, side, angle = upright_box(landmarks.points[:, :2])
-            crop = Crop.around(center, CROP_SCALE * side, angle, size, mirrored=landmarks.right < 0.5)
+            crop = Crop.around(center, CROP_SCALE * side, angle, self.network.config.input_size,
+                               mirrored=landmarks.right < 0.5)
             crops.append(crop)
-            images.append(crop.warp(rgb))
             points.append(landmarks_in_crop(landmarks, crop))
-        images = torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2).float()
-        points = torch.from_numpy(np.stack(points)).float() if use_landmarks else None
-        estimate = self.network(images, points)
-        return [self._to_hand(camera, crop, landmarks.presence, Estimate(*(part[row:row + 1] for part in estimate)))
-                for row, (crop, landmarks) in enumerate(zip(crops, found, strict=True))]
+        return list(zip(crops, self.look_at(images, crops, points if use_landmarks else None), strict=True))
 
-    def _to_hand(self, camera: Camera, crop: Crop, presence: float, estimate: Estimate) -> Hand:
+    @torch.inference_mode()
+    def look_at(self, images: list[np.ndarray], crops: list[Crop], points: list[np.ndarray] | None = None
+                ) -> list[Estimate]:
+        """The network's answer, a batch of one, to each `crops[n]` of `images[n]`, given `landmarks_in_crop` or not."""
+        if not crops:
+            return []
+        shown = np.stack([crop.warp(rgb) for crop, rgb in zip(crops, images, strict=True)])
+        estimate = self.network(torch.from_numpy(shown).permute(0, 3, 1, 2).float(),
+                                None if points is None else torch.from_numpy(np.stack(points)).float())
+        return [Estimate(*(part[row:row + 1] for part in estimate)) for row in range(len(crops))]
+
+    @torch.inference_mode()
+    def to_hand(self, camera: Camera, crop: Crop, presence: float, estimate: Estimate) -> Hand:
         """One hand of the network's answer, brought from the crop's frame to the photo's camera."""
         trust = 1 / (estimate.spread + LEAST_SPREAD) ** 2
         rotations = self._align(estimate, trust, camera.fx * crop.scale * 2 / crop.size)
-        seen = crop.to_image(((estimate.joints[0, :, :2].numpy() + 1) * crop.size - 1) / 2)
+        seen = joints_seen(crop, estimate)
         side = "left" if crop.mirrored else "right"
         pose = roma.rotmat_to_rotvec(rotations).numpy()
         turn = crop.rotation
@@ -123,6 +138,11 @@ class HandEstimator:
         aligned, _ = refine(self.skeleton, *(values.double().numpy() for values in (
             estimate.rotations[0], estimate.betas[0], transl, rays[0], trust[0] ** -0.5 / focal)))
         return torch.from_numpy(aligned).float()
+
+
+def joints_seen(crop: Crop, estimate: Estimate) -> np.ndarray:
+    """Where the network itself sees the joints, (21, 2) image pixels."""
+    return crop.to_image(((estimate.joints[0, :, :2].numpy() + 1) * crop.size - 1) / 2)
 
 
 def landmarks_in_crop(landmarks: Landmarks, crop: Crop) -> np.ndarray:

@@ -13,6 +13,7 @@ import json
 import os
 import uuid
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import trimesh
@@ -22,6 +23,10 @@ from trimesh.visual.material import PBRMaterial
 from .camera import Camera
 from .hand import Hand, result_to_dict
 from .palette import HAND_COLORS
+from .smplx import body_arguments
+
+if TYPE_CHECKING:  # torch comes with it
+    from .hand_model import HandModel
 
 MESH_KINDS = ("glb", "obj", "ply")
 CAMERA_TO_GLTF = np.diag([1.0, -1.0, -1.0])  # half a turn about x
@@ -91,6 +96,17 @@ def write_npz(path: str | os.PathLike, camera: Camera, hands: list[Hand]) -> Non
     _write(path, buffer.getvalue())
 
 
+def write_smplx(path: str | os.PathLike, hands: list[Hand], mano: HandModel | None = None, *,
+                flat_hand_mean: bool = True, pca: int | None = None) -> None:
+    """Writes `smplx.body_arguments` as an `.npz`, for `smplx.create(folder, "smplx", **numpy.load(path))`.
+
+    Raises ValueError if MANO's pose space is needed and not given, and OSError.
+    """
+    buffer = io.BytesIO()
+    np.savez(buffer, **body_arguments(hands, mano, flat_hand_mean=flat_hand_mean, pca=pca))
+    _write(path, buffer.getvalue())
+
+
 def write_picture(path: str | os.PathLike, rgb: np.ndarray) -> None:
     """Writes an image (H, W, 3) uint8 as JPEG or PNG, by the path's suffix. Raises OSError."""
     kind = {".jpg": "JPEG", ".jpeg": "JPEG", ".png": "PNG"}[Path(path).suffix.lower()]
@@ -101,12 +117,12 @@ def write_picture(path: str | os.PathLike, rgb: np.ndarray) -> None:
 
 def save_result(folder: str | os.PathLike, stem: str, image: str, width: int, height: int, camera: Camera,
                 hands: list[Hand], *, overlay: np.ndarray | None = None, mesh: str | None = "glb",
-                npz: bool = False) -> None:
+                npz: bool = False, smplx: dict | None = None) -> None:
     """Writes all files of one photo, `folder/stem.*`, making folders as needed.
 
-    `.overlay.jpg` where an overlay is given, a mesh of kind `mesh` where there are hands, `.npz` on demand, and `.json`
-    last: where it lies, the others do too. `image` is the photo's name in the JSON. Where there is no hand, the mesh of
-    an earlier run is removed. Raises OSError.
+    `.overlay.jpg` where an overlay is given, a mesh of kind `mesh` where there are hands, `.npz` on demand,
+    `.smplx.npz` where options of `write_smplx` are, and `.json` last: where it lies, the others do too. `image` is the
+    photo's name in the JSON. Where there is no hand, the mesh of an earlier run is removed. Raises OSError.
     """
     base = Path(folder) / stem
     base.parent.mkdir(parents=True, exist_ok=True)
@@ -122,6 +138,8 @@ def save_result(folder: str | os.PathLike, stem: str, image: str, width: int, he
         file(f".{mesh}").unlink(missing_ok=True)
     if npz:
         write_npz(file(".npz"), camera, hands)
+    if smplx is not None:
+        write_smplx(file(".smplx.npz"), hands, **smplx)
     write_json(file(".json"), image, width, height, camera, hands)
 
 

@@ -1,7 +1,7 @@
 """The hand model: MANO parameters -> posed vertices and joints, differentiable.
 
 Linear blend skinning with shape and pose blend shapes as in MANO (Romero et al., Embodied Hands, 2017, eq. 1-5).
-The model file ships as `assets/open_hand.npz`; its keys are MANO's, so MANO's own arrays fit the same layer.
+The model file ships as `assets/open_hand.npz`; its keys are MANO's, so MANO's own files fit the same layer.
 """
 from __future__ import annotations
 
@@ -13,10 +13,9 @@ import roma
 import torch
 from torch import Tensor, nn
 
+from .model_file import OPEN_HAND, is_left, read_arrays
 from .skeleton import MANO_TO_JOINT, TIP_JOINTS
 
-OPEN_HAND = Path(__file__).resolve().parent.parent / "assets" / "open_hand.npz"
-REQUIRED_KEYS = ("v_template", "shapedirs", "posedirs", "J_regressor", "weights", "kintree_table", "f")
 MANO_TIP_VERTICES = (744, 320, 443, 555, 672)  # thumb .. little, of MANO's 778; its own files do not name them
 DISTAL_MANO_JOINTS = (15, 3, 6, 12, 9)  # the last posed joint of thumb, index, middle, ring, little
 
@@ -32,15 +31,12 @@ class HandModel(nn.Module):
 
     Poses are relative to the flat rest pose, where every joint's frame is aligned with the model's axes. The 21 joints
     are the 16 posed ones and five fingertip vertices, each moved by a constant offset in its bone's frame
-    (`joint_offsets`, zero for MANO): the field's joint convention without moving the skeleton.
+    (`joint_offsets`, zero for MANO): the field's joint convention without moving the skeleton. `hands_mean` (45,) and
+    `hands_components` (45, 45) are MANO's pose space (see `handpose.mano`), None where the file has none.
     """
 
     def __init__(self, arrays: dict[str, np.ndarray], name: str):
         super().__init__()
-        missing = [key for key in REQUIRED_KEYS if key not in arrays]
-        if missing:
-            raise ValueError(f"The hand model lacks {', '.join(missing)}; give a file with MANO's keys "
-                             f"or use the open hand at {OPEN_HAND.name}.")
         self.name = name
         for key in ("v_template", "shapedirs", "posedirs", "J_regressor", "weights"):
             self.register_buffer(key, torch.as_tensor(np.asarray(arrays[key], np.float32)), persistent=False)
@@ -50,6 +46,7 @@ class HandModel(nn.Module):
         self.parents = [-1, *np.asarray(arrays["kintree_table"])[0, 1:].astype(int).tolist()]
         self.tip_vertices = np.asarray(arrays.get("tip_vertices", MANO_TIP_VERTICES), int).tolist()
         self.uv, self.uv_faces = arrays.get("uv"), arrays.get("uv_faces")
+        self.hands_mean, self.hands_components = arrays.get("hands_mean"), arrays.get("hands_components")
         # Which posed joint carries each of the 21, and where it stands among [16 posed joints, 5 tips].
         bone, order = np.zeros(21, int), np.zeros(21, int)
         bone[list(MANO_TO_JOINT)], order[list(MANO_TO_JOINT)] = range(16), range(16)
@@ -58,13 +55,16 @@ class HandModel(nn.Module):
 
     @classmethod
     def load(cls, path: str | Path = OPEN_HAND) -> HandModel:
-        """Reads a `.npz` with MANO's keys. Raises FileNotFoundError or ValueError naming the remedy."""
+        """Reads MANO's pickle or a `.npz` with its keys; of a left hand (MANO_LEFT) the right hand that it mirrors.
+
+        A file that does not say its name is MANO's. Raises FileNotFoundError or ValueError naming the remedy.
+        """
         path = Path(path)
         if not path.is_file():
             raise FileNotFoundError(f"No hand model at {path}; `python -m train.bake_hand` makes the open hand.")
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {key: file[key] for key in file.files}
-        return cls(arrays, str(arrays.get("name", path.stem)))
+        arrays = read_arrays(path)
+        model = cls(arrays, str(arrays.get("name", "mano")))
+        return model.left() if is_left(arrays) else model
 
     def left(self) -> HandModel:
         """The mirror image (x -> -x, as MANO_LEFT is MANO_RIGHT's), triangles wound to keep normals outwards."""
@@ -79,6 +79,10 @@ class HandModel(nn.Module):
                    "kintree_table": np.array([self.parents, range(16)])}
         if self.uv is not None:
             arrays |= {"uv": self.uv, "uv_faces": self.uv_faces[:, ::-1]}
+        if self.hands_mean is not None:
+            arrays |= {"hands_mean": mirror_rotvec(self.hands_mean.reshape(15, 3)).ravel()}
+        if self.hands_components is not None:
+            arrays |= {"hands_components": mirror_rotvec(self.hands_components.reshape(45, 15, 3)).reshape(45, 45)}
         return HandModel(arrays, self.name).to(self.v_template)
 
     def joints_only(self) -> HandModel:

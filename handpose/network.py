@@ -15,12 +15,16 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from textwrap import shorten
 from typing import NamedTuple
 
 import roma
 import torch
+from huggingface_hub import PyTorchModelHubMixin, snapshot_download
+from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
@@ -32,7 +36,10 @@ JOINTS, ROTATIONS, BETAS = 21, 16, 10
 COMPRESSED = 32  # numbers of each token that the lifter reads
 LANDMARK_VALUES = 6  # u, v, depth in crop units, and the world point in decimetres
 IMAGE_MEAN, IMAGE_STD = (123.7, 116.3, 103.5), (58.4, 57.1, 57.4)  # ImageNet's, RGB, of 255
-CHECKPOINT = Path(__file__).resolve().parent.parent / "checkpoints" / "handpose"
+CHECKPOINT = Path(__file__).resolve().parent.parent / "checkpoints"
+WEIGHTS, CONFIG = "model.safetensors", "config.json"  # the Hub's names of a checkpoint's files
+HUB_ID = r"\w[\w.-]*/\w[\w.-]*"
+REMEDY = "train one with `python -m train.run` or restore the one in checkpoints/"
 
 
 @dataclass(frozen=True)
@@ -79,7 +86,8 @@ class Lifter(nn.Module):
         return self.leave(x)
 
 
-class HandNetwork(nn.Module):
+class HandNetwork(nn.Module, PyTorchModelHubMixin, library_name="handpose", license="apache-2.0",
+                  pipeline_tag="keypoint-detection", tags=["hand-pose-estimation", "hand-mesh", "mano"]):
     def __init__(self, config: NetworkConfig = NetworkConfig()):  # noqa: B008, frozen
         super().__init__()
         self.config = config
@@ -167,37 +175,64 @@ class HandNetwork(nn.Module):
         depth = (heatmaps * self.depth(features).float().flatten(2)).sum(2, keepdim=True)
         return heatmaps.unflatten(2, (height, width)), torch.cat([uv, depth - depth[:, :1]], 2), heatmaps.amax(2)
 
-    def save(self, stem: str | Path) -> None:
-        """Writes `stem`.safetensors (fp16) and `stem`.json (the config)."""
-        stem = Path(stem)
-        stem.parent.mkdir(parents=True, exist_ok=True)
+    def save(self, folder: str | Path) -> None:
+        """Writes the checkpoint: `model.safetensors` (fp16) and `config.json`, each whole or not at all."""
+        folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
         weights = {key: value.to(torch.float16) if value.is_floating_point() else value
                    for key, value in self.state_dict().items()}
         weights = {key: value.contiguous().cpu() for key, value in weights.items()}
-        for path, write in ((stem.with_suffix(".safetensors"), lambda part: save_file(weights, part)),
-                            (stem.with_suffix(".json"),
-                             lambda part: part.write_text(json.dumps(asdict(self.config), indent=1) + "\n"))):
-            part = path.with_name(path.name + ".part")
+        for name, write in ((WEIGHTS, lambda part: save_file(weights, part)),
+                            (CONFIG, lambda part: part.write_text(json.dumps(asdict(self.config), indent=1) + "\n"))):
+            part = folder / f"{name}.part"
             write(part)
-            os.replace(part, path)
+            os.replace(part, folder / name)
+
+    def _save_pretrained(self, save_directory: Path) -> None:
+        """What the mixin's `save_pretrained` and `push_to_hub` write, beside a model card where there is none."""
+        self.save(save_directory)
 
     @classmethod
-    def load(cls, stem: str | Path = CHECKPOINT) -> HandNetwork:
-        """Reads what `save` wrote, ready to run. Raises FileNotFoundError or ValueError naming the remedy."""
-        stem = Path(stem).with_suffix("")
-        weights, config = stem.with_suffix(".safetensors"), stem.with_suffix(".json")
-        for path in (weights, config):
-            if not path.is_file():
-                raise FileNotFoundError(f"No checkpoint file {path}; train one with `python -m train.run` "
-                                        "or restore the one in checkpoints/.")
+    def from_pretrained(cls, pretrained_model_name_or_path: str | Path = CHECKPOINT, *, strict: bool = True,
+                        **download) -> HandNetwork:
+        """Reads a checkpoint, in fp32 and ready to run, from a folder or, where there is none, from the Hub.
+
+        Only a name "owner/name" is looked up on the Hub, and not if there is a folder `owner` here, for then it is a
+        mistyped path; a folder that exists never touches the network. `download` goes to
+        `huggingface_hub.snapshot_download` (`revision`, `token`, `cache_dir`, `local_files_only`, ...).
+
+        Raises FileNotFoundError or ValueError naming the remedy.
+        """
+        folder = Path(pretrained_model_name_or_path)
+        if not folder.is_dir():
+            folder = _fetch(str(pretrained_model_name_or_path), **download)
+        for name in (CONFIG, WEIGHTS):
+            if not (folder / name).is_file():
+                raise FileNotFoundError(f"No checkpoint file {folder / name}; {REMEDY}.")
         try:
-            network = cls(NetworkConfig(**json.loads(config.read_text())))
+            network = cls(NetworkConfig(**json.loads((folder / CONFIG).read_text())))
             network.load_state_dict({key: value.float() if value.is_floating_point() else value
-                                     for key, value in load_file(weights).items()})
+                                     for key, value in load_file(folder / WEIGHTS).items()}, strict=strict)
         except (SafetensorError, TypeError, RuntimeError, ValueError) as error:
-            raise ValueError(f"{weights.name} and {config.name} do not belong together or are damaged ({error}); "
-                             "restore both from the same training run.") from error
+            raise ValueError(f"{WEIGHTS} and {CONFIG} in {folder} do not belong together or are damaged "
+                             f"({_short(error)}); restore both from the same training run.") from error
         return network.eval().to(memory_format=torch.channels_last)
+
+
+def _fetch(name: str, **download) -> Path:
+    """The folder of a checkpoint from the Hub. Raises FileNotFoundError where there is none or it cannot be had."""
+    if re.fullmatch(HUB_ID, name) is None or Path(name).parent.is_dir():
+        raise FileNotFoundError(f"There is no checkpoint folder {name}; {REMEDY}.")
+    try:
+        return Path(snapshot_download(name, allow_patterns=[CONFIG, WEIGHTS], **download))
+    except (OSError, HfHubHTTPError, HFValidationError) as error:
+        raise FileNotFoundError(f"There is no folder {name}, and the Hub's {name} cannot be had ({_short(error)}); "
+                                "check the name and the network, or give a folder that is here.") from error
+
+
+def _short(error: Exception) -> str:
+    """An error's message, cut to what fits into a sentence."""
+    return shorten(str(error) or type(error).__name__, 160, placeholder=" ...").rstrip(".: ")
 
 
 def _extended(rows: Tensor, by: int) -> Tensor:

@@ -25,7 +25,7 @@ class StubEstimator:
 
     @classmethod
     def load(cls, checkpoint=None):
-        if checkpoint is not None and not checkpoint.exists():
+        if checkpoint is not None and not Path(checkpoint).exists():
             raise FileNotFoundError(f"There is no checkpoint {checkpoint}: check the path.")
         cls.seen = []
         return cls()

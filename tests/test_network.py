@@ -1,11 +1,17 @@
 """The network: its shapes and invariants, files on disk, the translation it needs, and the published ResNet sizes."""
 import json
+import os
+import socket
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 import torch
+from huggingface_hub import ModelCard
+from safetensors.torch import load_file, save_file
 
-from handpose.network import HandNetwork, NetworkConfig
+from handpose.network import CHECKPOINT, HandNetwork, NetworkConfig
 from handpose.placement import solve_translation
 from handpose.resnet import LAYOUTS, ResNet
 
@@ -79,29 +85,118 @@ def test_a_heatmap_peak_is_read_where_it_stands(network):
 
 
 def test_saved_weights_come_back_in_half_precision(network, inputs, tmp_path):
-    network.save(tmp_path / "net")
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["net.json", "net.safetensors"]
+    network.save(tmp_path)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["config.json", "model.safetensors"]
     size = sum(t.numel() for t in network.state_dict().values())
-    assert (tmp_path / "net.safetensors").stat().st_size < 2.1 * size + 100_000
-    again = HandNetwork.load(tmp_path / "net")
+    assert (tmp_path / "model.safetensors").stat().st_size < 2.1 * size + 100_000
+    again = HandNetwork.from_pretrained(tmp_path)
     assert again.config == network.config and not again.training
+    assert {p.dtype for p in again.parameters()} == {torch.float32}
     with torch.no_grad():
         a, b = network(*inputs), again(*inputs)
     assert (a.joints - b.joints).abs().max() < 0.02
 
 
 def test_broken_checkpoints_name_the_remedy(network, tmp_path):
-    with pytest.raises(FileNotFoundError, match="train.run"):
-        HandNetwork.load(tmp_path / "none")
-    network.save(tmp_path / "net")
-    config = json.loads((tmp_path / "net.json").read_text())
-    (tmp_path / "net.json").write_text(json.dumps({**config, "backbone": "resnet34"}))
-    with pytest.raises(ValueError, match="do not belong together"):
-        HandNetwork.load(tmp_path / "net")
-    (tmp_path / "net.json").write_text(json.dumps(config))
-    (tmp_path / "net.safetensors").write_bytes(b"\x80\x04not tensors, not even a pickle that anyone would load")
-    with pytest.raises(ValueError, match="damaged"):
-        HandNetwork.load(tmp_path / "net")
+    def message(kind, path=tmp_path, **options):
+        with pytest.raises(kind) as caught:
+            HandNetwork.from_pretrained(path, **options)
+        text = str(caught.value)
+        assert "\n" not in text and len(text) < 500 and text.endswith(".")
+        return text
+
+    assert "train.run" in message(FileNotFoundError, tmp_path / "none")
+    assert "config.json" in message(FileNotFoundError)
+    network.save(tmp_path)
+    config = json.loads((tmp_path / "config.json").read_text())
+    for wrong in ({"backbone": "resnet34"}, {"backbone": "resnet7"}, {"eyes": 3}, {"token_width": 96}):
+        (tmp_path / "config.json").write_text(json.dumps(config | wrong))
+        assert "do not belong together" in message(ValueError)
+    (tmp_path / "config.json").write_text(json.dumps(config)[:-9])
+    assert "damaged" in message(ValueError)
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    whole = (tmp_path / "model.safetensors").read_bytes()
+    for damaged in (whole[:-100], b"\x80\x04not tensors, not even a pickle that anyone would load", b""):
+        (tmp_path / "model.safetensors").write_bytes(damaged)
+        assert "damaged" in message(ValueError)
+    (tmp_path / "model.safetensors").unlink()
+    assert "model.safetensors" in message(FileNotFoundError)
+
+
+def test_a_missing_weight_is_an_error_unless_asked_for(network, tmp_path):
+    network.save(tmp_path)
+    weights = load_file(tmp_path / "model.safetensors")
+    del weights["depth.bias"]
+    save_file(weights, tmp_path / "model.safetensors")
+    with pytest.raises(ValueError, match="depth.bias"):
+        HandNetwork.from_pretrained(tmp_path)
+    again = HandNetwork.from_pretrained(tmp_path, strict=False)
+    assert torch.allclose(again.depth.weight, network.depth.weight, atol=1e-3)
+
+
+def test_the_hubs_own_way_of_saving_and_its_model_card(network, tmp_path):
+    (tmp_path / "README.md").write_text("mine")
+    network.save_pretrained(tmp_path)
+    assert (tmp_path / "README.md").read_text() == "mine"
+    network.save_pretrained(tmp_path / "new")
+    card = ModelCard.load(tmp_path / "new" / "README.md").data
+    assert card.license == "apache-2.0" and card.library_name == "handpose"
+    for folder in (tmp_path, tmp_path / "new"):
+        again = HandNetwork.from_pretrained(folder)
+        assert again.config == network.config
+        assert torch.allclose(again.heat.weight, network.heat.weight, atol=1e-3)
+
+
+def test_the_shipped_folder_is_a_hub_repository_as_it_is():
+    card = ModelCard.load(CHECKPOINT / "README.md").data
+    assert card.license == "apache-2.0" and card.pipeline_tag == "keypoint-detection"
+    assert card.library_name == "handpose" and "mano" in card.tags
+    assert HandNetwork.from_pretrained(str(CHECKPOINT)).config == HandNetwork.from_pretrained().config
+
+
+@pytest.fixture()
+def no_network(monkeypatch):
+    """Counts attempts to resolve or reach another machine; each fails."""
+    attempts = []
+
+    def refuse(*arguments, **options):
+        attempts.append(arguments)
+        raise OSError("no network in this test")
+
+    for name in ("getaddrinfo", "create_connection"):
+        monkeypatch.setattr(socket, name, refuse)
+    return attempts
+
+
+def test_folders_come_first_and_only_an_id_asks_the_hub(network, tmp_path, monkeypatch, no_network):
+    monkeypatch.chdir(tmp_path)
+    network.save(tmp_path / "owner" / "name")
+    assert HandNetwork.from_pretrained("owner/name").config == network.config
+    for path in ("owner/other", "name", "a/b/c", "./a/b", "/nowhere/here", tmp_path / "gone", "../x"):
+        with pytest.raises(FileNotFoundError, match="There is no checkpoint folder .*train.run"):
+            HandNetwork.from_pretrained(path)
+    assert not no_network
+    with pytest.raises(FileNotFoundError, match="the Hub's someone/else cannot be had") as caught:
+        HandNetwork.from_pretrained("someone/else", cache_dir=tmp_path / "cache")
+    assert no_network and "\n" not in str(caught.value)
+
+
+def test_offline_an_unknown_id_is_one_sentence(tmp_path):
+    code = "from handpose.network import HandNetwork; HandNetwork.from_pretrained('someone/else')"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=CHECKPOINT.parent,
+                         env=os.environ | {"HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path)})
+    said = run.stderr.strip().splitlines()[-1]
+    assert said.startswith("FileNotFoundError: There is no folder someone/else") and "check the name" in said
+
+
+def test_an_id_is_read_from_the_hubs_cache(network, tmp_path, monkeypatch, no_network):
+    """A repository as the Hub's cache keeps it: a revision's snapshot, and `main` pointing at it."""
+    repository, revision = tmp_path / "models--someone--else", "0" * 40
+    network.save(repository / "snapshots" / revision)
+    (repository / "refs").mkdir()
+    (repository / "refs" / "main").write_text(revision)
+    again = HandNetwork.from_pretrained("someone/else", cache_dir=tmp_path, local_files_only=True)
+    assert again.config == network.config and not no_network
 
 
 def test_translation_is_found_exactly_and_by_least_squares():

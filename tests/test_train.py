@@ -1,7 +1,6 @@
 """The whole way to a checkpoint, tiny: backgrounds -> renders -> the landmark model's answers -> fits -> training."""
 import json
 
-import cv2
 import numpy as np
 import pytest
 import torch
@@ -13,36 +12,18 @@ from handpose.network import HandNetwork, NetworkConfig
 from train.augment import AugmentConfig, make_batch, upright_boxes
 from train.dataset import load_renders
 from train.fit_hands import fit
-from train.pseudo_label import label_folder
-from train.run import DataConfig, Recipe, Trainer
-from train.synthesize import Job, synthesize
-
-COUNT = 24
+from train.recipe import DataConfig, Recipe
+from train.run import Trainer
 
 
 @pytest.fixture(scope="module")
-def data(tmp_path_factory):
-    """Renders before painted backgrounds, and what the landmark model says of them."""
-    folder = tmp_path_factory.mktemp("data")
-    rng = np.random.default_rng(0)
-    (folder / "backgrounds").mkdir()
-    for k in range(4):
-        blobs = cv2.resize(rng.integers(0, 256, (6, 8, 3), np.uint8), (320, 240), interpolation=cv2.INTER_CUBIC)
-        cv2.imwrite(str(folder / "backgrounds" / f"{k}.jpg"), blobs)
-    job = Job(str(folder / "renders"), None, (str(folder / "backgrounds"),), COUNT, size=160, shard=8)
-    synthesize(job, progress=False)
-    label_folder(folder / "renders", folder / "landmarks.npz", processes=1, views=2)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def recipe(data):
+def recipe(rendered):
     return Recipe(network=NetworkConfig(backbone="resnet18", input_size=64, token_width=48, token_layers=1,
                                         pyramid_channels=32),
-                  data=DataConfig(renders=str(data / "renders"), renders_landmarks=str(data / "landmarks.npz"),
-                                  backgrounds=(str(data / "backgrounds"),), validation_renders=4,
+                  data=DataConfig(renders=str(rendered / "renders"), renders_landmarks=str(rendered / "landmarks.npz"),
+                                  backgrounds=(str(rendered / "backgrounds"),), validation_renders=4,
                                   without_image=1.0),
-                  steps=24, batch=12, warm_up=4, precision="32-true", validate_steps=1000)
+                  steps=24, batch=12, group=12, warm_up=4, precision="32-true", validate_steps=1000)
 
 
 def train(recipe, out, steps=None, resume=False):
@@ -62,7 +43,7 @@ def train(recipe, out, steps=None, resume=False):
 def test_loss_falls_and_the_checkpoint_runs(recipe, tmp_path):
     _, losses = train(recipe, tmp_path / "run")
     assert np.mean(losses[-4:]) < 0.75 * np.mean(losses[:4])
-    network = HandNetwork.load(tmp_path / "run" / "handpose")
+    network = HandNetwork.from_pretrained(tmp_path / "run" / "handpose")
     with torch.no_grad():
         assert torch.isfinite(network(torch.zeros(1, 3, 64, 64)).joints).all()
 
@@ -82,14 +63,14 @@ def test_an_unknown_option_of_a_recipe_is_named(tmp_path):
         Recipe.load(tmp_path / "recipe.yaml")
 
 
-def test_crops_keep_labels_on_the_hand(data):
+def test_crops_keep_labels_on_the_hand(rendered):
     """Points, depths and rotations of a batch against the crop's own camera and the hand model."""
-    samples = load_renders(data / "renders", data / "landmarks.npz")
+    samples = load_renders(rendered / "renders", rendered / "landmarks.npz")
     for config in (None, AugmentConfig()):
         torch.manual_seed(3)
         batch = make_batch(samples, 128, config)
         model = HandModel.load().joints_only()
-        posed = model.pose(batch.rotations, batch.betas, torch.zeros(COUNT, 3)).joints
+        posed = model.pose(batch.rotations, batch.betas, torch.zeros(len(samples), 3)).joints
         # a batch's labels are one and the same hand
         assert torch.allclose(posed - posed[:, :1], batch.joints_3d, atol=1e-5)
         # seen from far away, the 2.5D joints are those joints, scaled: the crop's axes are the labels' axes
@@ -100,9 +81,9 @@ def test_crops_keep_labels_on_the_hand(data):
         assert (batch.joints[..., :2].abs() < 1.25).all()
 
 
-def test_crop_pixels_follow_the_labels(data):
+def test_crop_pixels_follow_the_labels(rendered):
     """A bright dot painted onto a joint lies where the batch says that joint is."""
-    samples = load_renders(data / "renders", data / "landmarks.npz").take(slice(4))
+    samples = load_renders(rendered / "renders", rendered / "landmarks.npz").take(slice(4))
     samples.images = torch.zeros_like(samples.images)
     for n in range(4):
         u, v = samples.joints_2d[n, 9].round().int().tolist()
@@ -141,4 +122,4 @@ def test_fits_recover_a_known_hand():
 
 def test_network_config_travels_with_the_weights(recipe, tmp_path):
     HandNetwork(recipe.network).save(tmp_path / "net")
-    assert NetworkConfig(**json.loads((tmp_path / "net.json").read_text())) == recipe.network
+    assert NetworkConfig(**json.loads((tmp_path / "net" / "config.json").read_text())) == recipe.network

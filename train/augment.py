@@ -21,6 +21,7 @@ class AugmentConfig:
     shift: float = 0.07  # of the crop's side
     color: float = 1.0  # strength of all that changes colours and sharpness
     fourier: float = 0.3  # share of images whose low frequencies mix with another's (Yang & Soatto, FDA, 2020)
+    motion_blur: float = 0.1  # share of images blurred along a line
     cutout: float = 0.3  # share of images with a patch of another image in front
     withhold: float = 0.35  # share of hands whose landmarks are withheld
     landmark_noise: float = 0.015  # of the crop, added to landmarks
@@ -149,6 +150,8 @@ def recolor(images: Tensor, config: AugmentConfig) -> Tensor:
     images = torch.where(chance(0.2 * strength), torch.where(chance(0.3), softer, soft), images)
     images = images + torch.randn_like(images) * (torch.rand(count, 1, 1, 1, device=device) * 0.05 * strength
                                                   * chance(0.5))
+    if config.motion_blur:
+        images = torch.where(chance(config.motion_blur), _motion_blur(images), images)
     if config.cutout:
         images = torch.where(_patches(images, config.cutout), images.roll(1, 0), images)
     return images.clamp(0, 1) * 255
@@ -163,6 +166,20 @@ def _mix_amplitudes(images: Tensor, other: Tensor, reach: float = 0.05) -> Tenso
     low = ((rows < reach / 2) & (columns < reach / 2)).float() * torch.rand(len(images), 1, 1, 1, device=images.device)
     amplitude = spectrum.abs() * (1 - low) + foreign.abs() * low
     return torch.fft.irfft2(torch.polar(amplitude, spectrum.angle()), s=images.shape[2:]).clamp(0, 255)
+
+
+def _motion_blur(images: Tensor, longest: float = 0.08, samples: int = 7) -> Tensor:
+    """Each image averaged along a line of its own, up to `longest` of its side."""
+    count, device = len(images), images.device
+    angle = torch.rand(count, device=device) * torch.pi
+    reach = torch.stack([angle.cos(), angle.sin()], 1) * torch.rand(count, 1, device=device) * longest  # in [-1, 1]
+    theta = torch.eye(2, 3, device=device).repeat(count, 1, 1)
+    blurred = torch.zeros_like(images)
+    for way in torch.linspace(-1, 1, samples):
+        theta[:, :, 2] = reach * way
+        grid = F.affine_grid(theta, list(images.shape), align_corners=False)
+        blurred += F.grid_sample(images, grid, padding_mode="border", align_corners=False) / samples
+    return blurred
 
 
 def _patches(images: Tensor, share: float) -> Tensor:

@@ -5,6 +5,7 @@ All are right hands on small square images; a real left hand is mirrored when it
 """
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -17,10 +18,10 @@ from tqdm import tqdm
 from handpose.hand_model import HandModel
 
 from .fit_hands import load_labels, trust_of
+from .poses import BAD_FIT
 from .pseudo_label import VIEWS
 
 LOST_LANDMARKS = 0.15  # of the box: a landmark model that errs by more has missed the hand, and its answer is left out
-BAD_FIT = 0.04  # of the box
 
 
 @dataclass
@@ -40,7 +41,7 @@ class Samples:
     found: Tensor  # (N, V) bool: the landmark model found the hand
 
     def __len__(self) -> int:
-        return len(self.images)
+        return len(self.joints_2d)
 
     def take(self, index: Tensor) -> Samples:
         return Samples(**{field.name: getattr(self, field.name)[index] for field in fields(self)})
@@ -63,7 +64,8 @@ def load_renders(folder: Path, landmarks: Path, size: int = 192) -> Samples:
         repeat = len(VIEWS) // file["view_points"].shape[1]
         points, world = (file[key].repeat(repeat, 1) for key in ("view_points", "view_world"))
     count = len(points)
-    images, scale = _read([folder / "training" / "rgb" / f"{index:08d}.jpg" for index in range(count)], size)
+    images, scale = _read_once([folder / "training" / "rgb" / f"{index:08d}.jpg" for index in range(count)], size,
+                               folder / f"images_{size}px.npy")
     joints_2d = labels["joints_2d"][:count]
     box = np.ptp(joints_2d, axis=1).max(1)
     error = np.linalg.norm(points[..., :2] - joints_2d[:, None], axis=3).mean(2) / box[:, None]
@@ -140,6 +142,16 @@ def _read(paths: list[Path], size: int) -> tuple[np.ndarray, np.ndarray]:
             image = cv2.resize(image, (size, size), interpolation=smooth)
         images[row] = image[:, :, ::-1]
     return images, scale
+
+
+def _read_once(paths: list[Path], size: int, cache: Path) -> tuple[np.ndarray, np.ndarray]:
+    """`_read` of images of one size, kept in a file that all processes share the memory of."""
+    width = cv2.imread(str(paths[0])).shape[1]
+    if not cache.is_file() or len(np.load(cache, mmap_mode="r")) != len(paths):
+        part = cache.with_name(f"{cache.stem}.{os.getpid()}.part.npy")
+        np.save(part, _read(paths, size)[0])
+        os.replace(part, cache)
+    return np.load(cache, mmap_mode="c"), np.full(len(paths), size / width)
 
 
 def _samples(images, joints_2d, joints_3d, rotvec, betas, focal, principal, distance, trust, exact, points, world,

@@ -1,79 +1,141 @@
-"""Prints a checkpoint's errors (CONVENTIONS: train/metrics.py) on photos with true 3D joints and on held-out data.
+"""Prints a checkpoint's errors on photos with true 3D joints, on photo sets with pseudo-labels and on renders.
 
-    python -m train.evaluate --photos-3d DIR [--recipe train/recipes/first.yaml] [--checkpoint STEM]
+    python -m train.evaluate --photos-3d DIR --side left
+    python -m train.evaluate --photos work/photos --sets barehand slang1 --labels work/labels.npz
+    python -m train.evaluate --renders work/test_renders --landmarks work/test_renders_landmarks.npz
+    python -m train.evaluate --recipe train/recipes/first.yaml    # what the recipe holds out, before alignment
 
-DIR holds images/ and labels.npz with `names` (N,), `joints` (N, 21, 3) metres and `camera` (N, 4) fx, fy, cx, cy. Every
-row is measured on the hands that the detector found; none of DIR is for training or for tuning.
+One call may measure all of them. `train.test_sets` says what the folders hold, `train.measure` how a hand is counted.
+Errors are means over the hands found: mm, degrees, and shares of the larger side of the true joints' box. "2D" is where
+the posed hand's joints are in the photo, "2.5D" where the network itself sees them; "camera" is the error in the
+camera's frame without any alignment. None of this is for training, or for tuning.
 """
 from __future__ import annotations
 
 import argparse
+import json
+import os
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
 
-from handpose.camera import Camera
 from handpose.estimator import HandEstimator
-from handpose.image import load_photo
-from handpose.landmarks import find_hands
 from handpose.network import CHECKPOINT
 
-from .metrics import error_2d, pa_mpjpe, palm_rotation, root_relative
-from .run import Recipe, evaluate_samples, load_sources
+from .measure import ALIGNED, IMAGE, IMAGE_UNALIGNED, METRICS, SHARES, UNALIGNED, Scores, measure
+from .measure import ERROR_2D, FOUND, PA, ROOT_RELATIVE, SEEN, WRONG_SIDE
+from .recipe import Recipe
+from .sheet import draw_sheet
+from .sources import load_sources
+from .tables import Column, Table
+from .test_sets import SKIN_TONE, Case, photo_sets, photos_with_joints, renders
+from .validation import evaluate_source
+
+DECIMALS = dict.fromkeys(METRICS, 1) | dict.fromkeys(SHARES, 3)
+OF_GROUPS = {ALIGNED: (FOUND, WRONG_SIDE, PA, ROOT_RELATIVE, ERROR_2D, SEEN), UNALIGNED: (PA, ROOT_RELATIVE, ERROR_2D),
+             IMAGE: (FOUND, PA, ROOT_RELATIVE, ERROR_2D, SEEN), IMAGE_UNALIGNED: (PA, ROOT_RELATIVE, ERROR_2D)}
+OF_RATIOS = (PA, ROOT_RELATIVE, ERROR_2D, SEEN)
+UNITS = "mm, degrees, shares of the box"
 
 
-def photos_with_truth(estimator: HandEstimator, folder: Path) -> dict[str, dict[str, float]]:
-    """Mean errors by method: the network with landmarks (aligned and not), without, the landmark model, one hand."""
-    with np.load(folder / "labels.npz") as file:
-        labels = {key: file[key] for key in file.files}
-    methods = {"with landmarks": (True, True), "not aligned": (True, False), "image alone": (False, True)}
-    rows: dict[str, list[tuple]] = {name: [] for name in (*methods, "landmark model", "constant hand")}
-    missed = 0
-    goals = labels["joints"].astype(float)
-    constant = np.median(goals - goals[:, :1], axis=0)
-    for name, goal, intrinsics in tqdm(list(zip(labels["names"], goals, labels["camera"], strict=True)), unit="photo"):
-        rgb = load_photo(folder / "images" / str(name)).rgb
-        truth = Camera(*map(float, intrinsics)).project(goal)
-        camera = Camera.of_photo(rgb.shape[1], rgb.shape[0])
-        found = find_hands(rgb, estimator.detector, estimator.landmark_model)
-        if not found:
-            missed += 1
-            continue
-        marks = min(found, key=lambda marks: np.linalg.norm((marks.points[:, :2] - truth).mean(0)))
-        for row, (use_landmarks, estimator.refinement) in methods.items():
-            hand = estimator.pose(rgb, camera, [marks], use_landmarks)[0]
-            rows[row].append((hand.joints_3d, goal, hand.joints_2d, truth))
-        rows["landmark model"].append((marks.world, goal, marks.points[:, :2], truth))
-        rows["constant hand"].append((constant, goal, np.full_like(truth, np.nan), truth))
-    print(f"{folder}: {missed} of {len(goals)} not found")
-    return {name: _means(*(np.array(part, float) for part in zip(*row, strict=True))) for name, row in rows.items()}
+def overview(title: str, scores: dict[str, Scores]) -> Table:
+    """A row for each method."""
+    rows = {method: {Column("", metric, DECIMALS[metric]): mean(values) for metric, values in of.items()}
+            for method, of in scores.items()}
+    count = len(scores[ALIGNED][FOUND])
+    return Table(f"{title}, {count} hands ({UNITS})",
+                 {method: row for method, row in rows.items() if np.isfinite([*row.values()]).any()})
 
 
-def _means(joints: np.ndarray, goal: np.ndarray, uv: np.ndarray, goal_uv: np.ndarray) -> dict[str, float]:
-    return {"PA-MPJPE mm": pa_mpjpe(joints, goal).mean(), "root-relative mm": root_relative(joints, goal).mean(),
-            "palm rotation deg": palm_rotation(joints, goal).mean(), "2D / box": error_2d(uv, goal_uv).mean()}
+def by_group(title: str, scores: dict[str, Scores], cases: list[Case]) -> list[Table]:
+    """A table for each grouping with a row for each group, and how unlike those of other skin tones are."""
+    tables = []
+    for grouping in dict.fromkeys(key for case in cases for key in case.groups):
+        rows = {}
+        for group in sorted({case.groups[grouping] for case in cases if grouping in case.groups}):
+            chosen = np.array([case.groups.get(grouping) == group for case in cases])
+            rows[group[1]] = {Column("", "hands", 0): int(chosen.sum())} | {
+                Column(method, metric, DECIMALS[metric]): mean(scores[method][metric][chosen])
+                for method, metrics in OF_GROUPS.items() for metric in metrics}
+        tables.append(Table(f"{title} by {grouping}", rows))
+        if grouping == SKIN_TONE:
+            tables.append(Table(f"{title}, {grouping}: worst over best", ratios(rows)))
+    return tables
+
+
+def ratios(rows: dict[str, dict[Column, float]]) -> dict[str, dict[Column, float]]:
+    """By method, the largest error of any row over the smallest."""
+    found: dict[str, dict[Column, float]] = {}
+    for column in next(iter(rows.values())):
+        if column.name in OF_RATIOS:
+            values = [row[column] for row in rows.values()]
+            found.setdefault(column.over, {})[Column("", column.name, 2)] = max(values) / min(values)
+    return found
+
+
+def mean(values: np.ndarray) -> float:
+    """Of those that are numbers; NaN where none is."""
+    values = values[np.isfinite(values)]
+    return float(values.mean()) if len(values) else np.nan
+
+
+def held_out(estimator: HandEstimator, recipe: Path) -> Table:
+    """The samples that a recipe validates on, in crops around the true hand, before alignment."""
+    _, validation = load_sources(Recipe.load(recipe).data, "cpu")
+    skeleton = estimator.hand_models["right"].joints_only()
+    rows = {}
+    for name, source in validation.items():
+        for given in (True, False):
+            means = evaluate_source(estimator.network, source, skeleton, given)
+            rows[f"{name}, {ALIGNED if given else IMAGE}"] = {
+                Column("", key, 3 if key == "error_2d" else 1): value for key, value in means.items()}
+    return Table(f"Held out by {recipe.name}", rows)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--photos-3d", type=Path, help="folder of photos with true 3D joints")
-    parser.add_argument("--recipe", type=Path, help="also measure on what this recipe holds out")
-    parser.add_argument("--checkpoint", type=Path, default=CHECKPOINT)
+    add = parser.add_argument
+    add("--checkpoint", default=CHECKPOINT)
+    add("--photos-3d", type=Path, metavar="DIR", help="photos with true 3D joints")
+    add("--side", choices=("left", "right"), help="of all hands of --photos-3d, where its labels do not say")
+    add("--photos", type=Path, metavar="DIR", help="folder of photo sets")
+    add("--sets", nargs="+", metavar="SET", help="which of them: such as the checkpoint has not seen")
+    add("--labels", type=Path, metavar="NPZ", help="what train.pseudo_label said of them, instead of their own labels")
+    add("--renders", type=Path, metavar="DIR", help="folder of train.synthesize")
+    add("--landmarks", type=Path, metavar="NPZ", help="what train.pseudo_label said of them; else hands are looked for")
+    add("--count", type=int, help="only so many renders, the first ones")
+    add("--recipe", type=Path, help="also measure on what this recipe holds out")
+    add("--markdown", action="store_true", help="print the tables as a README has them")
+    add("--json", type=Path, metavar="FILE", help="also write the numbers")
+    add("--sheet", type=Path, metavar="DIR", help="also draw the best, the median and the worst hands of each test set")
     args = parser.parse_args()
-    estimator = HandEstimator.load(args.checkpoint)
-    if args.photos_3d:
-        table = photos_with_truth(estimator, args.photos_3d)
-        for name, means in table.items():
-            print(f"{name:16s}" + "".join(f"  {key} {value:7.3f}" for key, value in means.items()))
-    if args.recipe:
-        _, validation = load_sources(Recipe.load(args.recipe).data, "cpu")
-        skeleton = estimator.hand_models["right"].joints_only()
-        for name, samples in validation.items():
-            for given in (True, False):
-                means = evaluate_samples(estimator.network, samples, skeleton, given)
-                print(f"held-out {name}, {'with landmarks' if given else 'image alone'}"
-                      + "".join(f"  {key} {value:7.3f}" for key, value in means.items()))
+    if bool(args.photos) != bool(args.sets):
+        parser.error("--photos and --sets go together: the folder, and the sets to measure on")
+    if not (args.photos_3d or args.photos or args.renders or args.recipe):
+        parser.error("nothing to measure on: give --photos-3d, --photos, --renders or --recipe")
+    try:
+        estimator = HandEstimator.load(args.checkpoint)
+        test_sets = {}
+        if args.photos_3d:
+            test_sets["Photos with true 3D joints"] = photos_with_joints(args.photos_3d, args.side)
+        if args.photos:
+            test_sets["Photo sets"] = photo_sets(args.photos, args.sets, args.labels)
+        if args.renders:
+            test_sets["Renders"] = renders(args.renders, args.landmarks, args.count)
+    except (FileNotFoundError, ValueError) as error:
+        parser.exit(1, f"{error}\n")
+    tables = [held_out(estimator, args.recipe)] if args.recipe else []
+    for title, cases in test_sets.items():
+        scores = measure(estimator, cases)
+        tables += [overview(title, scores), *by_group(title, scores, cases)]
+        if args.sheet:
+            args.sheet.mkdir(parents=True, exist_ok=True)
+            draw_sheet(estimator, cases, scores[ALIGNED], args.sheet / f"{title.lower().replace(' ', '-')}.jpg")
+    print("\n\n".join(table.markdown() if args.markdown else table.text() for table in tables))
+    if args.json:
+        part = args.json.with_name(args.json.name + ".part")
+        part.write_text(json.dumps({table.title: table.plain() for table in tables}, indent=1) + "\n")
+        os.replace(part, args.json)
 
 
 if __name__ == "__main__":

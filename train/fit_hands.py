@@ -146,11 +146,13 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=400)
     parser.add_argument("--learn-offsets", type=Path, metavar="JSON",
                         help="also learn the labels' joint convention from those that all views agree on, and write it")
+    parser.add_argument("--without", nargs="*", default=[], metavar="SET",
+                        help="photo sets to learn no convention from")
     args = parser.parse_args()
     labels, model = load_labels(args.labels), HandModel.load()
     trust = trust_of(labels)
     if args.learn_offsets:
-        sure = labels["spread"].mean(1) < 0.02
+        sure = (labels["spread"].mean(1) < 0.02) & ~np.isin(labels["set"], args.without)
         found = fit(labels["points"][sure, :, :2], labels["world"][sure], trust[sure], model, steps=args.steps,
                     learn_offsets=True)
         millimetres = (found["joint_offsets"] * 1000).round(1).tolist()

@@ -40,12 +40,14 @@ class HandLoss:
         """The total and its parts for the batch's hands; `seen`: the network was given images of them."""
         goal, trust = batch.joints, batch.trust
         sure = torch.where(batch.exact, 1.0, self.weights.fitted_3d)
+        if not seen:  # nothing can be said of hands of which there is neither an image nor landmarks
+            trust, sure = trust * batch.given[:, None], sure * batch.given
         by_point = lambda error: (error * trust).mean()  # noqa: E731
         by_hand = lambda error: (error.flatten(1).mean(1) * sure).mean()  # noqa: E731
         l1 = (estimate.joints - goal).abs()
         posed = self.skeleton.pose(estimate.rotations, estimate.betas, torch.zeros_like(batch.joints_3d[:, 0])).joints
         rooted = posed - posed[:, :1]
-        transl = solve_translation(rooted, goal[..., :2] / batch.focal[:, None, None], trust)
+        transl = solve_translation(rooted, goal[..., :2] / batch.focal[:, None, None], batch.trust)
         placed = rooted + transl[:, None]
         projected = placed[..., :2] / placed[..., 2:].clamp(min=0.05) * batch.focal[:, None, None]
         spread = estimate.spread.clamp(min=1e-3)

@@ -8,6 +8,7 @@ import numpy as np
 import roma
 import torch
 
+BAD_FIT = 0.04  # of the hand's box: a worse fit is of another pose than the photo's
 FINGER_CHAINS = tuple(tuple(range(1 + 4 * finger, 5 + 4 * finger)) for finger in range(5))
 
 
@@ -27,15 +28,31 @@ class PoseBank:
         return cls(np.float32(hand_pose), np.float32(global_orient), low - margin, high + margin)
 
     @classmethod
-    def load(cls, path: str | Path) -> PoseBank:
-        """Reads `hand_pose` and `global_orient` from an `.npz`. Raises FileNotFoundError or ValueError."""
+    def load(cls, path: str | Path, without: tuple[str, ...] = (), only: tuple[str, ...] = ()) -> PoseBank:
+        """Reads `hand_pose` and `global_orient` from an `.npz`. Raises FileNotFoundError or ValueError.
+
+        Where the file names each pose's photo set (`set`) and how badly it fits (`residual_2d`), as `train.fit_hands`
+        writes them, poses of the sets in `without`, of sets that are not in `only` if that names any, and bad fits stay
+        out.
+        """
         if not Path(path).is_file():
             raise FileNotFoundError(f"No pose bank at {path}; `python -m train.fit_hands` makes one from photos.")
         with np.load(path, allow_pickle=False) as file:
             missing = {"hand_pose", "global_orient"} - set(file.files)
             if missing:
                 raise ValueError(f"The pose bank {path} lacks {', '.join(sorted(missing))}.")
-            return cls.of(file["hand_pose"], file["global_orient"])
+            if (without or only) and "set" not in file.files:
+                raise ValueError(f"The pose bank {path} does not say which photo set its poses are of; name no sets.")
+            keep = np.ones(len(file["hand_pose"]), bool)
+            if without:
+                keep &= ~np.isin(file["set"], without)
+            if only:
+                keep &= np.isin(file["set"], only)
+            if "residual_2d" in file.files:
+                keep &= file["residual_2d"] < BAD_FIT
+            if not keep.any():
+                raise ValueError(f"The pose bank {path} holds no good pose of the sets that are left; name others.")
+            return cls.of(file["hand_pose"][keep], file["global_orient"][keep])
 
     @classmethod
     def invented(cls, count: int = 2000, seed: int = 0) -> PoseBank:

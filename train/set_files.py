@@ -1,0 +1,100 @@
+"""The files of a data set, in a folder or straight from a .zip, and where what is remembered of them lies."""
+from __future__ import annotations
+
+import os
+import zipfile
+import zlib
+from hashlib import sha256
+from io import BytesIO
+from pathlib import Path
+from tempfile import TemporaryFile
+from threading import Lock
+from typing import BinaryIO
+
+import numpy as np
+from PIL import Image
+
+DAMAGED_ZIP = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError)  # what reading from one raises
+
+
+class SetFiles:
+    """The files of a set, by their names in it. May be read from any thread.
+
+    `known` is a file at the set's top, for some archives hold the set in a folder of its own. Raises FileNotFoundError
+    or ValueError where there is no such folder or .zip file.
+    """
+
+    def __init__(self, path: Path, known: str):
+        self.path, self._zip, self._prefix, self._lock = path, None, "", Lock()
+        if path.is_dir():
+            return
+        if not path.is_file():
+            raise FileNotFoundError(f"There is no {path}: give the set's folder or .zip file.")
+        try:
+            self._zip = zipfile.ZipFile(path)
+        except zipfile.BadZipFile as error:
+            raise ValueError(f"{path} is no .zip file or only a part of one: fetch it again.") from error
+        self._members = {info.filename: info for info in self._zip.infolist()}
+        found = [name for name in self._members if f"/{name}".endswith(f"/{known}")]
+        if found:
+            self._prefix = min(found, key=len).removesuffix(known)
+
+    def __contains__(self, name: str) -> bool:
+        return self._prefix + name in self._members if self._zip else (self.path / name).is_file()
+
+    def open(self, name: str) -> BinaryIO:
+        return self._zip.open(self._prefix + name) if self._zip else open(self.path / name, "rb")
+
+    def read(self, name: str) -> bytes:
+        """All of a file; nothing (b"") of one that is damaged."""
+        try:
+            if self._zip is None:
+                return (self.path / name).read_bytes()
+            with self._lock:  # one file handle for all threads
+                return self._zip.read(self._prefix + name)
+        except (FileNotFoundError, KeyError) as error:
+            raise FileNotFoundError(f"{self.path} has no {name}: fetch it again.") from error
+        except DAMAGED_ZIP:
+            return b""
+
+    def stamp(self, name: str) -> str:
+        """Letters that change when a file does, or when files are put into or taken from a folder."""
+        if self._zip and self._prefix + name in self._members:
+            info = self._members[self._prefix + name]
+            return f"{info.file_size:x}-{info.CRC:x}"
+        state = (self.path if self._zip else self.path / name).stat()
+        return f"{state.st_size:x}-{state.st_mtime_ns:x}"
+
+    def numbers(self, folder: str) -> np.ndarray:
+        """The numbers of the images in a folder, in order."""
+        if self._zip:
+            start = f"{self._prefix}{folder}/"
+            names = [name[len(start):] for name in self._members if name.startswith(start)]
+        else:
+            names = os.listdir(self.path / folder) if (self.path / folder).is_dir() else []
+        stems = (name[:-4] for name in names if name.endswith(".jpg"))
+        return np.array(sorted(int(stem) for stem in stems if len(stem) == 8 and stem.isdecimal()), int)
+
+
+def cache_folder(path: Path, given: str | Path | None) -> Path:
+    """`given`, or the first that can be written of a folder beside the set and one in the user's cache."""
+    beside = path / ".index" if path.is_dir() else path.with_name(path.name + ".index")
+    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    users = home / "handpose" / f"{path.name}-{sha256(str(path.resolve()).encode()).hexdigest()[:16]}"
+    for folder in (Path(given),) if given else (beside, users):
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            with TemporaryFile(dir=folder):
+                return folder
+        except OSError:
+            continue
+    raise ValueError(f"The index of {path} cannot be written to {folder}: give a `cache` folder that can be written.")
+
+
+def decode_jpeg(data: bytes) -> np.ndarray | None:
+    """(H, W, 3) uint8 RGB of a JPEG file's content; None of a damaged one."""
+    try:
+        with Image.open(BytesIO(data), formats=["JPEG"]) as image:
+            return np.array(image.convert("RGB"))
+    except Exception:  # Pillow's decoders meet damaged data with nearly every kind of exception
+        return None

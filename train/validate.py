@@ -1,0 +1,199 @@
+"""What a checkpoint makes of photos, and its errors on FreiHAND's evaluation set.
+
+    python -m train.validate photos/ --out results
+    python -m train.validate FreiHAND_pub_v2_eval.zip --out results --checkpoint runs/freihand
+
+Of photos it writes NAME.overlay.jpg (the photo, and beside it the same with the mesh), NAME.obj, NAME.npz (parameters
+and vertices) and NAME.json. A .zip, or a folder that holds evaluation_K.json, is an evaluation set: it writes pred.json
+and pred.zip, which the benchmark's server takes, and where the set has its answers scores.json, which is printed, too.
+
+Where a hand is, `--crop detector` lets the detector find, as the command `handpose` does: the default for photos.
+`--crop image` says that a right hand fills each image, as in FreiHAND, and shows the network nothing but the image: the
+default for evaluation sets. It looks at the whole image first, and then at where it saw the joints, turned upright;
+`--looks 1` leaves it at the whole image.
+"""
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import zipfile
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from handpose.camera import Camera, Crop
+from handpose.cli import UsageError, find_jobs
+from handpose.estimator import CROP_SCALE, HandEstimator, joints_seen, upright_box
+from handpose.export import save_result
+from handpose.hand import Hand
+from handpose.image import PhotoError, load_photo
+from handpose.landmarks import find_hands
+from handpose.overlay import draw_overlay, shrink
+
+from .freihand import FreiHand
+from .metrics import freihand_scores
+from .tables import Column, Table
+
+SMALLEST_LOOK = 0.2  # of the image's longer side: no second look is closer
+LARGEST_PICTURE = 1024  # pixels a side
+REFERENCE_BONE = (9, 10)  # whose length FreiHAND calls a hand's scale
+
+
+def hand_of_image(estimator: HandEstimator, rgb: np.ndarray, camera: Camera, looks: int = 2) -> Hand:
+    """The right hand that fills an image (H, W, 3) uint8 RGB, from the image alone; see the module for `looks`."""
+    height, width = rgb.shape[:2]
+    longer, size = max(height, width), estimator.network.config.input_size
+    crop = Crop.around(np.array([width - 1, height - 1]) / 2, longer, 0.0, size)
+    estimate, = estimator.look_at([rgb], [crop])
+    for _ in range(looks - 1):
+        center, side, angle = upright_box(joints_seen(crop, estimate))
+        crop = Crop.around(center, CROP_SCALE * np.clip(side, SMALLEST_LOOK * longer, longer), angle, size)
+        estimate, = estimator.look_at([rgb], [crop])
+    return estimator.to_hand(camera, crop, 1.0, estimate)
+
+
+def hand_found(estimator: HandEstimator, rgb: np.ndarray, camera: Camera) -> Hand | None:
+    """The surest hand that the detector finds, taken for a right one."""
+    found = find_hands(rgb, estimator.detector, estimator.landmark_model)
+    return estimator.pose(rgb, camera, [replace(found[0], right=1.0)])[0] if found else None
+
+
+def beside(rgb: np.ndarray, camera: Camera, hands: list[Hand]) -> np.ndarray:
+    """The photo, and to its right the same with the meshes over it."""
+    rgb, camera, hands = shrink(rgb, camera, hands, LARGEST_PICTURE)
+    return np.hstack([rgb, draw_overlay(rgb, camera, hands, opacity=1.0)])
+
+
+def validate_photos(paths: list[Path], out: Path, pose: Callable[[np.ndarray, Camera], list[Hand]],
+                    focal_px: float | None = None) -> int:
+    """Writes each photo's files; `pose` gives its hands. Bad photos are named and passed over; returns how many."""
+    failed = 0
+    for job in tqdm(find_jobs(paths), unit="photo"):
+        try:
+            photo = load_photo(job.path, str(job.path))
+        except PhotoError as error:
+            failed += 1
+            tqdm.write(str(error), sys.stderr)
+            continue
+        camera = Camera.of_photo(photo.width, photo.height, focal_px=focal_px, focal_35mm=photo.focal_35mm)
+        hands = pose(photo.rgb, camera)
+        save_result(out, job.stem, job.image, photo.width, photo.height, camera, hands,
+                    overlay=beside(photo.rgb, camera, hands), mesh="obj", npz=True)
+    return failed
+
+
+def predict_set(freihand: FreiHand, pose: Callable[[np.ndarray, Camera], Hand], own_scale: bool = False,
+                out: Path | None = None, pictures: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Joints (N, 21, 3) and vertices (N, V, 3) of an evaluation set, metres, camera frame.
+
+    Each hand is brought to the size that the set gives, as it does to all who take part, by moving it along the rays
+    on which it is seen; not if `own_scale`. The first `pictures` hands' files go to `out`.
+    """
+    joints, vertices = [], []
+    for number in tqdm(range(len(freihand)), unit="image"):
+        rgb, intrinsics = freihand.image(number), freihand.K[number].astype(float)
+        camera = Camera(*intrinsics[[0, 1, 0, 1], [0, 1, 2, 2]].tolist())
+        hand = pose(rgb, camera)
+        if not own_scale:
+            start, end = hand.joints_3d[list(REFERENCE_BONE)]
+            factor = freihand.scale[number] / max(np.linalg.norm(end - start), 1e-4)
+            hand = replace(hand, joints_3d=hand.joints_3d * factor, vertices=hand.vertices * factor)
+        joints.append(hand.joints_3d)
+        vertices.append(hand.vertices)
+        if number < pictures:
+            save_result(out, f"{number:08d}", f"{number:08d}.jpg", rgb.shape[1], rgb.shape[0], camera, [hand],
+                        overlay=beside(rgb, camera, [hand]), mesh="obj", npz=True)
+    return np.stack(joints), np.stack(vertices)
+
+
+def score_table(freihand: FreiHand, joints: np.ndarray, vertices: np.ndarray) -> Table:
+    """The benchmark's errors of what `predict_set` gave; the set must have its answers."""
+    scores = freihand_scores(joints, vertices, freihand.xyz.astype(float), freihand.verts.astype(float))
+    rows = {row: {Column("", name, 2 if name.endswith("mm") else 3): value for name, value in values.items()}
+            for row, values in scores.items()}
+    return Table(f"{freihand.path.name}, {len(joints)} hands", rows)
+
+
+def write_predictions(out: Path, joints: np.ndarray, vertices: np.ndarray) -> None:
+    """Writes pred.json and pred.zip as the benchmark's server takes them, each whole or not at all."""
+    part = out / ".pred.part"
+    with open(part, "w") as file:
+        for begin, hands in (("[[", joints), (", [", vertices)):
+            for number, points in enumerate(hands):
+                file.write((", " if number else begin) + json.dumps(points.astype(float).round(6).tolist()))
+            file.write("]")
+        file.write("]")
+    os.replace(part, out / "pred.json")
+    with zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.write(out / "pred.json", "pred.json")
+    os.replace(part, out / "pred.zip")
+
+
+def validate_set(freihand: FreiHand, out: Path, pose: Callable[[np.ndarray, Camera], Hand], own_scale: bool = False,
+                 pictures: int = 0) -> Table | None:
+    """Writes the predictions and, where the set has its answers, their errors; returns these."""
+    joints, vertices = predict_set(freihand, pose, own_scale, out, pictures)
+    write_predictions(out, joints, vertices)
+    if freihand.xyz is None or freihand.verts is None:
+        return None
+    table = score_table(freihand, joints, vertices)
+    part = out / ".scores.part"
+    part.write_text(json.dumps({"hands": len(joints), **table.plain()}, indent=1) + "\n")
+    os.replace(part, out / "scores.json")
+    return table
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Returns the exit code: 0 done, 1 some photos failed, 2 it cannot be done."""
+    parser = argparse.ArgumentParser("python -m train.validate", description=__doc__.splitlines()[0])
+    add = parser.add_argument
+    add("paths", nargs="+", type=Path, metavar="PATH", help="photos and folders of them, or one evaluation set")
+    add("--out", type=Path, required=True, metavar="DIR", help="where the results go; made if it does not exist")
+    add("--checkpoint", metavar="DIR", help="a folder, or an id OWNER/NAME on the Hub (default: the one that ships)")
+    add("--hand-model", type=Path, metavar="PATH", help="MANO_RIGHT.pkl, for a checkpoint that was trained with it")
+    add("--crop", choices=("detector", "image"), help="how the hand is found, see the module's documentation")
+    add("--looks", type=int, choices=(1, 2, 3), default=2, help="looks of --crop image (default: %(default)s)")
+    add("--no-alignment", action="store_true", help="take the network's rotations as they are")
+    add("--focal", type=float, metavar="PX", help="focal length of the photos (default: EXIF's, else a usual one)")
+    add("--own-scale", action="store_true", help="evaluation sets: the size that the network gives, not the set's")
+    add("--pictures", type=int, default=0, metavar="N", help="evaluation sets: also the first N hands' files")
+    args = parser.parse_args(argv)
+    is_set = len(args.paths) == 1 and (args.paths[0].suffix == ".zip"
+                                       or (args.paths[0] / "evaluation_K.json").is_file())
+    crop = args.crop or ("image" if is_set else "detector")
+    try:
+        args.out.mkdir(parents=True, exist_ok=True)
+        estimator = HandEstimator.load(args.checkpoint, args.hand_model)
+        estimator.refinement = not args.no_alignment
+        of_image = partial(hand_of_image, estimator, looks=args.looks)
+        if not is_set:
+            pose = estimator if crop == "detector" else lambda rgb, camera: [of_image(rgb, camera)]
+            return 1 if validate_photos(args.paths, args.out, pose, args.focal) else 0
+        freihand = FreiHand(args.paths[0], part="evaluation")
+        missed = []
+
+        def found_or_image(rgb: np.ndarray, camera: Camera) -> Hand:
+            hand = hand_found(estimator, rgb, camera)
+            missed.append(hand is None)
+            return hand or of_image(rgb, camera)
+
+        table = validate_set(freihand, args.out, found_or_image if crop == "detector" else of_image, args.own_scale,
+                             args.pictures)
+        if crop == "detector":
+            print(f"The detector found {len(missed) - sum(missed)} of {len(missed)} hands; the others: whole image.")
+        print(table.text() if table else f"{args.paths[0]} does not hold its answers (evaluation_xyz.json, "
+              "evaluation_verts.json), as FreiHAND_pub_v2_eval does: send pred.zip to the benchmark's server.")
+    except (OSError, ValueError, UsageError) as error:
+        print(error, file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
