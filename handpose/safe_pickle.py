@@ -6,7 +6,9 @@ asked for anything. Afterwards `to_array` works out the arrays of the records it
 """
 from __future__ import annotations
 
+import io
 import pickle
+import pickletools
 import re
 from pathlib import Path
 from typing import Any
@@ -81,20 +83,24 @@ class _Refused(pickle.UnpicklingError):
 class _Unpickler(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> type[Record]:
         if (module, name) not in KNOWN:
-            raise _Refused(f"{module}.{name}"[:80])
+            raise _Refused(ascii(f"{module}.{name}"[:80]))
         return KNOWN[module, name]
 
 
 def load_records(path: str | Path) -> dict[str, Any]:
     """The dictionary that a pickle holds, its objects as records. Raises ValueError naming the file, OSError."""
-    with open(path, "rb") as file:
-        try:
-            content = _Unpickler(file, encoding="latin1").load()  # Python 2's byte strings, byte for byte
-        except _Refused as error:
-            raise ValueError(f"{path} names {error}, which no MANO file holds: it was refused and nothing of it ran; "
-                             "take the file from https://mano.is.tue.mpg.de.") from error
-        except Exception as error:  # pickle: "other exceptions may also be raised", whatever the bytes lead to
-            raise ValueError(f"{path} is damaged or no pickle ({type(error).__name__}): download it again.") from error
+    data = Path(path).read_bytes()
+    try:
+        # The unpickler makes room for as many objects as the largest number that one is remembered under.
+        if any(code.name in ("PUT", "LONG_BINPUT") and value > len(data)
+               for code, value, _ in pickletools.genops(data)):
+            raise pickle.UnpicklingError("a number beyond the file")
+        content = _Unpickler(io.BytesIO(data), encoding="latin1").load()  # Python 2's byte strings, byte for byte
+    except _Refused as error:
+        raise ValueError(f"{path} names {error}, which no MANO file holds: it was refused and nothing of it ran; "
+                         "take the file from https://mano.is.tue.mpg.de.") from error
+    except Exception as error:  # pickle: "other exceptions may also be raised", whatever the bytes lead to
+        raise ValueError(f"{path} is damaged or no pickle ({type(error).__name__}): download it again.") from error
     if not isinstance(content, dict):
         raise ValueError(f"{path} is a pickle but holds no dictionary of arrays: give MANO_RIGHT.pkl.")
     return content

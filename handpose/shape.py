@@ -14,11 +14,12 @@ import torch
 from torch import Tensor
 
 from .hand_model import HandModel
-from .skeleton import BONES, JOINT_PARENTS
+from .skeleton import BONES
 
 KNUCKLES = ((1, 5), (5, 9), (9, 13), (13, 17), (5, 17))  # pairs whose distances are the palm's breadth
-PRIOR_MM = 0.3  # one standard deviation of a beta costs as much as a length that is off by this
-ITERATIONS = 10
+SEGMENTS = tuple((parent, joint) for parent, joint in BONES if parent > 0)  # of the fingers
+PRIOR_MM = 1.0  # one standard deviation of a beta costs as much as a length that is off by this
+ITERATIONS = 4  # lengths are nearly linear in betas
 
 
 class ShapeFit(NamedTuple):
@@ -39,7 +40,7 @@ def convert_shape(betas: np.ndarray, source: HandModel, target: HandModel) -> Sh
     wanted = lengths(source, torch.as_tensor(np.asarray(betas, float)))
     fitted, prior = torch.zeros(10).double(), torch.eye(10).double() * PRIOR_MM
     for _ in range(ITERATIONS):
-        slope = 1e3 * torch.autograd.functional.jacobian(measured, fitted)
+        slope = 1e3 * torch.func.jacfwd(measured)(fitted)
         missing = 1e3 * (wanted - measured(fitted)) + slope @ fitted
         fitted = torch.linalg.lstsq(torch.cat([slope, prior]), torch.cat([missing, torch.zeros(10).double()])[:, None]
                                     ).solution[:, 0]
@@ -51,8 +52,7 @@ def lengths(model: HandModel, betas: Tensor) -> Tensor:
     """40 lengths in metres of a hand of shape (10,): 20 bones, 5 distances of knuckles, 15 segments' mean radii."""
     vertices, joints = _rest(model, betas)
     start, end = (joints[list(ends)] for ends in zip(*BONES + KNUCKLES, strict=True))
-    radii = [_radius(vertices, model, joint, joints) for joint in range(21) if JOINT_PARENTS[joint] > 0]
-    return torch.cat([(end - start).norm(dim=1), torch.stack(radii)])
+    return torch.cat([(end - start).norm(dim=1), _radii(model, vertices, joints)])
 
 
 def rest_pose_difference(first: HandModel, second: HandModel) -> np.ndarray:
@@ -74,11 +74,11 @@ def _rest(model: HandModel, betas: Tensor) -> tuple[Tensor, Tensor]:
     return vertices, torch.cat([joints, vertices[model.tip_vertices]])[model.joint_order]
 
 
-def _radius(vertices: Tensor, model: HandModel, joint: int, joints: Tensor) -> Tensor:
-    """The mean distance from the bone that ends at this joint of the skin that follows it."""
-    start = joints[JOINT_PARENTS[joint]]
-    axis = torch.nn.functional.normalize(joints[joint] - start, dim=0)
-    weights = model.weights[:, model.joint_bone[JOINT_PARENTS[joint]]]
-    off = vertices - start
-    off = off - (off @ axis)[:, None] * axis
-    return (weights * (off.square().sum(1) + 1e-12).sqrt()).sum() / weights.sum()
+def _radii(model: HandModel, vertices: Tensor, joints: Tensor) -> Tensor:
+    """The mean distance (15,) from each finger's bones of the skin that follows them."""
+    start, end = (joints[list(ends)] for ends in zip(*SEGMENTS, strict=True))
+    axes = torch.nn.functional.normalize(end - start, dim=1)
+    weights = model.weights[:, [model.joint_bone[first] for first, _ in SEGMENTS]]
+    off = vertices[:, None] - start
+    off = off - (off * axes).sum(-1, keepdim=True) * axes
+    return (weights * off.norm(dim=-1)).sum(0) / weights.sum(0)

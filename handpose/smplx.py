@@ -25,6 +25,8 @@ def hand_arguments(hand: Hand, mano: HandModel | None = None, *, flat_hand_mean:
 
     Axis-angle in radians, metres, the photo's camera frame. Raises ValueError if a pose space is needed and not given.
     """
+    if pca == 45:  # smplx.MANO (0.1.28) takes as many numbers for axis-angle, even with use_pca=True
+        pca = None
     arguments = {"is_rhand": hand.side == "right", "global_orient": _row(hand.global_orient),
                  "hand_pose": _row(_pose(hand, mano, flat_hand_mean, pca)), "transl": _row(hand.transl)}
     if hand.hand_model == "mano":
@@ -39,7 +41,7 @@ def body_arguments(hands: list[Hand], mano: HandModel | None = None, *, flat_han
     A body has one hand of each side: the surest. For a side that was not seen there is no pose; smplx then takes the
     flat hand or the mean pose. The hands' places in the photo's camera frame come along under names that smplx passes
     over, since its own global_orient, transl and betas are the body's: right_global_orient (1, 3), the wrist's rotation
-    to the camera, right_transl (1, 3) and right_betas (1, 10), and the same for the left.
+    to the camera, right_transl (1, 3), right_betas (1, 10) of right_hand_model, and the same for the left.
     Raises ValueError if a pose space is needed and not given.
     """
     arguments = _answers(flat_hand_mean, pca)
@@ -48,7 +50,7 @@ def body_arguments(hands: list[Hand], mano: HandModel | None = None, *, flat_han
         if hand is not None:
             arguments |= {f"{side}_hand_pose": _row(_pose(hand, mano, flat_hand_mean, pca)),
                           f"{side}_global_orient": _row(hand.global_orient), f"{side}_transl": _row(hand.transl),
-                          f"{side}_betas": _row(hand.betas)}
+                          f"{side}_betas": _row(hand.betas), f"{side}_hand_model": hand.hand_model}
     return arguments
 
 

@@ -24,7 +24,7 @@ class StubEstimator:
     seen: list = []
 
     @classmethod
-    def load(cls, checkpoint=None):
+    def load(cls, checkpoint=None, hand_model=None):
         if checkpoint is not None and not Path(checkpoint).exists():
             raise FileNotFoundError(f"There is no checkpoint {checkpoint}: check the path.")
         cls.seen = []

@@ -77,6 +77,6 @@ def test_listed_photos_of_a_package(tmp_path):
     with pytest.raises(ValueError, match="correct the list"):
         fetch(tmp_path / "empty", {"walls": package}, listed[1:2])
     package.write_bytes(b"no package")
-    with pytest.raises(OSError):
+    with pytest.raises(subprocess.CalledProcessError):
         list(read_package(package))
     assert not list(tmp_path.glob(".backgrounds-*")) and not (tmp_path / "empty").exists()

@@ -217,3 +217,20 @@ def test_fingers_that_run_through_each_other_are_found(rest):
     fist[2:36:3] = [1.4, 1.6, 1.0] * 4
     closed = model(torch.zeros(1, 3), torch.from_numpy(fist)[None], torch.zeros(1, 10), torch.zeros(1, 3)).joints
     assert collides(np.stack([joints, crossed, closed[0].numpy()])).tolist() == [False, True, False]
+
+
+def test_poses_come_from_the_sets_asked_for(job, tmp_path):
+    bank = PoseBank.invented(60, seed=1)
+    sets, residual = np.repeat(["a", "b", "c"], 20), np.where(np.arange(60) % 20 == 0, 0.5, 0.01)
+    np.savez(tmp_path / "bank.npz", hand_pose=bank.hand_pose, global_orient=bank.global_orient, set=sets,
+             residual_2d=residual)
+    for kept, options in ((("a", "b", "c"), {}), (("a", "c"), {"without": ("b",)}), (("b",), {"only": ("b",)}),
+                          (("c",), {"only": ("b", "c"), "without": ("b",)})):
+        drawn = PoseBank.load(tmp_path / "bank.npz", **options)
+        assert np.array_equal(drawn.hand_pose, bank.hand_pose[np.isin(sets, kept) & (residual < 0.1)])
+    with pytest.raises(ValueError, match="no good pose"):
+        PoseBank.load(tmp_path / "bank.npz", only=("d",))
+    with pytest.raises(ValueError, match="does not say which photo set"):  # rather than all of its poses
+        PoseBank.load(job.poses, only=("b",))
+    with pytest.raises(ValueError, match="only"):  # another run's images
+        synthesize(replace(job, poses=str(tmp_path / "bank.npz"), only=("b",)), progress=False)

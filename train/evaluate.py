@@ -22,8 +22,22 @@ import numpy as np
 from handpose.estimator import HandEstimator
 from handpose.network import CHECKPOINT
 
-from .measure import ALIGNED, IMAGE, IMAGE_UNALIGNED, METRICS, SHARES, UNALIGNED, Scores, measure
-from .measure import ERROR_2D, FOUND, PA, ROOT_RELATIVE, SEEN, WRONG_SIDE
+from .measure import (
+    ALIGNED,
+    ERROR_2D,
+    FOUND,
+    IMAGE,
+    IMAGE_UNALIGNED,
+    METRICS,
+    PA,
+    ROOT_RELATIVE,
+    SEEN,
+    SHARES,
+    UNALIGNED,
+    WRONG_SIDE,
+    Scores,
+    measure,
+)
 from .recipe import Recipe
 from .sheet import draw_sheet
 from .sources import load_sources
@@ -43,8 +57,8 @@ def overview(title: str, scores: dict[str, Scores]) -> Table:
     rows = {method: {Column("", metric, DECIMALS[metric]): mean(values) for metric, values in of.items()}
             for method, of in scores.items()}
     count = len(scores[ALIGNED][FOUND])
-    return Table(f"{title}, {count} hands ({UNITS})",
-                 {method: row for method, row in rows.items() if np.isfinite([*row.values()]).any()})
+    return Table(title, {method: row for method, row in rows.items() if np.isfinite([*row.values()]).any()},
+                 f", {count} hands ({UNITS})")
 
 
 def by_group(title: str, scores: dict[str, Scores], cases: list[Case]) -> list[Table]:
@@ -59,7 +73,7 @@ def by_group(title: str, scores: dict[str, Scores], cases: list[Case]) -> list[T
                 for method, metrics in OF_GROUPS.items() for metric in metrics}
         tables.append(Table(f"{title} by {grouping}", rows))
         if grouping == SKIN_TONE:
-            tables.append(Table(f"{title}, {grouping}: worst over best", ratios(rows)))
+            tables.append(Table(f"{title} by {grouping}, worst over best", ratios(rows)))
     return tables
 
 
@@ -69,7 +83,7 @@ def ratios(rows: dict[str, dict[Column, float]]) -> dict[str, dict[Column, float
     for column in next(iter(rows.values())):
         if column.name in OF_RATIOS:
             values = [row[column] for row in rows.values()]
-            found.setdefault(column.over, {})[Column("", column.name, 2)] = max(values) / min(values)
+            found.setdefault(column.over, {})[Column("", column.name, 2)] = float(np.max(values) / np.min(values))
     return found
 
 
@@ -81,12 +95,12 @@ def mean(values: np.ndarray) -> float:
 
 def held_out(estimator: HandEstimator, recipe: Path) -> Table:
     """The samples that a recipe validates on, in crops around the true hand, before alignment."""
-    _, validation = load_sources(Recipe.load(recipe).data, "cpu")
-    skeleton = estimator.hand_models["right"].joints_only()
+    hand_model = estimator.hand_models["right"]
+    _, validation = load_sources(Recipe.load(recipe).data, hand_model, "cpu")
     rows = {}
     for name, source in validation.items():
         for given in (True, False):
-            means = evaluate_source(estimator.network, source, skeleton, given)
+            means = evaluate_source(estimator.network, source, hand_model.joints_only(), given)
             rows[f"{name}, {ALIGNED if given else IMAGE}"] = {
                 Column("", key, 3 if key == "error_2d" else 1): value for key, value in means.items()}
     return Table(f"Held out by {recipe.name}", rows)
@@ -105,7 +119,7 @@ def main() -> None:
     add("--landmarks", type=Path, metavar="NPZ", help="what train.pseudo_label said of them; else hands are looked for")
     add("--count", type=int, help="only so many renders, the first ones")
     add("--recipe", type=Path, help="also measure on what this recipe holds out")
-    add("--markdown", action="store_true", help="print the tables as a README has them")
+    add("--markdown", action="store_true", help="print tables for a README; by groups, of aligned hands only")
     add("--json", type=Path, metavar="FILE", help="also write the numbers")
     add("--sheet", type=Path, metavar="DIR", help="also draw the best, the median and the worst hands of each test set")
     args = parser.parse_args()
@@ -131,7 +145,8 @@ def main() -> None:
         if args.sheet:
             args.sheet.mkdir(parents=True, exist_ok=True)
             draw_sheet(estimator, cases, scores[ALIGNED], args.sheet / f"{title.lower().replace(' ', '-')}.jpg")
-    print("\n\n".join(table.markdown() if args.markdown else table.text() for table in tables))
+    print("\n\n".join(table.under("", ALIGNED, IMAGE).markdown() if args.markdown else table.text()
+                      for table in tables))
     if args.json:
         part = args.json.with_name(args.json.name + ".part")
         part.write_text(json.dumps({table.title: table.plain() for table in tables}, indent=1) + "\n")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+import io
 import os
 import struct
 import subprocess
@@ -55,20 +56,16 @@ def read_resources(data: bytes) -> Iterator[tuple[str, bytes]]:
 
 def read_package(package: Path) -> Iterator[tuple[str, str, bytes]]:
     """Path, path inside that resource file or "", and content of all photos in a Debian package."""
-    with subprocess.Popen(["dpkg-deb", "--fsys-tarfile", str(package)], stdout=subprocess.PIPE) as process:
-        with tarfile.open(fileobj=process.stdout, mode="r|") as archive:
-            for member in archive:
-                path = PurePosixPath(member.name)
-                if member.isfile() and path.suffix in (".jpg", ".rcc"):
-                    content = archive.extractfile(member).read()
-                    if path.suffix == ".jpg":
-                        yield str(path), "", content
-                        continue
-                    yield from ((str(path), str(PurePosixPath(name).with_suffix("")), photo)
-                                for name, photo in read_resources(content) if name.endswith(IN_RESOURCES))
-        process.communicate()
-    if process.returncode:
-        raise OSError(f"{package.name} is no Debian package.")
+    content = subprocess.run(["dpkg-deb", "--fsys-tarfile", str(package)], stdout=subprocess.PIPE, check=True).stdout
+    with tarfile.open(fileobj=io.BytesIO(content)) as archive:
+        for member in archive:
+            path = PurePosixPath(member.name)
+            if member.isfile() and path.suffix == ".jpg":
+                yield str(path), "", archive.extractfile(member).read()
+            elif member.isfile() and path.suffix == ".rcc":
+                yield from ((str(path), str(PurePosixPath(name).with_suffix("")), photo)
+                            for name, photo in read_resources(archive.extractfile(member).read())
+                            if name.endswith(IN_RESOURCES))
 
 
 def fetch(out: Path, packages: dict[str, Path], listed: list[tuple[str, str, str]]) -> int:

@@ -69,8 +69,8 @@ class FreiHand:
         self.unique = max(lengths.values())
         short = min(lengths, key=lengths.get)
         if lengths[short] < self.unique:
-            raise ValueError(f"{self.path}: {short} has {lengths[short]} rows where others have {self.unique}: fetch the "
-                             "set again.")
+            raise ValueError(f"{self.path}: {short} has {lengths[short]} rows where others have {self.unique}: fetch "
+                             "it again.")
         count = self._count_images()
         if check:
             self._check_images(count)
@@ -148,8 +148,8 @@ class FreiHand:
         """Training does without; they take a while to read for the first time."""
         verts = self._index("verts")
         if verts is not None and len(verts) != self.unique:
-            raise ValueError(f"{self.path}: {self._json('verts')} has {len(verts)} rows where others have {self.unique}: "
-                             "fetch the set again.")
+            raise ValueError(f"{self.path}: {self._json('verts')} has {len(verts)} rows, others {self.unique}: fetch "
+                             "it again.")
         return verts
 
     @cached_property
@@ -197,8 +197,8 @@ class FreiHand:
             raise FileNotFoundError(f"{self.path} has no images {self._rgb(0)} ...: unpack them there.")
         count = self.unique if self.part == "evaluation" or numbers[-1] < self.unique else VERSIONS * self.unique
         if numbers[-1] >= count:
-            raise ValueError(f"{self.path}: {self._json('K')} is too short with {self.unique} rows for {numbers[-1] + 1} "
-                             "images: fetch the annotations again.")
+            raise ValueError(f"{self.path}: {self._json('K')} is too short with {self.unique} rows for "
+                             f"{numbers[-1] + 1} images: fetch the annotations again.")
         missing = np.setdiff1d(np.arange(count), numbers)
         if len(missing):
             raise ValueError(f"{self.path}: {_listed([self._rgb(n) for n in missing])} missing of the {count} images "

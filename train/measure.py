@@ -118,10 +118,10 @@ def score(found: Answer | None, case: Case) -> dict[str, float]:
         apart = 1000 * np.linalg.norm(procrustes(joints, goal) - goal, axis=1)
         values |= {PA: pa_mpjpe(joints, goal), ROOT_RELATIVE: root_relative(joints, goal),
                    ROTATION: palm_rotation(joints, goal), AUC: np.clip(1 - apart / 50, 0, 1).mean()}  # closed form
-    if case.vertices is not None and found.vertices is not None:
+        if case.camera and found.seen is not None:  # placed by a camera, and by the true one
+            values[CAMERA_SPACE] = 1000 * np.linalg.norm(joints - goal, axis=1).mean()
+    if case.vertices is not None and found.vertices is not None and case.vertices.shape == found.vertices.shape:
         vertices = np.asarray(found.vertices, float)
         values[PA_VERTICES] = pa_mpjpe(vertices, case.vertices)
         values[F_5], values[F_15] = f_score(procrustes(vertices, case.vertices), case.vertices, (0.005, 0.015))
-        # Vertices are known of renders alone, whose true cameras the estimator is told.
-        values[CAMERA_SPACE] = 1000 * np.linalg.norm(joints - goal, axis=1).mean()
     return values

@@ -25,6 +25,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from handpose.hand_model import HandModel
+from handpose.mano import hand_model_file
 from handpose.network import Estimate, HandNetwork
 
 from .augment import make_batch
@@ -43,7 +44,8 @@ from .warm_start import warm_start
 class Trainer:
     def __init__(self, recipe: Recipe, out: Path, fabric: Fabric):
         self.out, self.fabric = out, fabric
-        sources, self.validation = load_sources(recipe.data, fabric.device)
+        hand_model = HandModel.load(hand_model_file(recipe.network.hand_model))
+        sources, self.validation = load_sources(recipe.data, hand_model, fabric.device)
         self.hands = sum(map(len, sources))
         self.recipe = recipe = recipe.in_steps(self.hands)
         self.loader = _loader(recipe, sources, fabric)
@@ -63,7 +65,7 @@ class Trainer:
         optimizer = torch.optim.AdamW([group for group in groups if group["params"]], weight_decay=recipe.weight_decay)
         self.network, self.optimizer = fabric.setup(network, optimizer)
         self.schedule = torch.optim.lr_scheduler.LambdaLR(self.optimizer, self._rate_at)
-        self.loss = HandLoss(recipe.losses, HandModel.load().to(fabric.device))
+        self.loss = HandLoss(recipe.losses, hand_model.to(fabric.device))
         self.step, self.lowest = 0, float("inf")
 
     def _rate_at(self, step: int) -> float:

@@ -58,9 +58,10 @@ def pick(errors: np.ndarray, count: int) -> dict[str, np.ndarray]:
     """
     order = np.argsort(errors)[:np.isfinite(errors).sum()]
     tenth = max(len(order) // 10, min(count, len(order)))
-    middle = (len(order) - tenth) // 2
-    return {"The best tenth": _spread(order[:tenth], count), "Around the median": _spread(order[middle:][:tenth], count),
-            "The worst tenth": _spread(order[len(order) - tenth:], count)}
+    rest = len(order) - tenth
+    return {"The best tenth": _spread(order[:tenth], count),
+            "Around the median": _spread(order[rest // 2:rest // 2 + tenth], count),
+            "The worst tenth": _spread(order[rest:], count)}
 
 
 def _spread(indices: np.ndarray, count: int) -> np.ndarray:
@@ -104,9 +105,10 @@ def _photo(case: Case, size: int) -> tuple[Image.Image, Crop]:
     """The photo around the hand, (size, size), as little as possible of it beyond the photo's border."""
     rgb = load_photo(case.photo).rgb
     low, high = case.goal_2d.min(0), case.goal_2d.max(0)
-    extent = np.array(rgb.shape[1::-1])
-    side = min(MARGIN * (high - low).max(), max(extent.min(), (high - low).max()))
-    center = np.clip((low + high) / 2, np.minimum(side, extent) / 2, extent - np.minimum(side, extent) / 2) - 0.5
+    extent, box = np.array(rgb.shape[1::-1]), (high - low).max()
+    side = min(MARGIN * box, max(extent.min(), box))
+    half = np.minimum(side, extent) / 2
+    center = np.clip((low + high) / 2, half - 0.5, extent - half - 0.5)
     crop = Crop.around(center, side, 0.0, size)
     return Image.fromarray(crop.warp(rgb)), crop
 

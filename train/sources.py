@@ -5,13 +5,17 @@ from pathlib import Path
 
 import torch
 
+from handpose.hand_model import HandModel
+
 from .dataset import load_photos, load_renders
+from .freihand import FreiHand
 from .loader import Source
 from .recipe import DataConfig
 
 
-def load_sources(data: DataConfig, device: torch.device) -> tuple[list[Source], dict[str, Source]]:
-    """Training sources (photos first) and validation sources by name."""
+def load_sources(data: DataConfig, hand_model: HandModel, device: torch.device | str
+                 ) -> tuple[list[Source], dict[str, Source]]:
+    """Training sources (photos first) and validation sources by name; poses are of `hand_model`."""
     sources, validation = [], {}
     if data.photos:
         paths = Path(data.photos), Path(data.labels), Path(data.fits)
@@ -26,8 +30,7 @@ def load_sources(data: DataConfig, device: torch.device) -> tuple[list[Source], 
         if data.validation_renders:
             validation["renders"] = renders.take(slice(split, None))
     if data.freihand:
-        from .freihand import FreiHand
-        freihand = FreiHand.open(Path(data.freihand), data.freihand_landmarks)
+        freihand = FreiHand(data.freihand, data.freihand_landmarks, hands_mean=hand_model.hands_mean)
         training, held_out = freihand.split(data.validation_freihand)
         sources.append(training)
         if len(held_out):

@@ -1,7 +1,7 @@
 """Tables of numbers: for the terminal and for a README."""
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import NamedTuple
 
@@ -21,6 +21,12 @@ class Table:
     """Rows of numbers by name; NaN stands for what was not measured."""
     title: str
     rows: dict[str, dict[Column, float]]
+    note: str = ""
+
+    def under(self, *overs: str) -> Table:
+        """The same table with only the columns under these."""
+        return replace(self, rows={name: {column: value for column, value in row.items() if column.over in overs}
+                                   for name, row in self.rows.items()})
 
     @property
     def columns(self) -> list[Column]:
@@ -38,7 +44,7 @@ class Table:
             widths[span[-1]] += max(0, len(columns[span[0]].over) - sum(widths[k] + len(GAP) for k in span) + len(GAP))
         rooms = [sum(widths[k] + len(GAP) for k in span) - len(GAP) for span in spans]
         over = [GAP + columns[span[0]].over.center(room) for span, room in zip(spans, rooms, strict=True)]
-        lines = [self.title]
+        lines = [self.title + self.note]
         if any(column.over for column in columns):
             lines.append((" " * first + "".join(over)).rstrip())
         for name, words in (("", [column.name for column in columns]), *cells.items()):
@@ -49,7 +55,8 @@ class Table:
     def markdown(self) -> str:
         heads = [": ".join(filter(None, (column.over, column.name))) for column in self.columns]
         rows = [("", heads), ("---", ["---:"] * len(heads)), *self._cells().items()]
-        return "\n".join([f"{self.title}:", "", *("| " + " | ".join((name, *words)) + " |" for name, words in rows)])
+        lines = [f"| {' | '.join((name, *words))} |" for name, words in rows]
+        return "\n".join([f"{self.title}{self.note}:", "", *lines])
 
     def plain(self) -> dict[str, dict[str, float | None]]:
         """The rows with JSON's values: a column is called "over: name", NaN is None."""

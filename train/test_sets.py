@@ -105,7 +105,7 @@ def renders(folder: Path, landmarks_file: Path | None = None, count: int | None 
             Camera(matrix[0, 0], matrix[1, 1], matrix[0, 2], matrix[1, 2]), found,
             {SKIN_TONE: (int(labels["tone"][row]), TONES[labels["tone"][row]]),
              "view angle": in_bin(labels["view_angle"][row], VIEW_ANGLES),
-             "occluded": in_bin(labels["occluded"][row], OCCLUDED)}))
+             "occlusion": in_bin(labels["occluded"][row], OCCLUDED)}))
     return cases
 
 

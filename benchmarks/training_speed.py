@@ -1,0 +1,59 @@
+"""How much of training's time its data costs: hands a second with the recipe's data, and with one batch over and over.
+
+    OMP_NUM_THREADS=1 python -m benchmarks.training_speed train/recipes/handpose.yaml [--devices 2] [--steps 30]
+"""
+from __future__ import annotations
+
+import argparse
+import tempfile
+import time
+from pathlib import Path
+
+import torch
+from lightning.fabric import Fabric
+
+from train.inputs import Inputs, make_inputs
+from train.recipe import Recipe
+from train.run import Trainer
+
+WARM_UP = 3  # steps
+
+
+def one_step(trainer: Trainer, inputs: Inputs) -> None:
+    total, _ = trainer._loss_of(inputs)
+    trainer.fabric.backward(total)
+    trainer.optimizer.step()
+    trainer.optimizer.zero_grad()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("recipe", type=Path)
+    parser.add_argument("--devices", type=int, default=1)
+    parser.add_argument("--steps", type=int, default=30, help="of each of three turns")
+    args = parser.parse_args()
+    recipe = Recipe.load(args.recipe)
+    fabric = Fabric(accelerator="auto", devices=args.devices, precision=recipe.precision)
+    fabric.launch()
+    with tempfile.TemporaryDirectory() as out:
+        trainer = Trainer(recipe, Path(out), fabric)
+        groups = trainer.loader.steps(0, 10**9)
+        draw = lambda: make_inputs(next(groups), recipe, trainer.backgrounds, fabric.device)  # noqa: E731
+        constant = draw()
+        for _ in range(WARM_UP):
+            one_step(trainer, constant)
+        rates: dict[str, list[float]] = {"with data": [], "constant": []}
+        for name in list(rates) * 3:  # in turns, so that what else the machine does hits both
+            start = time.perf_counter()
+            for _ in range(args.steps):
+                one_step(trainer, constant if name == "constant" else draw())
+            if fabric.device.type == "cuda":
+                torch.cuda.synchronize()
+            rates[name].append(args.steps * recipe.batch / (time.perf_counter() - start))
+        data, constant_rate = (sorted(values)[1] for values in rates.values())
+        fabric.print(f"{data:.1f} hands/s with data, {constant_rate:.1f} with one batch over and over: "
+                     f"{data / constant_rate:.0%}")
+
+
+if __name__ == "__main__":
+    main()
