@@ -19,7 +19,7 @@ from handpose.landmarks import find_hands
 from handpose.overlay import draw_overlay
 from handpose.renderer import warm_up
 
-PHOTO = Path(__file__).parent.parent / "assets" / "examples" / "hand21.jpg"
+PHOTO = Path(__file__).parent.parent / "assets" / "examples" / "open_palm.jpg"
 
 
 def main() -> None:

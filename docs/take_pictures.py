@@ -6,7 +6,7 @@ from pathlib import Path
 from playwright.sync_api import sync_playwright
 
 HERE = Path(__file__).parent
-EXAMPLE = HERE.parent / "assets" / "examples" / "hand21.jpg"
+EXAMPLE = HERE.parent / "assets" / "examples" / "open_palm.jpg"
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
 

@@ -60,6 +60,11 @@ class Camera:
         """Pixels (..., 2) of points (..., 3) in the camera frame, metres."""
         return points[..., :2] / points[..., 2:] * [self.fx, self.fy] + [self.cx, self.cy]
 
+    def resized(self, sx: float, sy: float) -> Camera:
+        """The camera of the same picture, `sx` times as wide and `sy` times as high in pixels."""
+        # Pixel p of the picture stands at (p + .5) * s - .5 of the resized one.
+        return Camera(self.fx * sx, self.fy * sy, (self.cx + 0.5) * sx - 0.5, (self.cy + 0.5) * sy - 0.5, self.source)
+
     def ray(self, pixel: np.ndarray) -> np.ndarray:
         """Unit vector (3,) from the camera through a pixel (2,)."""
         ray = np.array([(pixel[0] - self.cx) / self.fx, (pixel[1] - self.cy) / self.fy, 1.0])

@@ -1,6 +1,6 @@
-"""The command line: photos in; JSON, overlays and meshes out.
+"""The command line: photos and clips in; JSON, overlays, meshes and arrays out.
 
-    python -m handpose predict photo.jpg holiday/ --out results
+    python -m handpose predict photo.jpg holiday/ clip.mp4 --out results
 """
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ DONE, SOME_FAILED, WRONG_USAGE, INTERRUPTED = 0, 1, 2, 130
 
 @dataclass(frozen=True)
 class Job:
-    """One photo to do: its file, its name in the JSON, and where its results go below the output folder."""
+    """One photo or clip to do: its file, its name in the JSON, and where its results go below the output folder."""
     path: Path
     image: str
     stem: str
@@ -33,7 +33,7 @@ class UsageError(Exception):
 
 
 class WriteError(Exception):
-    """A photo's results cannot be written; the message is one sentence with the cause and the remedy."""
+    """Results cannot be written; the message is one sentence with the cause and the remedy."""
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -58,10 +58,12 @@ def _parser() -> argparse.ArgumentParser:
     command = commands.add_parser(
         "predict", help="photos in; JSON, overlays and meshes out",
         description="Estimates the hands in photos. Writes DIR/NAME.json, an overlay NAME.overlay.jpg and, where there "
-                    "are hands, a mesh NAME.glb for each photo; goes on past a bad file and names it. Exit code: 0 all "
-                    "done, 1 some photos failed, 2 wrong usage.")
+                    "are hands, a mesh NAME.glb for each photo; NAME.overlay.mp4 and NAME.npz, the hands of each "
+                    "frame, for each clip. Goes on past a bad file and names it. Exit code: 0 all done, 1 some files "
+                    "failed, 2 wrong usage.")
     add = command.add_argument
-    add("paths", nargs="+", type=Path, metavar="PATH", help="a photo, or a folder that is searched for photos")
+    add("paths", nargs="+", type=Path, metavar="PATH",
+        help="a photo, a clip, or a folder that is searched for photos")
     add("--out", required=True, type=Path, metavar="DIR", help="where the results go; made if it does not exist")
     lens = command.add_mutually_exclusive_group()
     lens.add_argument("--focal", type=_number(0, math.inf), metavar="PX",
@@ -80,7 +82,8 @@ def _parser() -> argparse.ArgumentParser:
         "smplx.create() takes them, axis-angle relative to the flat hand (flat_hand_mean=True)")
     add("--smplx-pca", type=_count, metavar="N", help="the same as N coefficients of MANO's principal components "
         "(use_pca=True, flat_hand_mean=False), which needs MANO's file")
-    add("--max-hands", type=_count, metavar="N", help="at most this many hands a photo, the surest ones")
+    add("--max-hands", type=_count, metavar="N",
+        help="at most this many hands a photo, the surest ones, or a frame (default: 4 a frame)")
     return parser
 
 
@@ -106,7 +109,7 @@ _count.__name__ = "whole number"  # argparse's word for it when int() fails
 
 
 def predict(args: argparse.Namespace) -> int:
-    """The command `predict`. Returns 0, or 1 if a photo failed. Raises UsageError."""
+    """The command `predict`. Returns 0, or 1 if a file failed. Raises UsageError."""
     jobs = find_jobs(args.paths)
     try:
         args.out.mkdir(parents=True, exist_ok=True)
@@ -116,6 +119,7 @@ def predict(args: argparse.Namespace) -> int:
     from PIL import Image
     from tqdm import tqdm
 
+    from .clip import ClipError
     from .estimator import HandEstimator
     from .image import PhotoError
     warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # load_photo has its own limit, and says so
@@ -125,15 +129,17 @@ def predict(args: argparse.Namespace) -> int:
         raise UsageError(f"The network cannot be loaded: {error}") from error
     smplx = _smplx_options(args)
 
+    clips = sum(map(_is_clip, jobs))
+    unit = "photo" if not clips else "clip" if clips == len(jobs) else "file"
     hands = failed = 0
-    for job in tqdm(jobs, unit="photo"):
+    for job in tqdm(jobs, unit=unit):
         try:
-            hands += _predict_one(job, estimator, args, smplx)
-        except (PhotoError, WriteError) as error:
+            hands += _predict_clip(job, estimator, args) if _is_clip(job) else _predict_one(job, estimator, args, smplx)
+        except (PhotoError, ClipError, WriteError) as error:
             failed += 1
             tqdm.write(str(error), sys.stderr)
-    print(f"{_counted(hands, 'hand')} in {_counted(len(jobs) - failed, 'photo')}, written to {args.out}"
-          + (f"; {_counted(failed, 'photo')} failed" if failed else ""))
+    print(f"{_counted(hands, 'hand')} in {_counted(len(jobs) - failed, unit)}, written to {args.out}"
+          + (f"; {_counted(failed, unit)} failed" if failed else ""))
     return SOME_FAILED if failed else DONE
 
 
@@ -173,8 +179,43 @@ def _predict_one(job: Job, estimator: HandEstimator, args: argparse.Namespace, s
     return len(hands)
 
 
+def _is_clip(job: Job) -> bool:
+    from .clip import VIDEO_SUFFIXES
+    return job.path.suffix.lower() in VIDEO_SUFFIXES
+
+
+def _predict_clip(job: Job, estimator: HandEstimator, args: argparse.Namespace) -> int:
+    """Does one clip; returns its number of hands. Raises ClipError, WriteError."""
+    from tqdm import tqdm
+
+    from .camera import Camera
+    from .tracker import MAX_HANDS, HandTracker
+    from .video import read_clip, track_clip, write_overlay
+
+    clip = read_clip(job.path, str(job.path))
+    camera = Camera.of_photo(clip.width, clip.height, focal_px=args.focal, fov_deg=args.fov)
+    tracker = HandTracker(estimator, max_hands=args.max_hands or MAX_HANDS)
+    overlay, npz = (args.out / f"{job.stem}{suffix}" for suffix in (".overlay.mp4", ".npz"))
+    with tqdm(total=clip.frames, unit="frame", desc=job.path.name, leave=False) as bar:
+        def progress(done: int, total: int) -> None:
+            bar.total = total
+            bar.update(done - bar.n)
+
+        try:
+            overlay.parent.mkdir(parents=True, exist_ok=True)
+            if args.no_overlay:
+                arrays = track_clip(clip, tracker, camera, progress=progress)
+                arrays.save(npz)
+            else:
+                arrays = write_overlay(clip, tracker, overlay, npz, camera, progress=progress)
+        except OSError as error:
+            raise WriteError(f"The results of {job.path} cannot be written to {args.out} ({error.strerror}): check its "
+                             "permissions and free space.") from error
+    return len(arrays.tracks)
+
+
 def find_jobs(paths: list[Path]) -> list[Job]:
-    """All photos that the paths mean: files as they are, folders searched to the bottom. Raises UsageError.
+    """All files that the paths mean: themselves, photos in folders, searched to the bottom. Raises UsageError.
 
     Results are named as the photos are, below the folder given; where that would give two photos one name, the second
     keeps its suffix (`a.png.json` beside `a.json`) or gets a number.
@@ -193,7 +234,7 @@ def find_jobs(paths: list[Path]) -> list[Job]:
         elif path.exists():
             found.setdefault(path, path.name)
         else:
-            raise UsageError(f"There is no {path}: give the path of a photo or of a folder with photos.")
+            raise UsageError(f"There is no {path}: give the path of a photo, a clip or a folder with photos.")
     if not found:
         raise UsageError(f"There is no image in {', '.join(map(str, paths))}: give a file or a folder that holds some.")
 

@@ -1,6 +1,8 @@
 """From an image to hands: detector -> landmarks -> crop -> network -> hand model -> camera."""
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +32,20 @@ def upright_box(joints_2d: np.ndarray) -> tuple[np.ndarray, float, float]:
     turned = upright.to_crop(joints_2d)
     low, high = turned.min(0), turned.max(0)
     return upright.to_image((low + high) / 2), float((high - low).max()), angle
+
+
+@dataclass(frozen=True)
+class Sighting:
+    """What one look says of a hand, in the camera's frame, before it stands anywhere."""
+    side: str
+    score: float  # 0..1
+    seen: np.ndarray  # (21, 2) pixels of the image, where the network itself sees the joints
+    trust: np.ndarray  # (21,) float32, weights of `seen` against each other
+    pose: np.ndarray  # (16, 3) axis-angle of MANO's joints: global_orient, then hand_pose
+    betas: np.ndarray  # (10,)
+
+
+Settle = Callable[[np.ndarray, np.ndarray], np.ndarray]  # joints (21, 3) before transl, transl (3,) -> transl (3,)
 
 
 class HandEstimator:
@@ -69,8 +85,14 @@ class HandEstimator:
     @torch.inference_mode()
     def pose(self, rgb: np.ndarray, camera: Camera, found: list[Landmarks], use_landmarks: bool = True) -> list[Hand]:
         """The hands that landmarks (of `found`) were seen of; `use_landmarks=False` lets them only place the crops."""
+        return [self.stand(camera, sighting) for sighting in self.sightings(rgb, camera, found, use_landmarks)]
+
+    @torch.inference_mode()
+    def sightings(self, rgb: np.ndarray, camera: Camera, found: list[Landmarks], use_landmarks: bool = True
+                  ) -> list[Sighting]:
+        """The same hands before they stand anywhere: what a tracker goes on with."""
         looks = self.look([rgb] * len(found), found, use_landmarks)
-        return [self.to_hand(camera, crop, landmarks.presence, estimate)
+        return [self.sight(camera, crop, landmarks.presence, estimate)
                 for landmarks, (crop, estimate) in zip(found, looks, strict=True)]
 
     @torch.inference_mode()
@@ -97,13 +119,15 @@ class HandEstimator:
                                 None if points is None else torch.from_numpy(np.stack(points)).float())
         return [Estimate(*(part[row:row + 1] for part in estimate)) for row in range(len(crops))]
 
-    @torch.inference_mode()
     def to_hand(self, camera: Camera, crop: Crop, presence: float, estimate: Estimate) -> Hand:
         """One hand of the network's answer, brought from the crop's frame to the photo's camera."""
+        return self.stand(camera, self.sight(camera, crop, presence, estimate))
+
+    @torch.inference_mode()
+    def sight(self, camera: Camera, crop: Crop, presence: float, estimate: Estimate) -> Sighting:
+        """The network's answer, aligned and brought from the crop's frame to that of the photo's camera."""
         trust = 1 / (estimate.spread + LEAST_SPREAD) ** 2
         rotations = self._align(estimate, trust, camera.fx * crop.scale * 2 / crop.size)
-        seen = joints_seen(crop, estimate)
-        side = "left" if crop.mirrored else "right"
         pose = roma.rotmat_to_rotvec(rotations).numpy()
         turn = crop.rotation
         if crop.mirrored:
@@ -114,19 +138,30 @@ class HandEstimator:
         turn = camera.rotation_to(crop.center) @ turn
         orientation = roma.rotvec_to_rotmat(torch.from_numpy(pose[0]).double())
         pose[0] = roma.rotmat_to_rotvec(torch.from_numpy(turn) @ orientation)
-        model = self.hand_models[side]
+        return Sighting("left" if crop.mirrored else "right", float(presence * estimate.confidence[0].sigmoid()),
+                        joints_seen(crop, estimate), trust[0].numpy(), pose.astype(float),
+                        estimate.betas[0].numpy().astype(float))
+
+    @torch.inference_mode()
+    def stand(self, camera: Camera, sighting: Sighting, settle: Settle | None = None) -> Hand:
+        """The hand that was seen, where its joints are seen; `settle` may have it stand a little elsewhere."""
+        model, pose = self.hand_models[sighting.side], sighting.pose
         rotvec = torch.from_numpy(pose.reshape(1, 48)).float()
-        posed = model(rotvec[:, :3], rotvec[:, 3:], estimate.betas, torch.zeros(1, 3))
-        rays = torch.from_numpy((seen - [camera.cx, camera.cy]) / [camera.fx, camera.fy]).float()
-        transl = solve_translation(posed.joints, rays[None], trust)[0].numpy().astype(float)
-        joints_3d = posed.joints[0].numpy().astype(float) + transl
+        betas = torch.from_numpy(sighting.betas[None]).float()
+        posed = model(rotvec[:, :3], rotvec[:, 3:], betas, torch.zeros(1, 3))
+        joints = posed.joints[0].numpy().astype(float)
+        rays = torch.from_numpy((sighting.seen - [camera.cx, camera.cy]) / [camera.fx, camera.fy]).float()
+        transl = solve_translation(posed.joints, rays[None], torch.from_numpy(sighting.trust[None]))[0]
+        transl = transl.numpy().astype(float)
+        if settle is not None:
+            transl = settle(joints, transl)
+        joints_3d = joints + transl
         joints_2d = camera.project(joints_3d)
-        return Hand(side=side, score=float(presence * estimate.confidence[0].sigmoid()),
+        return Hand(side=sighting.side, score=sighting.score,
                     box=np.concatenate([joints_2d.min(0), joints_2d.max(0)]), hand_model=model.name,
                     joints_2d=joints_2d, joints_3d=joints_3d,
                     vertices=posed.vertices[0].numpy() + transl, faces=model.faces,
-                    global_orient=pose[0].astype(float), hand_pose=pose[1:].reshape(45).astype(float),
-                    betas=estimate.betas[0].numpy().astype(float), transl=transl)
+                    global_orient=pose[0], hand_pose=pose[1:].reshape(45), betas=sighting.betas, transl=transl)
 
     def _align(self, estimate: Estimate, trust: torch.Tensor, focal: float) -> torch.Tensor:
         """Rotations (16, 3, 3) aligned with where the network sees the joints; `focal` of the crop in crop units."""

@@ -12,6 +12,7 @@ import io
 import json
 import os
 import uuid
+import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,7 @@ from trimesh.visual.material import PBRMaterial
 from .camera import Camera
 from .hand import Hand, result_to_dict
 from .palette import HAND_COLORS
+from .shading import concavity, vertex_normals
 from .smplx import body_arguments
 
 if TYPE_CHECKING:  # torch comes with it
@@ -30,12 +32,18 @@ if TYPE_CHECKING:  # torch comes with it
 
 MESH_KINDS = ("glb", "obj", "ply")
 CAMERA_TO_GLTF = np.diag([1.0, -1.0, -1.0])  # half a turn about x
+CREASE = 0.45  # how much darker the deepest crease is, linear light
 SRGB_GAMMA = 2.2  # glTF's material colours are linear light; vertex colours of OBJ and PLY are sRGB by custom
 
 
 def write_json(path: str | os.PathLike, image: str, width: int, height: int, camera: Camera, hands: list[Hand]) -> None:
     """Writes a photo's result as JSON; `image` is the name that it gives the photo. Raises OSError."""
-    _write(path, json.dumps(result_to_dict(image, width, height, camera, hands), allow_nan=False).encode())
+    _write(path, json_bytes(image, width, height, camera, hands))
+
+
+def json_bytes(image: str, width: int, height: int, camera: Camera, hands: list[Hand]) -> bytes:
+    """The content of a photo's JSON (see `write_json`)."""
+    return json.dumps(result_to_dict(image, width, height, camera, hands), allow_nan=False).encode()
 
 
 def write_mesh(path: str | os.PathLike, hands: list[Hand]) -> None:
@@ -67,6 +75,10 @@ def _mesh(hand: Hand, kind: str) -> trimesh.Trimesh:
         skin = PBRMaterial("skin", baseColorFactor=(*color ** SRGB_GAMMA, 1.0), metallicFactor=0.0,
                            roughnessFactor=0.6, doubleSided=True)
         mesh.visual = trimesh.visual.TextureVisuals(material=skin)
+        # Multiplied with the material by viewers: creases are darker, as in the page's own views.
+        crease = CREASE * concavity(mesh.vertices, hand.faces, vertex_normals(mesh.vertices, hand.faces))
+        lightness = np.repeat(255 * (1 - crease[:, None]), 3, 1)
+        mesh.visual.vertex_attributes["color"] = np.column_stack([lightness, np.full(len(lightness), 255)]).round()
     else:
         mesh.visual.vertex_colors = np.tile((*color, 1.0), (len(mesh.vertices), 1))
     return mesh
@@ -81,6 +93,11 @@ def write_npz(path: str | os.PathLike, camera: Camera, hands: list[Hand]) -> Non
     takes: global_orient (N, 3), hand_pose (N, 45), betas (N, 10), transl (N, 3); left_hand_pose and right_hand_pose
     (.., 45) are the rows of hand_pose of that side, as smplx.SMPLX takes them.
     """
+    _write(path, npz_bytes(camera, hands))
+
+
+def npz_bytes(camera: Camera, hands: list[Hand]) -> bytes:
+    """The content of a photo's `.npz` (see `write_npz`)."""
     def stack(name: str, *empty: int) -> np.ndarray:
         return np.stack([getattr(hand, name) for hand in hands]) if hands else np.zeros((0, *empty))
 
@@ -93,7 +110,7 @@ def write_npz(path: str | os.PathLike, camera: Camera, hands: list[Hand]) -> Non
         faces=stack("faces", 0, 3).astype(np.int32), intrinsics=camera.matrix,
         global_orient=stack("global_orient", 3), hand_pose=hand_pose, betas=stack("betas", 10),
         transl=stack("transl", 3), left_hand_pose=hand_pose[side == "left"], right_hand_pose=hand_pose[side == "right"])
-    _write(path, buffer.getvalue())
+    return buffer.getvalue()
 
 
 def write_smplx(path: str | os.PathLike, hands: list[Hand], mano: HandModel | None = None, *,
@@ -109,10 +126,23 @@ def write_smplx(path: str | os.PathLike, hands: list[Hand], mano: HandModel | No
 
 def write_picture(path: str | os.PathLike, rgb: np.ndarray) -> None:
     """Writes an image (H, W, 3) uint8 as JPEG or PNG, by the path's suffix. Raises OSError."""
-    kind = {".jpg": "JPEG", ".jpeg": "JPEG", ".png": "PNG"}[Path(path).suffix.lower()]
+    _write(path, picture_bytes(rgb, {".jpg": "JPEG", ".jpeg": "JPEG", ".png": "PNG"}[Path(path).suffix.lower()]))
+
+
+def picture_bytes(rgb: np.ndarray, kind: str) -> bytes:
+    """The content of a "JPEG" or "PNG" of an image (H, W, 3) uint8."""
     buffer = io.BytesIO()
-    Image.fromarray(rgb).save(buffer, kind, **({"quality": 90} if kind == "JPEG" else {}))
-    _write(path, buffer.getvalue())
+    Image.fromarray(rgb).save(buffer, kind, **({"quality": 90} if kind == "JPEG" else {"compress_level": 3}))
+    return buffer.getvalue()
+
+
+def zip_bytes(files: dict[str, bytes]) -> bytes:
+    """A zip of files by name; the same files give the same bytes."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in files.items():
+            archive.writestr(zipfile.ZipInfo(name), content, zipfile.ZIP_DEFLATED)
+    return buffer.getvalue()
 
 
 def save_result(folder: str | os.PathLike, stem: str, image: str, width: int, height: int, camera: Camera,

@@ -7,6 +7,8 @@ import numpy as np
 
 from .camera import Camera
 
+SURE, FAIRLY_SURE = 0.9, 0.7  # scores from which on these words are right; clear photos score .93 and more
+
 
 @dataclass(frozen=True)
 class Hand:
@@ -31,6 +33,11 @@ class Hand:
     def distance(self) -> float:
         """Metres from the camera to the wrist."""
         return float(np.linalg.norm(self.joints_3d[0]))
+
+    @property
+    def certainty(self) -> str:
+        """The score in words: "sure", "fairly sure" or "not sure"."""
+        return "sure" if self.score >= SURE else "fairly sure" if self.score >= FAIRLY_SURE else "not sure"
 
     def to_dict(self) -> dict:
         """The hand as JSON-ready values (see `result_to_dict`)."""

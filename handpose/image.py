@@ -13,13 +13,21 @@ from PIL import ExifTags, Image, UnidentifiedImageError
 
 from .camera import DIAGONAL_35MM
 
+try:
+    import pillow_heif
+except ImportError:  # whoever may not have the GPL encoder in its wheels leaves it out: HEIC is then an unknown kind
+    pass
+else:  # Only the picture itself: no thumbnails, depth or gain maps.
+    pillow_heif.register_heif_opener(thumbnails=False, depth_images=False, aux_images=False)
+
 # Formats that are read. Others that Pillow knows are no photos, and some start other programs (EPS runs Ghostscript).
 Image.init()  # fills Image.OPEN, the formats of this build of Pillow
-FORMATS = [name for name in ("JPEG", "PNG", "WEBP", "AVIF", "GIF", "BMP", "TIFF", "JPEG2000", "PPM")
+# AVIF is tried before HEIF, whose reader also opens AVIF files of the common brand "mif1" but then cannot decode them.
+FORMATS = [name for name in ("JPEG", "PNG", "WEBP", "AVIF", "HEIF", "GIF", "BMP", "TIFF", "JPEG2000", "PPM")
            if name in Image.OPEN]
-# What a photo's name ends in; HEIC is among them so that such a photo is refused with a reason, not passed over.
-IMAGE_SUFFIXES = frozenset((".jpg", ".jpeg", ".jfif", ".mpo", ".png", ".webp", ".avif", ".gif", ".bmp", ".tif", ".tiff",
-                            ".jp2", ".ppm", ".pgm", ".heic", ".heif"))
+# What a photo's name ends in; HEIC is among them even where it cannot be read, to be refused and not passed over.
+IMAGE_SUFFIXES = frozenset((".jpg", ".jpeg", ".jfif", ".mpo", ".png", ".apng", ".webp", ".heic", ".heif", ".hif",
+                            ".avif", ".gif", ".bmp", ".tif", ".tiff", ".jp2", ".ppm", ".pgm"))
 
 MAX_PIXELS = 100_000_000  # 300 MB as RGB, and several times that while it is drawn on
 MAX_SIDE = 32_766  # OpenCV 4 warps no longer ones
@@ -30,7 +38,8 @@ SENSOR_LIMITS = (2.0, 100.0)  # mm, diagonal: from the smallest webcam to medium
 MM_PER_RESOLUTION_UNIT = {2: 25.4, 3: 10.0, 4: 1.0, 5: 1e-3}  # EXIF's FocalPlaneResolutionUnit
 
 # What turns the stored picture upright, by EXIF's orientation tag. (ImageOps.exif_transpose does the same, but also
-# writes the EXIF block anew, which fails where that is damaged.)
+# writes the EXIF block anew, which fails where that is damaged.) In HEIC and AVIF the file's structure says the
+# orientation and EXIF's tag does not count: Pillow's AVIF reader puts it into the tag, pillow-heif turns the picture.
 UPRIGHT = {2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180, 4: Image.Transpose.FLIP_TOP_BOTTOM,
            5: Image.Transpose.TRANSPOSE, 6: Image.Transpose.ROTATE_270, 7: Image.Transpose.TRANSVERSE,
            8: Image.Transpose.ROTATE_90}
@@ -62,15 +71,16 @@ class Photo:
 def load_photo(source: str | os.PathLike | bytes | BinaryIO, name: str | None = None) -> Photo:
     """Reads a photo from a path, from the bytes of a file, or from an open binary file.
 
-    The picture is turned upright by its EXIF tag. Grey, 16-bit, CMYK and palette pictures become 8-bit RGB, transparent
-    ones lie on white, and of an animation the first frame counts. `name` is what an error calls the photo; by default
-    the file's own name.
+    The picture is turned upright as the file says. Grey, 16-bit, CMYK and palette pictures become 8-bit RGB,
+    transparent ones lie on white, and of an animation the first frame counts, of a HEIC file the one it calls primary.
+    `name` is what an error calls the photo; by default the file's own name.
 
     Raises PhotoError if there is no such file, or it is no image, damaged, too large or too small.
     """
     if name is None:
         path = getattr(source, "name", None) if hasattr(source, "read") else source
         name = Path(path).name or str(path) if isinstance(path, (str, os.PathLike)) else "The photo"
+    name = "".join(letter if letter.isprintable() else "?" for letter in name)  # nothing that a terminal would obey
     data = _read(source, name)
     try:
         with Image.open(io.BytesIO(data), formats=FORMATS) as image:
@@ -89,7 +99,7 @@ def load_photo(source: str | os.PathLike | bytes | BinaryIO, name: str | None = 
         raise PhotoError(f"{name} is damaged, cut short or of a rare kind: copy it again, or save it as a JPEG in an "
                          "image viewer.") from error
     orientation = exif.get(ExifTags.Base.Orientation)
-    if orientation in UPRIGHT:
+    if orientation in UPRIGHT and image.format != "HEIF":
         upright = upright.transpose(UPRIGHT[orientation])
     return Photo(np.array(upright), _focal_35mm(exif, *image.size))
 
@@ -148,9 +158,12 @@ def _to_rgb(image: Image.Image, name: str) -> Image.Image:
 
 
 def _exif(image: Image.Image) -> Image.Exif:
-    """The EXIF tags, those of the camera's settings included."""
-    exif = image.getexif()
-    exif.update(exif.get_ifd(ExifTags.IFD.Exif))
+    """The EXIF tags, those of the camera's settings included; none where the block is damaged."""
+    try:
+        exif = image.getexif()
+        exif.update(exif.get_ifd(ExifTags.IFD.Exif))
+    except Exception:  # as above; the pixels are sound, and the photo is worth as much as one without EXIF
+        return Image.Exif()
     return exif
 
 

@@ -8,8 +8,8 @@ import numpy as np
 
 from .camera import Camera
 from .hand import Hand
-from .palette import FINGER_COLORS, HAND_COLORS
-from .renderer import Mesh, render_region
+from .palette import FINGER_COLORS, hand_color
+from .renderer import Mesh, Rendering, render_region
 from .skeleton import BONES, FINGER_OF_JOINT
 
 SUBPIXEL_BITS = 4  # OpenCV's fixed point for the ends of lines
@@ -33,9 +33,13 @@ def draw_overlay(rgb: np.ndarray, camera: Camera, hands: list[Hand], mesh: bool 
     return image
 
 
+def render_hands(hands: list[Hand], camera: Camera, width: int, height: int) -> Rendering | None:
+    """The meshes of all hands on nothing, where they are in the photo; paler where the estimate is not sure."""
+    return render_region([Mesh(hand.vertices, hand.faces, hand_color(hand)) for hand in hands], camera, width, height)
+
+
 def _blend_meshes(image: np.ndarray, camera: Camera, hands: list[Hand], opacity: float) -> None:
-    meshes = [Mesh(hand.vertices, hand.faces, HAND_COLORS[hand.side]) for hand in hands]
-    part = render_region(meshes, camera, image.shape[1], image.shape[0])
+    part = render_hands(hands, camera, image.shape[1], image.shape[0])
     if part is None:
         return
     rows, columns = part.rgba.shape[:2]
@@ -84,8 +88,6 @@ def shrink(rgb: np.ndarray, camera: Camera, hands: list[Hand], largest: int
     def moved(points: np.ndarray) -> np.ndarray:
         return (points + 0.5) * scale - 0.5
 
-    center = moved(np.array([camera.cx, camera.cy]))
-    small = Camera(camera.fx * scale[0], camera.fy * scale[1], float(center[0]), float(center[1]), camera.source)
     hands = [replace(hand, joints_2d=moved(hand.joints_2d), box=moved(np.reshape(hand.box, (2, 2))).ravel())
              for hand in hands]
-    return cv2.resize(rgb, size.tolist(), interpolation=cv2.INTER_AREA), small, hands
+    return cv2.resize(rgb, size.tolist(), interpolation=cv2.INTER_AREA), camera.resized(*scale.tolist()), hands

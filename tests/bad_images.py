@@ -12,7 +12,10 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import pillow_heif
 from PIL import ExifTags, Image, PngImagePlugin
+
+pillow_heif.register_heif_opener()  # lets Pillow write HEIC; handpose registers it to read
 
 
 def scene(width: int = 96, height: int = 64) -> np.ndarray:
@@ -66,11 +69,15 @@ def exif_bytes(orientation: int | None = None, **tags) -> bytes:
     return exif.tobytes()
 
 
+# What makes a file (nearly) the picture itself.
+BEST = {"JPEG": {"quality": 97, "subsampling": 0}, "WEBP": {"lossless": True}, "HEIF": {"quality": -1, "chroma": 444},
+        "AVIF": {"quality": 100, "subsampling": "4:4:4"}}
+
+
 def rotated(orientation: int, kind: str = "JPEG", upright: np.ndarray | None = None) -> bytes:
     """A file whose EXIF says how to turn it upright."""
     pixels = stored(scene() if upright is None else upright, orientation)
-    options = {"JPEG": {"quality": 97, "subsampling": 0}, "WEBP": {"lossless": True}}.get(kind, {})
-    return encode(Image.fromarray(pixels), kind, exif=exif_bytes(orientation), **options)
+    return encode(Image.fromarray(pixels), kind, exif=exif_bytes(orientation), **BEST.get(kind, {}))
 
 
 def _jpeg(size: int = 96, **options) -> bytes:
@@ -108,6 +115,20 @@ def _damaged_exif() -> bytes:
     return encode(Image.fromarray(stored(scene(), 6)), "JPEG", quality=97, subsampling=0, exif=damaged)
 
 
+def _heic10() -> bytes:
+    """A 10-bit HEIF, as cameras write it (.hif)."""
+    deep = pillow_heif.from_bytes("RGB;16", (96, 64), (scene().astype(np.uint16) * 257).tobytes())
+    buffer = io.BytesIO()
+    deep.save(buffer, **BEST["HEIF"])
+    return buffer.getvalue()
+
+
+def _burst() -> bytes:
+    """A HEIC of three pictures, of which the second is the primary one."""
+    first, black, white = _frames()
+    return encode(black, "HEIF", save_all=True, append_images=[first, white], primary_index=1, **BEST["HEIF"])
+
+
 def _text_bomb() -> bytes:
     """A PNG with a text of 10 MB, packed into 10 kB."""
     texts = PngImagePlugin.PngInfo()
@@ -130,6 +151,18 @@ READABLE: dict[str, Callable[[], bytes]] = {
     "animated.gif": lambda: _animated("GIF"),
     "animated.webp": lambda: _animated("WEBP", lossless=True),
     "animated.png": lambda: _animated("PNG"),
+    "animated.avif": lambda: _animated("AVIF", **BEST["AVIF"]),
+    "phone.heic": lambda: rotated(6, "HEIF"),
+    "tiled.heic": lambda: encode(Image.fromarray(scene(600, 400)), "HEIF", tile_size=256),  # as iPhones do
+    "other_brand.heif": lambda: rotated(1, "HEIF").replace(b"ftypheic", b"ftypmif1", 1),
+    "other_brand.avif": lambda: rotated(1, "AVIF").replace(b"ftypavif", b"ftypmif1", 1),
+    "grey.heic": lambda: encode(Image.fromarray(scene()).convert("L"), "HEIF", **BEST["HEIF"]),
+    "rgba.heic": lambda: encode(_rgba(), "HEIF", **BEST["HEIF"]),
+    "rgba.avif": lambda: encode(_rgba(), "AVIF", **BEST["AVIF"]),
+    "rgba.webp": lambda: encode(_rgba(), "WEBP", lossless=True, exact=True),
+    "ten_bit.hif": _heic10,
+    "burst.heic": _burst,
+    "heic_inside.jpg": lambda: rotated(1, "HEIF"),
     "progressive.jpg": lambda: _jpeg(progressive=True),
     "bitmap.bmp": lambda: encode(Image.fromarray(scene()), "BMP"),
     "nonsense_exif.jpg": lambda: _jpeg(exif=b"Exif\0\0" + bytes(range(200, 250))),
@@ -144,6 +177,8 @@ UNREADABLE: dict[str, Callable[[], bytes]] = {
     "zeros.png": lambda: bytes(5000),
     "truncated.jpg": lambda: _jpeg(256)[:4000],
     "truncated.png": lambda: encode(Image.fromarray(scene(256, 256)), "PNG")[:900],
+    "truncated.heic": lambda: encode(Image.fromarray(scene(256, 256)), "HEIF")[:-200],
+    "truncated.avif": lambda: encode(Image.fromarray(scene(256, 256)), "AVIF")[:-200],
     "truncated.webp": lambda: encode(Image.fromarray(scene(256, 256)), "WEBP")[:300],
     "header_only.jpg": lambda: _jpeg()[:20],
     "one_pixel.png": lambda: encode(Image.new("RGB", (1, 1), "red"), "PNG"),
@@ -151,7 +186,7 @@ UNREADABLE: dict[str, Callable[[], bytes]] = {
     "huge.png": lambda: blank_png(20000, 20000),
     "ninety_five_megapixels_wide.png": lambda: blank_png(47500, 2000),
     "script.jpg": lambda: b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 99 99\nshowpage\n%%EOF\n",
-    "phone.heic": lambda: struct.pack(">I", 24) + b"ftypheic" + bytes(4) + b"mif1heic" + bytes(200),
+    "header_only.heic": lambda: struct.pack(">I", 24) + b"ftypheic" + bytes(4) + b"mif1heic" + bytes(200),
     "text_bomb.png": _text_bomb,
     "floats.tif": lambda: encode(Image.fromarray(np.zeros((64, 96), np.float32)), "TIFF"),
     "numbers.tif": lambda: encode(Image.fromarray(np.full((64, 96), 1 << 20, np.int32)), "TIFF"),

@@ -8,17 +8,18 @@ from concurrent.futures import ThreadPoolExecutor
 import cv2
 import numpy as np
 import pytest
-from bad_images import READABLE, UNREADABLE, encode, exif_bytes, png16, rotated, scene, stored, write
-from PIL import Image, ImageFile, TiffImagePlugin
+from bad_images import BEST, READABLE, UNREADABLE, encode, exif_bytes, png16, rotated, scene, stored, write
+from PIL import ExifTags, Image, ImageFile, TiffImagePlugin
 
 from handpose.camera import Camera
 from handpose.image import MAX_PIXELS, MIN_SIDE, PhotoError, load_photo
 
 CAUSES = {"text.jpg": "not an image", "empty.jpg": "empty", "zeros.png": "not an image", "truncated.jpg": "cut short",
           "truncated.png": "cut short", "truncated.webp": "cut short", "header_only.jpg": "not an image",
+          "truncated.heic": "cut short", "truncated.avif": "cut short",
           "one_pixel.png": "too small", "thin.png": "too small", "huge.png": "too large",
-          "ninety_five_megapixels_wide.png": "too large", "script.jpg": "not an image", "phone.heic": "not an image",
-          "text_bomb.png": "rare kind", "floats.tif": "floating-point",
+          "ninety_five_megapixels_wide.png": "too large", "script.jpg": "not an image",
+          "header_only.heic": "not an image", "text_bomb.png": "rare kind", "floats.tif": "floating-point",
           "numbers.tif": "32 bits"}
 
 
@@ -81,11 +82,11 @@ def test_same_pixels_as_another_reader(tmp_path, name, tolerance):
     assert difference(load_photo(path).rgb, cv2.imread(str(path))[..., ::-1]) <= tolerance
 
 
-@pytest.mark.parametrize("kind", ["JPEG", "PNG", "TIFF", "WEBP"])
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "TIFF", "WEBP", "HEIF", "AVIF"])
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_every_orientation_gives_the_same_upright_picture(orientation, kind):
     rgb = load_photo(rotated(orientation, kind)).rgb
-    assert difference(rgb, scene()) <= (4 if kind == "JPEG" else 0)
+    assert difference(rgb, scene()) <= {"JPEG": 4, "HEIF": 5, "AVIF": 5}.get(kind, 0)
 
 
 def test_stored_orientations_agree_with_opencv():
@@ -94,6 +95,40 @@ def test_stored_orientations_agree_with_opencv():
         data = np.frombuffer(rotated(orientation), np.uint8)
         assert difference(cv2.imdecode(data, cv2.IMREAD_COLOR)[..., ::-1], scene()) <= 4
     assert len({stored(scene(64, 64), orientation).tobytes() for orientation in range(1, 9)}) == 8
+
+
+def boxes(data: bytes) -> tuple[int, int | None]:
+    """What a HEIC or AVIF file itself says of its orientation: quarter turns anticlockwise, and the mirrored axis."""
+    turn, mirror = data.find(b"irot"), data.find(b"imir")
+    return data[turn + 4] if turn > 0 else 0, data[mirror + 4] if mirror > 0 else None
+
+
+@pytest.mark.parametrize("kind", ["HEIF", "AVIF"])
+def test_heic_and_avif_are_turned_once_by_the_file_and_never_by_exif(kind):
+    """By ISO/IEC 23008-12 `irot` turns the picture; the EXIF tag beside it (phones write both) is only a note."""
+    upright = scene()
+    for turns in range(4):
+        data = rotated({0: 1, 1: 8, 2: 3, 3: 6}[turns], kind, upright)
+        assert boxes(data) == (turns, None)
+        assert difference(load_photo(data).rgb, upright) <= 5
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation + 1] = 6  # what writes the file knows the tag, and would write `irot` for it
+    plain = encode(Image.fromarray(upright), kind, exif=exif.tobytes(), **BEST[kind])
+    lying = plain.replace(b"\x01\x13\x00\x03", b"\x01\x12\x00\x03")
+    assert lying != plain and boxes(lying) == (0, None)
+    assert difference(load_photo(lying).rgb, upright) <= 5
+
+
+def test_tiled_heic_is_whole():
+    assert difference(load_photo(READABLE["tiled.heic"]()).rgb, scene(600, 400)) <= 12
+
+
+def test_ten_bits_become_eight():
+    assert difference(load_photo(READABLE["ten_bit.hif"]()).rgb, scene()) <= 4
+
+
+def test_the_primary_picture_of_a_heic_counts():
+    assert difference(load_photo(READABLE["burst.heic"]()).rgb, scene()) <= 5
 
 
 @pytest.mark.parametrize("orientation", [0, 9, 77])
@@ -126,14 +161,16 @@ def test_cmyk_inks_have_their_colours(kind):
 def test_transparent_pictures_lie_on_white():
     alpha = np.linspace(0, 255, 96).astype(np.uint8)[None, :, None] / 255
     over_white = scene() * alpha + 255 * (1 - alpha)
-    assert difference(load_photo(READABLE["rgba.png"]()).rgb, over_white.round()) <= 1
+    for kind, tolerance in (("png", 1), ("webp", 1), ("heic", 5), ("avif", 5)):
+        assert difference(load_photo(READABLE[f"rgba.{kind}"]()).rgb, over_white.round()) <= tolerance, kind
     grey = cv2.cvtColor(scene(), cv2.COLOR_RGB2GRAY)[..., None] * alpha + 255 * (1 - alpha)
     assert difference(load_photo(READABLE["grey_alpha.png"]()).rgb, np.repeat(grey.round(), 3, 2)) <= 2
     palette = load_photo(READABLE["clear_palette.png"]()).rgb
     assert (palette[:, :48] == 255).all() and (palette[:, 48:] == [0, 0, 200]).all()
 
 
-@pytest.mark.parametrize(("name", "tolerance"), [("animated.gif", 40), ("animated.webp", 0), ("animated.png", 0)])
+@pytest.mark.parametrize(("name", "tolerance"), [("animated.gif", 40), ("animated.webp", 0), ("animated.png", 0),
+                                                ("animated.avif", 5)])
 def test_first_frame_of_an_animation_counts(name, tolerance):
     """GIF has 256 colours, so it is only near; the other frames are black and white."""
     rgb = load_photo(READABLE[name]()).rgb
@@ -158,6 +195,24 @@ def test_focal_length_from_exif():
               "FocalPlaneYResolution": rational(40000 * 254, 2400)}
     assert with_tags(FocalLength=rational(50), **inches) == pytest.approx(50, rel=1e-4)
     assert with_tags(FocalLengthIn35mmFilm=75, FocalLength=rational(50), **sensor) == 75  # the tag of that name first
+
+
+@pytest.mark.parametrize("kind", ["PNG", "TIFF", "WEBP", "HEIF", "AVIF"])
+@pytest.mark.parametrize("orientation", [1, 6])
+def test_focal_length_from_every_format_with_exif(kind, orientation):
+    """The field of view along the longer side, which turning the picture must not change."""
+    data = encode(Image.fromarray(scene(360, 240)), kind, exif=exif_bytes(orientation, FocalLengthIn35mmFilm=36))
+    photo = load_photo(data)
+    assert photo.focal_35mm == 36 and (photo.width > photo.height) == (orientation == 1)
+    camera = Camera.of_photo(photo.width, photo.height, focal_35mm=photo.focal_35mm)
+    assert camera.source == "exif" and camera.fy == pytest.approx(360)
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "HEIF"])
+def test_damaged_exif_costs_the_focal_length_and_not_the_photo(kind):
+    damaged = exif_bytes(FocalLengthIn35mmFilm=36).replace(b"MM\0*", b"XXXX")
+    photo = load_photo(encode(Image.fromarray(scene()), kind, exif=damaged, **BEST.get(kind, {})))
+    assert photo.focal_35mm is None and difference(photo.rgb, scene()) <= 5
 
 
 def test_senseless_focal_lengths_are_not_believed():
@@ -199,7 +254,8 @@ def test_size_limits():
     assert 8000 * 10000 < MAX_PIXELS  # what large cameras take
 
 
-@pytest.mark.parametrize("name", ["rotated6.jpg", "rgba.png", "animated.gif", "animated.webp", "cmyk.tif"])
+@pytest.mark.parametrize("name", ["rotated6.jpg", "rgba.png", "animated.gif", "animated.webp", "cmyk.tif", "phone.heic",
+                                  "animated.avif"])
 def test_damage_anywhere_gives_a_photo_or_a_sentence(name):
     """Whatever the damage, nothing but PhotoError comes out."""
     whole, dice = READABLE[name](), random.Random(1)

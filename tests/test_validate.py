@@ -193,9 +193,9 @@ def test_the_command_on_photos(folder, checkpoint, tmp_path, capsys):
 
 
 def test_the_detector_finds_hands_for_the_network_that_ships(tmp_path):
-    example = Path(__file__).parent.parent / "assets" / "examples" / "hand21.jpg"
+    example = Path(__file__).parent.parent / "assets" / "examples" / "open_palm.jpg"
     assert main([str(example), "--out", str(tmp_path)]) == 0
-    assert len(json.loads((tmp_path / "hand21.json").read_text())["hands"]) == 1
+    assert len(json.loads((tmp_path / "open_palm.json").read_text())["hands"]) == 1
 
 
 @pytest.mark.parametrize("spoil, message", [

@@ -93,11 +93,11 @@ class Studio:
                  ) -> tuple[np.ndarray, np.ndarray]:
         """Display values (S, S, 3) 0..1 and the labelled hand's coverage (S, S), with or without things in the way."""
         size = len(alone)
-        parts = self._limb(rng, hand, palette, focal, alone)
+        parts = self.limb(rng, hand, palette, focal, alone)
         if extras and rng.random() < .28:
-            parts.append(self._object(rng, hand))
+            parts.append(self.held(rng, hand))
         if extras and other is not None:
-            parts += self._limb(rng, other, palette if rng.random() < .8 else sample_palette(rng), focal, None)
+            parts += self.limb(rng, other, palette if rng.random() < .8 else sample_palette(rng), focal, None)
         layer, cover = draw(parts, light, focal, size)
         canvas = background.astype(np.float32) / 255
         if rng.random() < .35:
@@ -110,9 +110,12 @@ class Studio:
             cover = cover * (1 - hides)
         return canvas, cover
 
-    def _limb(self, rng: np.random.Generator, hand: PosedHand, palette: Palette, focal: float,
-              alone: np.ndarray | None) -> list[Part]:
-        """The hand with its forearm, and what the arm wears; `alone` is the hand's own depth image (S, S)."""
+    def limb(self, rng: np.random.Generator, hand: PosedHand, palette: Palette, focal: float,
+             alone: np.ndarray | None = None) -> list[Part]:
+        """The hand with its forearm, and what the arm wears; `alone` is the hand's own depth image (S, S).
+
+        Without it nothing asks how the arm looks from the camera, and what is drawn at random is the same in any pose.
+        """
         for _ in range(8):  # an arm that hides much of the hand, or whose end would show, is bent another way
             forearm = Forearm(hand.vertices[self.loop], hand.rotation[:, [1, 2, 0]],
                               rng.normal(0, [.45, .2]).clip([-1.1, -.45], [1.1, .45]), 1 + rng.uniform(.1, .75, 2))
@@ -148,7 +151,7 @@ class Studio:
         vertices, faces, coords = sleeve(forearm, start, min(end, LENGTH), thickness, folds)
         return Part(vertices, faces, coords, (Cloth.sample(rng, self.photos, gloss),), np.zeros(len(faces), int))
 
-    def _object(self, rng: np.random.Generator, hand: PosedHand) -> Part:
+    def held(self, rng: np.random.Generator, hand: PosedHand) -> Part:
         """Something held between palm and fingers, or between hand and camera."""
         tips, palm = hand.joints[[8, 12, 16, 20]].mean(0), hand.joints[list(PALM_JOINTS)].mean(0)
         if rng.random() < .7:

@@ -1,0 +1,99 @@
+// The tab "Live" (page/live.py): one frame at a time to the server, and what comes back over that very frame.
+const part = (name) => element.querySelector(`[data-live=${name}]`);
+const frame = element.querySelector(".frame"), canvas = element.querySelector("canvas");
+const video = document.createElement("video"), grab = document.createElement("canvas");
+const LONGER_SIDE = 640, QUALITY = 0.8;
+let stream = null, run = 0, facing = "user";
+video.muted = video.playsInline = true;
+
+const say = (text) => { part("words").textContent = text; };
+const pause = (ms) => new Promise((done) => setTimeout(done, ms));
+
+async function start() {
+    if (!navigator.mediaDevices?.getUserMedia) return say("This browser gives no camera to pages without https.");
+    say("Waiting for the camera…");
+    try {
+        stream = await navigator.mediaDevices.getUserMedia(
+            {audio: false, video: {width: {ideal: 640}, height: {ideal: 480}, facingMode: facing}});
+    } catch (error) {
+        return say(error.name === "NotAllowedError" ? "The camera was not allowed: allow it in the browser's address bar."
+                                                    : "There is no camera to use, or another program has it.");
+    }
+    video.srcObject = stream;
+    await video.play();
+    element.classList.add("running");
+    const cameras = (await navigator.mediaDevices.enumerateDevices()).filter((device) => device.kind === "videoinput");
+    part("turn").hidden = cameras.length < 2;
+    follow(++run);
+}
+
+function stop(words = "") {
+    run++;
+    stream?.getTracks().forEach((track) => track.stop());
+    stream = video.srcObject = null;
+    element.classList.remove("running");
+    say(words);
+}
+
+async function follow(mine) {
+    const visitor = crypto.randomUUID?.() ?? String(Math.random()).repeat(2);
+    let last = performance.now(), rate = 0, failures = 0;
+    while (mine === run) {
+        if (!element.checkVisibility()) return stop();  // another tab of the page: the camera's light goes out
+        if (document.hidden || !video.videoWidth) { await pause(200); continue; }
+        const scale = Math.min(1, LONGER_SIDE / Math.max(video.videoWidth, video.videoHeight));
+        grab.width = Math.round(video.videoWidth * scale);
+        grab.height = Math.round(video.videoHeight * scale);
+        grab.getContext("2d").drawImage(video, 0, 0, grab.width, grab.height);
+        let reply;
+        try {
+            reply = await server.follow({visitor, frame: grab.toDataURL("image/jpeg", QUALITY)});
+            failures = 0;
+        } catch (error) {
+            if (++failures > 5) return stop("The server does not answer: start it again and reload the page.");
+            await pause(500);
+            continue;
+        }
+        if (mine !== run) return;
+        if (reply.problem) return stop(reply.problem);
+        if (reply.busy) { say("Many visitors at once: waiting for a free moment…"); await pause(300); continue; }
+        await draw(reply);
+        const now = performance.now();
+        rate = rate ? 0.9 * rate + 0.1 * 1000 / (now - last) : 1000 / (now - last);
+        last = now;
+        say(`${rate < 10 ? rate.toFixed(1) : Math.round(rate)} pictures a second` + (reply.hands ? "" : " · show a hand"));
+    }
+}
+
+// The frame and its layers change together, so that the mesh never swims behind the hand.
+async function draw(reply) {
+    const drawn = document.createElement("div");
+    drawn.className = "drawn";
+    drawn.innerHTML = reply.layers;
+    await Promise.all([...drawn.querySelectorAll("img")].map((image) => image.decode().catch(() => {})));
+    canvas.width = grab.width;
+    canvas.height = grab.height;
+    canvas.getContext("2d").drawImage(grab, 0, 0);
+    frame.style.setProperty("--ratio", grab.width / grab.height);
+    frame.querySelector(".drawn").replaceWith(drawn);
+    frame.querySelector(".tags").innerHTML = reply.tags;
+}
+
+function mirror(on) {
+    frame.classList.toggle("mirrored", on);
+    element.querySelector("[name=mirror]").checked = on;
+}
+
+part("start").addEventListener("click", start);
+part("stop").addEventListener("click", () => stop());
+part("turn").addEventListener("click", () => {
+    facing = facing === "user" ? "environment" : "user";
+    stop();
+    mirror(facing === "user");  // the camera at the back looks away from the visitor
+    start();
+});
+element.addEventListener("input", ({target}) => {
+    if (target.name === "live-show") element.dataset.show = target.value;
+    if (target.name === "mirror") mirror(target.checked);
+});
+element.dataset.show = "mesh";

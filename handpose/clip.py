@@ -1,0 +1,235 @@
+"""Video files: any kind of clip in, upright RGB frames with their times out. FFmpeg decodes, by way of PyAV."""
+from __future__ import annotations
+
+import logging
+import math
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import av
+import numpy as np
+from av.sidedata.sidedata import Type as SideData
+
+# What a clip's name ends in, and the containers that are read. FFmpeg knows others that are no clips but lists of other
+# files or addresses (concat, HLS, DASH), which a stranger's file must not make it open.
+VIDEO_SUFFIXES = frozenset((".mp4", ".m4v", ".mov", ".webm", ".mkv", ".avi", ".3gp", ".mpg", ".mpeg", ".mts", ".m2ts",
+                            ".wmv", ".flv", ".ogv"))
+CONTAINERS = "mov,mp4,matroska,webm,avi,mpeg,mpegts,asf,flv,ogg"
+
+MAX_PIXELS = 36_000_000  # of one frame: 8K
+MIN_SIDE = 32  # pixels; a hand of fewer tells nothing
+USUAL_FPS, MAX_FPS = 30.0, 1000.0
+SANE_ASPECT = (0.1, 10.0)  # width over height of a stored pixel
+
+log = logging.getLogger(__name__)
+
+
+class ClipError(ValueError):
+    """A file that cannot be used as a clip; the message is one sentence with the cause and the remedy."""
+
+
+@dataclass(frozen=True)
+class Clip:
+    """A clip as it is seen. Iterating decodes it: (time_s, rgb) for each frame, rgb (height, width, 3) uint8, upright.
+
+    Times are seconds since the clip's beginning, strictly rising, as irregular as the file's. Damaged stretches are
+    left out with a logged warning. Iterating raises ClipError where the clip turns out to be longer than it may be.
+    May be iterated again.
+    """
+    path: Path
+    name: str  # what errors call it
+    width: int  # pixels, upright
+    height: int
+    fps: float  # on average
+    frames: int  # how many there should be; an estimate
+    duration_s: float
+    has_sound: bool
+    start_s: float = 0.0  # where the file's own times begin
+    max_seconds: float = math.inf
+    max_frames: float = math.inf
+
+    def __iter__(self) -> Iterator[tuple[float, np.ndarray]]:
+        last, count = -math.inf, 0
+        with open_container(self.path, self.name) as container:
+            for frame in _decode(container, self.name):
+                time_s = last + 1 / self.fps if frame.time is None else frame.time - self.start_s
+                if time_s <= last:
+                    time_s = last + 1 / self.fps
+                last, count = max(time_s, 0.0), count + 1
+                _check_length(last, count, self.max_seconds, self.max_frames, self.name)
+                yield last, _upright_rgb(frame, self.width, self.height)
+
+
+def read_clip(path: str | os.PathLike, name: str | None = None, *, largest: int | None = None,
+              max_seconds: float = math.inf, max_frames: float = math.inf) -> Clip:
+    """Opens a video file and finds out what is in it, by decoding its first frame.
+
+    Frames come out upright by the file's rotation, with square pixels, and with a longer side of at most `largest`
+    pixels where that is given. `name` is what an error calls the clip; by default the file's own name.
+
+    Raises ClipError if there is no such file, or it is no video, damaged, has too many pixels or is longer than
+    `max_seconds` or `max_frames`.
+    """
+    path = Path(path)
+    name = name or path.name or str(path)
+    _check_file(path, name)
+    with open_container(path, name) as container:
+        stream = _video(container, name)
+        _check_pixels(stream.codec_context.width, stream.codec_context.height, name)
+        fps = _fps(stream)
+        duration_s, frames = _length(container, stream)
+        start_s = (container.start_time or 0) / av.time_base
+        has_sound = bool(container.streams.audio)
+        # A false claim about the length is found out while the clip is read.
+        _check_length(duration_s, frames, max_seconds, max_frames, name)
+        width, height = _upright_size(stream, next(_decode(container, name)))
+    if not duration_s or not frames:
+        duration_s, frames = _count(path, name, fps)
+        fps = frames / duration_s
+        _check_length(duration_s, frames, max_seconds, max_frames, name)
+    _check_pixels(width, height, name)
+    if min(width, height) < MIN_SIDE:
+        raise ClipError(f"{name} is too small ({width} x {height} pixels): give a clip of at least {MIN_SIDE} x "
+                        f"{MIN_SIDE} pixels.")
+    if largest is not None and max(width, height) > largest:
+        width, height = (max(1, round(side * largest / max(width, height))) for side in (width, height))
+    return Clip(path, name, width, height, fps, frames, duration_s, has_sound, start_s, max_seconds, max_frames)
+
+
+# ---- the file and what it says of itself
+
+def _check_file(path: Path, name: str) -> None:
+    try:
+        if path.is_dir():
+            raise ClipError(f"{name} is a folder, not a clip: give the path of one video file.")
+        if not path.exists():
+            raise ClipError(f"There is no file {name}: check the path.")
+        if not path.is_file():
+            raise ClipError(f"{name} is a device, not a file: give the path of a video file.")
+        if not path.stat().st_size:
+            raise ClipError(f"{name} is empty: copy or download it again.")
+    except OSError as error:
+        raise ClipError(f"{name} cannot be read ({error.strerror}): check its path and permissions.") from error
+
+
+def open_container(path: Path, name: str) -> av.container.InputContainer:
+    """The file, opened by FFmpeg, which is kept from opening anything else. Raises ClipError."""
+    try:
+        # "file:" keeps FFmpeg from taking a name with a colon for a protocol.
+        return av.open(f"file:{path}", metadata_errors="replace",
+                       container_options={"format_whitelist": CONTAINERS, "protocol_whitelist": "file"},
+                       stream_options=[{"max_pixels": str(MAX_PIXELS)}] * 8)
+    except PermissionError as error:
+        raise ClipError(f"{name} cannot be read ({error.strerror}): check its permissions.") from error
+    except (av.FFmpegError, ValueError, OSError) as error:
+        raise ClipError(f"{name} is no video of a known kind, damaged or cut short: copy it again, or save it as an "
+                        "MP4 in a video player.") from error
+
+
+def _video(container: av.container.InputContainer, name: str) -> av.VideoStream:
+    if not container.streams.video:
+        raise ClipError(f"{name} holds no pictures, only {'sound' if container.streams.audio else 'other data'}: give "
+                        "a video file.")
+    stream = container.streams.best("video") or container.streams.video[0]
+    if stream.codec_context is None:
+        raise ClipError(f"{name} is in a video format that cannot be decoded: save it as an MP4 in a video player.")
+    return stream
+
+
+def _fps(stream: av.VideoStream) -> float:
+    rate = float(stream.average_rate or stream.guessed_rate or 0)
+    return rate if 0 < rate < MAX_FPS else USUAL_FPS
+
+
+def _length(container: av.container.InputContainer, stream: av.VideoStream) -> tuple[float, int]:
+    """Seconds and frames as the file claims; 0 for what it does not tell."""
+    duration = float(stream.duration * stream.time_base) if stream.duration and stream.time_base else 0.0
+    duration = duration or (container.duration or 0) / av.time_base
+    return max(duration, 0.0), max(stream.frames or round(duration * _fps(stream)), 0)
+
+
+def _count(path: Path, name: str, fps: float) -> tuple[float, int]:
+    """Seconds and frames of a file that does not tell, as browsers record them: by reading it through, not decoding."""
+    frames, first, last = 0, math.inf, -math.inf
+    with open_container(path, name) as container:
+        stream = _video(container, name)
+        try:
+            for packet in container.demux(stream):
+                if packet.size:
+                    frames += 1
+                if packet.pts is not None:
+                    first, last = min(first, packet.pts), max(last, packet.pts)
+        except av.FFmpegError:  # iterating says so
+            pass
+        seconds = float((last - first) * stream.time_base) if last > first else 0.0
+    frames = max(frames, 1)
+    return (seconds * frames / (frames - 1) if frames > 1 and seconds else frames / fps), frames
+
+
+def _check_pixels(width: int, height: int, name: str) -> None:
+    if width * height > MAX_PIXELS:
+        raise ClipError(f"{name} is too large ({width} x {height} pixels): shrink it to at most "
+                        f"{MAX_PIXELS // 1_000_000} megapixels a frame.")
+
+
+def _check_length(seconds: float, frames: int, max_seconds: float, max_frames: float, name: str) -> None:
+    if seconds > max_seconds:
+        raise ClipError(f"{name} is longer than {max_seconds:g} seconds: cut it to a shorter stretch.")
+    if frames > max_frames:
+        raise ClipError(f"{name} has more than {max_frames:g} frames: cut it to a shorter stretch, or save it with "
+                        "fewer frames a second.")
+
+
+# ---- frames
+
+def _decode(container: av.container.InputContainer, name: str) -> Iterator[av.VideoFrame]:
+    """All frames that can be decoded. Raises ClipError if there are none."""
+    stream = _video(container, name)
+    stream.thread_type = "AUTO"
+    stream.codec_context.options = {"max_pixels": str(MAX_PIXELS)}
+    any_frame, packets, last = False, container.demux(stream), 0.0
+    while True:
+        try:
+            packet = next(packets)
+            for frame in packet.decode():
+                any_frame, last = True, frame.time or last
+                yield frame
+        except StopIteration:
+            break
+        except (av.FFmpegError, ValueError) as error:
+            log.warning("%s is damaged after %.1f s: frames are left out (%s).", name, last, error)
+            if isinstance(error, av.EOFError):
+                break
+    if not any_frame:
+        raise ClipError(f"{name} holds no frame that can be decoded: copy it again, or save it as an MP4 in a video "
+                        "player.")
+
+
+def _upright_size(stream: av.VideoStream, frame: av.VideoFrame) -> tuple[int, int]:
+    """Width and height of a frame as it is seen: square pixels, upright."""
+    aspect = float(stream.sample_aspect_ratio or 1)
+    width = round(frame.width * aspect) if SANE_ASPECT[0] < aspect < SANE_ASPECT[1] else frame.width
+    return (frame.height, width) if _orientation(frame)[0] else (width, frame.height)
+
+
+def _orientation(frame: av.VideoFrame) -> tuple[bool, bool, bool]:
+    """What turns the stored frame upright: whether to transpose it, then to mirror its columns, then its rows."""
+    data = frame.side_data.get(SideData.DISPLAYMATRIX)
+    if data is None:
+        return False, False, False
+    # Column p, row q of the stored frame are shown at column a p + c q, row b p + d q (but for a shift).
+    a, b, _, c, d = np.frombuffer(data, np.int32)[:5].astype(float)
+    if abs(b) + abs(c) > abs(a) + abs(d):
+        return True, c < 0, b < 0
+    return False, a < 0, d < 0
+
+
+def _upright_rgb(frame: av.VideoFrame, width: int, height: int) -> np.ndarray:
+    """The frame as it is seen, (height, width, 3) uint8: that size, whatever the file says of it by now."""
+    transpose, mirror, upside_down = _orientation(frame)
+    stored = (height, width) if transpose else (width, height)
+    rgb = frame.reformat(*stored, "rgb24", interpolation="AREA").to_ndarray()
+    rgb = rgb.transpose(1, 0, 2) if transpose else rgb
+    return np.ascontiguousarray(rgb[::-1 if upside_down else 1, ::-1 if mirror else 1])

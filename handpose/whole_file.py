@@ -1,0 +1,20 @@
+"""Files that appear whole or not at all."""
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+@contextmanager
+def whole_file(path: str | os.PathLike) -> Iterator[Path]:
+    """The path of a temporary file beside it, which takes the real name when all went well, else is removed."""
+    path = Path(path)
+    temporary = path.with_name(f".{uuid.uuid4().hex}.tmp")
+    try:
+        yield temporary
+        os.replace(temporary, path)
+    finally:  # Ctrl-C too
+        temporary.unlink(missing_ok=True)

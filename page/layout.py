@@ -1,0 +1,47 @@
+"""The whole page."""
+from __future__ import annotations
+
+from pathlib import Path
+
+import gradio as gr
+
+from handpose import HandEstimator
+
+from .about import about_tab, programs_tab
+from .api import add_endpoints
+from .live import live_tab
+from .photo import KEPT, PhotoTab, example_photos
+from .theme import theme
+from .video import VideoTab
+
+ASSETS = Path(__file__).parent.parent / "assets"
+TITLE = """<h1>From a photo to a <em>3D hand</em></h1><p>Drop in a picture and turn the hand around. Your photo stays on
+the machine that runs this page and is deleted after 30 minutes.</p>"""
+MOST_WAITING = 100  # visitors; who comes then is told to try again
+LARGEST_FILE = 500_000_000  # bytes: a minute of a phone's film
+
+
+def build_page(estimator: HandEstimator) -> gr.Blocks:
+    with gr.Blocks(title="A 3D hand from one photo", delete_cache=(300, KEPT)) as page:
+        gr.HTML(TITLE, elem_id="title")
+        with gr.Tabs(elem_id="tabs"):
+            with gr.Tab("Photo", id="photo"):
+                PhotoTab(estimator, example_photos(ASSETS / "examples"))
+            with gr.Tab("Live", id="live-tab"):
+                live_tab(estimator, ASSETS)
+            with gr.Tab("Video", id="video-tab"):
+                video = VideoTab(estimator, ASSETS)
+            with gr.Tab("For programs", id="programs-tab") as programs:
+                programs_tab(programs)
+            with gr.Tab("About", id="about-tab"):
+                about_tab()
+        add_endpoints(estimator)
+        page.unload(video.call_off)
+    return page.queue(max_size=MOST_WAITING)
+
+
+def launch_options() -> dict:
+    """What `launch` is told: looks, and nothing that reports or remembers."""
+    script = (ASSETS / "page.js").read_text()
+    return dict(theme=theme(), css_paths=ASSETS / "page.css", head=f"<script>{script}</script>", footer_links=[],
+                run_history=False, max_file_size=LARGEST_FILE)

@@ -1,0 +1,238 @@
+"""Uploads as an open page gets them: odd, broken and hostile files under odd names, the same ones every time
+(but for the time stamps in some).
+
+`odd_uploads()` yields (name, bytes): first every kind that is known to be odd, then mutations of sound files.
+"""
+from __future__ import annotations
+
+import gzip
+import io
+import pickle
+import random
+import struct
+import tempfile
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from functools import cache
+from itertools import count
+from pathlib import Path
+
+import cv2
+import numpy as np
+from bad_images import READABLE, UNREADABLE, blank_png, encode, exif_bytes, scene
+from PIL import Image
+
+MUTATIONS = 28  # of each sound file
+
+
+@cache
+def sound_files() -> dict[str, bytes]:
+    """One sound file of each kind that visitors bring, small but of real structure, by its suffix."""
+    rng = np.random.default_rng(0)
+    picture = Image.fromarray(np.clip(scene(192, 144) + rng.normal(0, 8, (144, 192, 3)), 0, 255).astype(np.uint8))
+    exif = exif_bytes(6, FocalLengthIn35mmFilm=26)
+    return {"jpg": encode(picture, "JPEG", quality=85, exif=exif), "png": encode(picture, "PNG", exif=exif),
+            "webp": encode(picture, "WEBP", quality=80, exif=exif),
+            "heic": encode(picture, "HEIF", quality=60, exif=exif, tile_size=64),
+            "avif": encode(picture, "AVIF", quality=60, exif=exif, speed=9), "gif": encode(picture, "GIF"),
+            "tif": encode(picture, "TIFF", exif=exif), "mp4": _film()}
+
+
+def _film() -> bytes:
+    with tempfile.TemporaryDirectory() as folder:
+        path = str(Path(folder, "film.mp4"))
+        film = cv2.VideoWriter(path, cv2.VideoWriter.fourcc(*"mp4v"), 10, (96, 64))
+        for shift in range(8):
+            film.write(np.roll(scene(), 4 * shift, axis=1))
+        film.release()
+        return Path(path).read_bytes()
+
+
+def odd_uploads(mutations: int = MUTATIONS, seed: int = 0) -> Iterator[tuple[str, bytes]]:
+    """All files, each as the name that a visitor's browser gives and the bytes."""
+    for table in (READABLE, UNREADABLE, LYING_HEADERS, BOMBS, NO_PHOTOS, POLYGLOTS):
+        for name, make in table.items():
+            yield name, make()
+    good, bad = sound_files()["jpg"], UNREADABLE["truncated.jpg"]()
+    for name in ODD_NAMES:
+        yield name, good
+        yield name, bad
+    for suffix, data in sound_files().items():  # the wrong suffix
+        yield f"sound_{suffix}.{'png' if suffix == 'jpg' else 'jpg'}", data
+    dice = random.Random(seed)
+    for suffix in sound_files():
+        for number in range(mutations):
+            yield f"mutation{number:02d}.{suffix}", mutate(suffix, dice)
+
+
+def mutate(suffix: str, dice: random.Random) -> bytes:
+    """A sound file of that kind after one to four accidents."""
+    data = bytearray(sound_files()[suffix])
+    for _ in range(dice.choice([1, 1, 1, 4])):
+        dice.choice(ACCIDENTS)(data, dice)
+    return bytes(data)
+
+
+def _place(data: bytearray, dice: random.Random) -> int:
+    """Somewhere in the file, half the time near its start, where the headers are."""
+    end = max(len(data) - 1, 0)
+    return min(int(dice.expovariate(1 / 150)), end) if dice.random() < .5 else dice.randint(0, end)
+
+
+def _flip_bits(data: bytearray, dice: random.Random) -> None:
+    for _ in range(dice.choice([1, 2, 16])):
+        data[_place(data, dice)] ^= 1 << dice.randrange(8)
+
+
+def _overwrite_number(data: bytearray, dice: random.Random) -> None:
+    value = dice.choice([b"\0" * 4, b"\0\0\0\1", b"\xff" * 4, b"\x7f\xff\xff\xff", b"\xff\xff\xff\x7f", b"\0\x01\0\0"])
+    at = _place(data, dice)
+    data[at:at + 4] = value
+
+
+def _cut(data: bytearray, dice: random.Random) -> None:
+    del data[max(1, _place(data, dice)):]
+
+
+def _swap_blocks(data: bytearray, dice: random.Random) -> None:
+    length = dice.choice([4, 32, 512])
+    one, other = sorted((_place(data, dice), _place(data, dice)))
+    if one + length <= other:
+        data[one:one + length], data[other:other + length] = data[other:other + length], data[one:one + length]
+
+
+def _repeat_block(data: bytearray, dice: random.Random) -> None:
+    at = _place(data, dice)
+    data[at:at] = data[at:at + dice.choice([4, 64, 1024])] * dice.choice([1, 20])
+
+
+def _splice(data: bytearray, dice: random.Random) -> None:
+    other = dice.choice(list(sound_files().values()))
+    data[_place(data, dice):] = other[dice.randrange(len(other)):]
+
+
+def _insert_noise(data: bytearray, dice: random.Random) -> None:
+    at = _place(data, dice)
+    data[at:at] = dice.randbytes(dice.choice([1, 16, 2048]))
+
+
+ACCIDENTS = (_flip_bits, _flip_bits, _overwrite_number, _cut, _swap_blocks, _repeat_block, _splice, _insert_noise)
+
+
+def _patched(suffix: str, mark: bytes, offset: int, value: bytes) -> bytes:
+    """A sound file with other bytes at so many bytes after the first `mark`."""
+    data = bytearray(sound_files()[suffix])
+    at = data.index(mark) + offset
+    data[at:at + len(value)] = value
+    return bytes(data)
+
+
+def _png(*chunks: tuple[bytes, bytes]) -> bytes:
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        for kind, data in (*chunks, (b"IEND", b"")))
+
+
+def _header(width: int, height: int, depth: int = 8, colours: int = 2) -> tuple[bytes, bytes]:
+    return b"IHDR", struct.pack(">IIBBBBB", width, height, depth, colours, 0, 0, 0)
+
+
+def _frames(kind: str, frames: int) -> bytes:
+    pictures = (Image.new("L", (64, 64), number % 256) for number in count())
+    return encode(next(pictures), kind, save_all=True, append_images=[next(pictures) for _ in range(frames - 1)])
+
+
+# Sizes and lengths that are not those of what follows.
+LYING_HEADERS: dict[str, Callable[[], bytes]] = {
+    "promises_more.png": lambda: _png(_header(4000, 4000), (b"IDAT", zlib.compress(bytes(1000)))),
+    "promises_less.png": lambda: _png(_header(64, 64), (b"IDAT", zlib.compress(bytes(5_000_000)))),
+    "no_size.png": lambda: _png(_header(0, 0), (b"IDAT", zlib.compress(b""))),
+    "largest.png": lambda: _png(_header(2**31 - 1, 2**31 - 1), (b"IDAT", zlib.compress(b""))),
+    "odd_depth.png": lambda: _png(_header(64, 64, 7, 9), (b"IDAT", zlib.compress(bytes(9999)))),
+    "no_palette.png": lambda: _png(_header(64, 64, 8, 3), (b"IDAT", zlib.compress(bytes(64 * 65)))),
+    "largest.jpg": lambda: _patched("jpg", b"\xff\xc0", 5, b"\xff\xff\xff\xff"),
+    "large.jpg": lambda: _patched("jpg", b"\xff\xc0", 5, b"\x26\x00\x26\x00"),
+    "largest.webp": lambda: _patched("webp", b"VP8X", 12, b"\xff" * 6),
+    "largest.gif": lambda: _patched("gif", b"GIF8", 6, b"\xff" * 4),
+    "largest.heic": lambda: _patched("heic", b"ispe", 8, b"\x7f\xff\xff\xff" * 2),
+    "large.heic": lambda: _patched("heic", b"ispe", 8, b"\0\0\x20\0" * 2),
+    "largest.avif": lambda: _patched("avif", b"ispe", 8, b"\x7f\xff\xff\xff" * 2),
+    "large.avif": lambda: _patched("avif", b"ispe", 8, b"\0\0\x20\0" * 2),
+    "many_tiles.heic": lambda: _patched("heic", b"grid", 4, b"\xff" * 8),
+    "endless_box.heic": lambda: _patched("heic", b"meta", -4, b"\xff" * 4),
+    "endless_box.mp4": lambda: _patched("mp4", b"moov", -4, b"\xff" * 4),
+    "large.ppm": lambda: b"P6 9000 9000 255\n" + bytes(1000),
+    "largest.ppm": lambda: b"P6 99999999999 99999999999 255\n",
+    "large.bmp": lambda: struct.pack("<2sIIIIiiHH", b"BM", 99, 0, 54, 40, 9000, -9000, 1, 24) + bytes(24),
+    "own_tail.tif": lambda: struct.pack("<2sHIHHHIII", b"II", 42, 8, 1, 256, 4, 1, 64, 8),  # a directory after itself
+}
+
+# Little on the way, much in memory.
+BOMBS: dict[str, Callable[[], bytes]] = {
+    "just_allowed.png": lambda: blank_png(10_000, 9_999),
+    "too_much.png": lambda: blank_png(30_000, 30_000),
+    "profile.png": lambda: _png(_header(64, 64), (b"iCCP", b"x\0\0" + zlib.compress(bytes(50_000_000))),
+                                (b"IDAT", zlib.compress(bytes(64 * 193)))),
+    "text.png": lambda: _png(_header(64, 64), *[(b"zTXt", b"x\0\0" + zlib.compress(bytes(1_000_000)))] * 99,
+                             (b"IDAT", zlib.compress(bytes(64 * 193)))),
+    "deflated.tif": lambda: encode(Image.new("L", (9_000, 9_000)), "TIFF", compression="tiff_adobe_deflate"),
+    "too_much.webp": lambda: encode(Image.new("L", (16_383, 8_000)), "WEBP", method=0, quality=1),
+    "film.gif": lambda: _frames("GIF", 600),
+    "book.tif": lambda: _frames("TIFF", 600),
+    "bomb.zip": lambda: _zip(bytes(20_000_000)),
+    "bomb.jpg": lambda: gzip.compress(bytes(20_000_000)),
+}
+
+
+def _zip(data: bytes) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("photo.jpg", data)
+    return buffer.getvalue()
+
+
+LAUGHS = ('<?xml version="1.0"?><!DOCTYPE x [<!ENTITY a "ha">' + "".join(
+    f'<!ENTITY {new} "{f"&{old};" * 10}">' for old, new in zip("abcdefgh", "bcdefghi", strict=True)) + "]>")
+
+# Other things than photos, most under a photo's suffix.
+NO_PHOTOS: dict[str, Callable[[], bytes]] = {
+    "page.html": lambda: b"<html><script>alert(1)</script></html>",
+    "drawing.svg": lambda: b'<svg xmlns="http://www.w3.org/2000/svg" onload="alert(1)"/>',
+    "laughs.svg": lambda: f"{LAUGHS}<svg>&i;</svg>".encode(),
+    "laughs.png": lambda: f"{LAUGHS}<svg>&i;</svg>".encode(),
+    "include.svg": lambda: b'<!DOCTYPE x [<!ENTITY a SYSTEM "file:///etc/passwd">]><svg>&a;</svg>',
+    "paper.pdf": lambda: b"%PDF-1.7\n1 0 obj<</OpenAction<</S/JavaScript/JS(app.alert(1))>>>>endobj\n%%EOF",
+    "tool.jpg": lambda: b"MZ" + bytes(1000), "program.png": lambda: b"\x7fELF" + bytes(1000),
+    "pickle.jpg": lambda: pickle.dumps({"photo": b"\xff\xd8\xff"}), "archive.jpg": lambda: _zip(b"no photo"),
+    "link.jpg": lambda: b"../../../../etc/passwd", "address.jpg": lambda: b"http://127.0.0.1:1/photo.jpg",
+    "photoshop.psd": lambda: b"8BPS\0\1" + bytes(6) + struct.pack(">HIIHH", 3, 64, 64, 8, 3) + bytes(100),
+    "windows.ico": lambda: b"\0\0\1\0\xff\xff" + bytes(100), "vector.wmf": lambda: b"\xd7\xcd\xc6\x9a" + bytes(100),
+    "camera.dng": lambda: b"II*\0\x08\0\0\0" + bytes(500),
+    "sound.wav": lambda: b"RIFF\xff\xff\xff\xffWAVEfmt " + bytes(99),
+    "film.mkv": lambda: b"\x1aE\xdf\xa3" + bytes(500), "film.avi": lambda: b"RIFF\xff\xff\xff\xffAVI LIST" + bytes(500),
+    "newline.jpg": lambda: b"\n", "byte.jpg": lambda: b"\xff", "start.jpg": lambda: b"\xff\xd8\xff",
+    "ends.jpg": lambda: b"\xff\xd8\xff\xd9", "random.jpg": lambda: random.Random(0).randbytes(100_000),
+}
+
+# Sound to one reader, something else to another.
+POLYGLOTS: dict[str, Callable[[], bytes]] = {
+    "script.gif": lambda: b"GIF89a/*" + sound_files()["gif"][8:] + b"*/=1;alert(1)",
+    "archive_behind.jpg": lambda: sound_files()["jpg"] + _zip(b"behind"),
+    "php_behind.png": lambda: sound_files()["png"] + b"<?php system($_GET['x']); ?>",
+    "program_behind.heic": lambda: sound_files()["heic"] + b"MZ" + bytes(5000),
+    "paper_before.jpg": lambda: b"%PDF-1.7\n" + sound_files()["jpg"],
+    "film_behind.jpg": lambda: sound_files()["jpg"] + sound_files()["mp4"],
+    "photo_behind.mp4": lambda: sound_files()["mp4"] + sound_files()["jpg"],
+    "film_in_heic.heic": lambda: sound_files()["heic"][:24] + sound_files()["mp4"],
+    "html_comment.jpg": lambda: (b"\xff\xd8\xff\xfe\0\x1d<script>alert(1)</script> " + sound_files()["jpg"][2:]),
+    "two.webp": lambda: sound_files()["webp"] * 2,
+    "avif_as_heic.heic": lambda: sound_files()["avif"].replace(b"avif", b"heic"),
+    "heic_as_avif.avif": lambda: sound_files()["heic"].replace(b"heic", b"avif"),
+}
+
+ODD_NAMES = (
+    "фото руки.jpg", "手の写真.jpg", "صورة.jpg", "✋🏿.jpg", "e\u0301.jpg", "right\u202egpj.exe", "a" * 250 + ".jpg",
+    "../../../etc/passwd", "..\\..\\windows\\win.ini", "C:\\hand.jpg", "CON.jpg", "-rf.jpg", ".jpg", "photo", "photo.",
+    "two\nlines.jpg", "bell\x07\x1b[31m.jpg", "quote\"'`.jpg", "<img src=x onerror=alert(1)>.jpg", "%2e%2e%2fpasswd",
+    "hand.jpg.exe", "hand.JPG", "photo;rm.jpg", "$(id).jpg", "{0}{name}%s.jpg")

@@ -1,0 +1,99 @@
+"""Whatever is uploaded: a photo, or one sentence that says what is wrong with it; soon, and in little memory.
+
+`python -m benchmarks.hostile` sends all of it to a running page; here goes a sample.
+"""
+import random
+import resource
+import sys
+import time
+import warnings
+
+import numpy as np
+import pytest
+from bad_images import scene
+from odd_uploads import ODD_NAMES, POLYGLOTS, mutate, odd_uploads, sound_files
+
+from benchmarks.hostile import MEMORY_KEPT, attack_with_calls, attack_with_files, own_tracebacks
+from benchmarks.running_page import ROOT, RunningPage, Visitor
+from handpose.image import MAX_PIXELS, PhotoError, load_photo
+
+MOST_SECONDS = 10  # of computing, not of waiting: others may use the machine
+MOST_MEMORY = 15 * MAX_PIXELS  # bytes: a largest photo as RGB and RGBA, several times
+
+
+def memory() -> int:
+    """Most bytes of memory that this process has had."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+
+
+def answer(name: str, data: bytes) -> np.ndarray | str:
+    """Pixels or the refusal; checks that there is nothing else."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            rgb = load_photo(data, name).rgb
+        except PhotoError as error:
+            message = str(error)
+            assert message.endswith(".") and message.isprintable() and ": " in message
+            return message
+    assert rgb.dtype == np.uint8 and rgb.ndim == 3 and rgb.shape[2] == 3 and rgb.size <= 3 * MAX_PIXELS
+    return rgb
+
+
+def test_each_is_a_photo_or_a_sentence():
+    before, answers = memory(), []
+    for name, data in odd_uploads():
+        start = time.process_time()
+        answers.append(isinstance(answer(name, data), str))
+        assert time.process_time() - start < MOST_SECONDS, name
+    assert len(answers) >= 300
+    assert .3 < np.mean(answers) < .9  # neither are all files too broken to get far nor hardly any broken
+    assert memory() - before < MOST_MEMORY
+
+
+def test_mutations_are_the_same_every_time():
+    def some(seed: int) -> list[bytes]:
+        dice = random.Random(seed)
+        return [mutate(suffix, dice) for suffix in sound_files() for _ in range(5)]
+
+    assert some(0) == some(0) != some(1)
+    assert not set(some(0)) & set(sound_files().values())
+
+
+def test_sound_files_are_sound_whatever_they_are_called():
+    upright = scene(192, 144)
+    for suffix, data in sound_files().items():
+        for name in (f"photo.{suffix}", "photo.jpg", "", *ODD_NAMES[:3]):
+            rgb = answer(name, data)
+            assert isinstance(rgb, str) == (suffix == "mp4"), name
+            if suffix not in ("mp4", "gif"):  # which have no orientation
+                assert np.abs(rgb.astype(int) - np.rot90(upright, -1)).mean() < 12, suffix
+
+
+@pytest.mark.parametrize("name", ["archive_behind.jpg", "php_behind.png", "program_behind.heic", "film_behind.jpg"])
+def test_what_lies_behind_a_photo_does_not_matter(name):
+    assert np.array_equal(answer(name, POLYGLOTS[name]()), answer(name, sound_files()[name[-4:].strip(".")]))
+
+
+def sample() -> list[tuple[str, bytes]]:
+    """About 40 of all files: every kind of trouble once or twice, and every format's mutations."""
+    files = list(odd_uploads(mutations=2))
+    fixed = [file for file in files if not file[0].startswith("mutation")]
+    return [file for file in files if file[0].startswith("mutation")] + fixed[::7]
+
+
+def test_a_running_page_answers_all_of_it_and_is_well_afterwards(tmp_path):
+    photo = (ROOT / "tests" / "data" / "hand_right.jpg").read_bytes()
+    with RunningPage(tmp_path) as page:
+        visitor = Visitor(page.address, timeout=300)
+        first = [visitor.estimate("hand.jpg", photo) for _ in range(3)][0]
+        assert first[0] == "complete" and len(first[1]["hands"]) == 1
+        before = page.memory() if sys.platform == "linux" else 0
+        patience = float("inf")  # the machine may be busy; the benchmark looks at the clock
+        outcomes = [*attack_with_files(visitor, sample(), patience), *attack_with_calls(visitor, patience)]
+        assert [outcome for outcome in outcomes if not outcome.good] == []
+        assert {outcome.kind for outcome in outcomes} == {"hands", "sentence", "refused"}
+        assert page.alive and own_tracebacks(page) == 0
+        assert visitor.estimate("hand.jpg", photo) == first
+        if sys.platform == "linux":
+            assert page.memory() - before < MEMORY_KEPT

@@ -1,0 +1,370 @@
+"""Clips of many kinds, made here by FFmpeg directly, and what reading, tracking and writing make of them."""
+import logging
+from fractions import Fraction
+from types import SimpleNamespace
+
+import av
+import numpy as np
+import pytest
+from test_export import HANDS
+
+from handpose import clip as clip_module
+from handpose.camera import Camera
+from handpose.clip import ClipError, read_clip
+from handpose.clip_arrays import SHAPES, ClipArrays
+from handpose.clip_writer import ClipWriter
+from handpose.tracker import TrackedHand
+from handpose.video import Cancelled, write_overlay
+
+WIDTH, HEIGHT, FPS = 96, 64, 25
+COLORS = np.uint8([[[200, 40, 40], [40, 180, 40]], [[50, 60, 190], [210, 190, 60]]])
+
+
+def picture(number: int, width: int = WIDTH, height: int = HEIGHT) -> np.ndarray:
+    """Four colours in the corners, and a bar that moves right with time."""
+    image = COLORS.repeat(-(-height // 2), 0)[:height].repeat(-(-width // 2), 1)[:, :width].copy()
+    image[height // 2 - 4:height // 2 + 4, 2 * number:2 * number + 8] = 255
+    return image
+
+
+def tone(seconds: float, silence: float = 0.0, rate: int = 44100) -> np.ndarray:
+    """A 440 Hz tone after silence, (1, samples) float32."""
+    t = np.arange(round(seconds * rate)) / rate
+    return (0.5 * np.sin(2 * np.pi * 440 * t) * (t >= silence)).astype(np.float32)[None]
+
+
+def encode(path, pictures, times=None, codec="libx264", pix_fmt="yuv420p", options=None, sound=None, sound_codec="aac",
+           aspect=None):
+    """A video file, by PyAV alone."""
+    height, width = pictures[0].shape[:2]
+    tick = Fraction(1, FPS if times is None else 1000)
+    times = np.arange(len(pictures)) / FPS if times is None else times
+    with av.open(str(path), "w", container_options=options or {}) as out:
+        video = out.add_stream(codec, rate=FPS)
+        video.width, video.height, video.pix_fmt = width, height, pix_fmt
+        video.codec_context.time_base = tick
+        if aspect:
+            video.codec_context.sample_aspect_ratio = aspect
+        if codec.startswith("lib"):
+            video.options = {"crf": "10"}
+        if sound is not None:
+            audio = out.add_stream(sound_codec, rate=44100, layout="mono")
+            kind = audio.codec_context.format.name
+            values = sound if kind.startswith("flt") else (sound * 32000).astype(np.int16)
+            step = audio.codec_context.frame_size or 1024
+            for start in range(0, values.shape[1], step):
+                frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(values[:, start:start + step]), kind, "mono")
+                frame.sample_rate, frame.pts, frame.time_base = 44100, start, Fraction(1, 44100)
+                out.mux(audio.encode(frame))
+            out.mux(audio.encode(None))
+        for image, time_s in zip(pictures, times, strict=True):
+            frame = av.VideoFrame.from_ndarray(image, format="rgb24").reformat(format=pix_fmt)
+            frame.pts, frame.time_base = round(time_s / tick), tick
+            out.mux(video.encode(frame))
+        out.mux(video.encode(None))
+    return path
+
+
+def heard(path) -> tuple[np.ndarray, int]:
+    """A file's sound (samples,) from time 0 on, and its rate."""
+    with av.open(str(path)) as file:
+        stream = file.streams.audio[0]
+        frames = list(file.decode(stream))
+        samples = np.concatenate([frame.to_ndarray().reshape(-1, frame.samples)[0] for frame in frames])
+        return np.concatenate([np.zeros(round(frames[0].time * stream.rate)), samples]), stream.rate
+
+
+def onset(path) -> float:
+    samples, rate = heard(path)
+    return np.flatnonzero(np.abs(samples) > 0.1)[0] / rate
+
+
+def same_picture(image, expected, tolerance=14):
+    """Whether images agree but for what 4:2:0 colours do to edges."""
+    return image.shape == expected.shape and np.median(np.abs(image.astype(int) - expected), (0, 1)).max() <= tolerance
+
+
+@pytest.mark.parametrize("suffix, codec, pix_fmt", [
+    (".mp4", "libx264", "yuv420p"), (".mov", "libx265", "yuv420p10le"), (".webm", "libvpx-vp9", "yuv420p"),
+    (".avi", "mpeg4", "yuv420p"), (".mkv", "mjpeg", "yuvj420p")])
+def test_clips_of_any_codec_are_read(tmp_path, suffix, codec, pix_fmt):
+    pictures = [picture(k) for k in range(6)]
+    clip = read_clip(encode(tmp_path / f"clip{suffix}", pictures, codec=codec, pix_fmt=pix_fmt))
+    assert (clip.width, clip.height, clip.frames, clip.has_sound) == (WIDTH, HEIGHT, 6, False)
+    assert clip.fps == pytest.approx(FPS, rel=0.01) and clip.duration_s == pytest.approx(6 / FPS, abs=1 / FPS)
+    for _ in range(2):  # a clip may be read again
+        times, seen = zip(*clip, strict=True)
+        assert np.allclose(times, np.arange(6) / FPS, atol=2e-3)
+        assert all(same_picture(*pair) for pair in zip(seen, pictures, strict=True))
+
+
+def test_what_is_written_is_read_again_at_its_irregular_times(tmp_path):
+    times = np.array([0, 0.04, 0.05, 0.3, 0.31, 0.7])
+    pictures = [picture(k) for k in range(6)]
+    with ClipWriter.open(tmp_path / "out.mp4", WIDTH, HEIGHT, fps=FPS) as writer:
+        for image, time_s in zip(pictures, times, strict=True):
+            writer.write(image, time_s)
+    read = list(read_clip(tmp_path / "out.mp4"))
+    assert np.allclose([time_s for time_s, _ in read], times, atol=1e-4)
+    assert all(same_picture(seen, image, 3) for (_, seen), image in zip(read, pictures, strict=True))
+    with av.open(str(tmp_path / "out.mp4")) as file:
+        assert file.streams.video[0].codec_context.name == "h264"
+        assert file.streams.video[0].codec_context.pix_fmt == "yuv420p"
+    data = (tmp_path / "out.mp4").read_bytes()
+    assert data.index(b"moov") < data.index(b"mdat")  # plays while it loads
+
+
+def test_times_and_rates_may_be_strange(tmp_path):
+    with ClipWriter.open(tmp_path / "out.mp4", WIDTH, HEIGHT, fps=0.0003) as writer:
+        for k, time_s in enumerate((0.0, 0.0, 1e-6, 5000.0)):
+            writer.write(picture(k), time_s)
+    times = [time_s for time_s, _ in read_clip(tmp_path / "out.mp4")]
+    assert np.allclose(times, [0, 0, 0, 5000], atol=1e-3) and (np.diff(times) > 0).all()
+
+
+def test_odd_sides_become_even_and_nothing_moves(tmp_path):
+    image = picture(3, 97, 65)
+    with ClipWriter.open(tmp_path / "odd.mp4", 97, 65, fps=FPS) as writer:
+        writer.write(image, 0.0)
+    (_, seen), = read_clip(tmp_path / "odd.mp4")
+    assert seen.shape == (66, 98, 3) and same_picture(seen[:65, :97], image, 3)
+    with pytest.raises(ValueError, match="65 x 97"), ClipWriter.open(tmp_path / "no.mp4", 97, 65, fps=FPS) as writer:
+        writer.write(picture(0), 0.0)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["odd.mp4"]
+
+
+ROTATIONS = {  # (a, b, c, d): column p, row q is shown at column a p + c q, row b p + d q
+    (1, 0, 0, 1): lambda image: image, (0, 1, -1, 0): lambda image: np.rot90(image, -1),
+    (-1, 0, 0, -1): lambda image: np.rot90(image, 2), (0, -1, 1, 0): lambda image: np.rot90(image),
+    (-1, 0, 0, 1): lambda image: image[:, ::-1], (0, 1, 1, 0): lambda image: image.transpose(1, 0, 2)}
+
+
+@pytest.mark.parametrize("matrix", ROTATIONS)
+def test_phones_clips_come_out_upright(tmp_path, matrix):
+    path = encode(tmp_path / "clip.mp4", [picture(5)] * 3)
+    data = bytearray(path.read_bytes())
+    start = data.index(b"tkhd") + 4 + 4 + 20 + 16  # version and flags; times, id, duration; layer, volume, ...
+    a, b, c, d = (np.array(value * 65536, ">i4").tobytes() for value in matrix)
+    zero = bytes(4)
+    data[start:start + 36] = a + b + zero + c + d + zero + zero + zero + np.array(1 << 30, ">i4").tobytes()
+    path.write_bytes(data)
+    clip, expected = read_clip(path), ROTATIONS[matrix](picture(5))
+    assert (clip.height, clip.width) == expected.shape[:2]
+    assert all(same_picture(seen, expected) for _, seen in clip)
+
+
+def test_pixels_become_square_and_large_clips_small(tmp_path):
+    path = encode(tmp_path / "wide.mp4", [picture(0)] * 2, aspect=Fraction(3, 2))
+    clip = read_clip(path)
+    assert (clip.width, clip.height) == (WIDTH * 3 // 2, HEIGHT)
+    assert same_picture(next(iter(clip))[1], picture(0, WIDTH * 3 // 2, HEIGHT))
+    clip = read_clip(path, largest=72)
+    assert (clip.width, clip.height) == (72, 32)
+    assert next(iter(clip))[1].shape == (32, 72, 3)
+
+
+def test_a_browsers_recording_does_not_say_how_long_it_is(tmp_path):
+    path = encode(tmp_path / "live.webm", [picture(k) for k in range(10)], codec="libvpx", options={"live": "1"})
+    with av.open(str(path)) as file:
+        assert not file.duration and not file.streams.video[0].duration
+    clip = read_clip(path)
+    assert clip.frames == 10 and clip.fps == pytest.approx(FPS, rel=0.02)
+    assert clip.duration_s == pytest.approx(10 / FPS, rel=0.02)
+    with pytest.raises(ClipError, match="longer than 0.2 seconds"):
+        read_clip(path, max_seconds=0.2)
+
+
+def test_limits_are_named(tmp_path):
+    path = encode(tmp_path / "long.mp4", [picture(k) for k in range(20)])
+    assert len(list(read_clip(path, max_seconds=0.8, max_frames=20))) == 20
+    with pytest.raises(ClipError, match="long.mp4 is longer than 0.5 seconds"):
+        read_clip(path, max_seconds=0.5)
+    with pytest.raises(ClipError, match="more than 12 frames"):
+        read_clip(path, max_frames=12)
+
+
+def test_a_clip_that_lies_about_its_length_is_stopped_on_the_way(tmp_path, monkeypatch):
+    path = encode(tmp_path / "liar.mp4", [picture(k) for k in range(20)])
+    monkeypatch.setattr(clip_module, "_length", lambda *_: (0.1, 2))
+    for limit, said in ({"max_seconds": 0.5}, "longer than 0.5"), ({"max_frames": 12}, "more than 12"):
+        seen = []
+        with pytest.raises(ClipError, match=said):
+            seen.extend(iter(read_clip(path, **limit)))
+    with pytest.raises(ClipError, match="megapixels"):
+        monkeypatch.setattr(clip_module, "MAX_PIXELS", 1000)
+        read_clip(path)
+
+
+def one_sentence(error) -> bool:
+    message = str(error.value)
+    return message.endswith(".") and ". " not in message and "\n" not in message
+
+
+def test_files_that_are_no_clips_are_refused(tmp_path):
+    whole = encode(tmp_path / "whole.mp4", [picture(k) for k in range(10)]).read_bytes()
+    with av.open(str(tmp_path / "sound.mp4"), "w") as out:
+        audio = out.add_stream("aac", rate=44100, layout="mono")
+        frame = av.AudioFrame.from_ndarray(tone(0.02)[:, :882], "fltp", "mono")
+        frame.sample_rate = 44100
+        out.mux([*audio.encode(frame), *audio.encode(None)])
+    (tmp_path / "cut.mp4").write_bytes(whole[:len(whole) - 200])  # its table of contents, at the end, is gone
+    (tmp_path / "empty.mp4").write_bytes(b"")
+    (tmp_path / "text.mp4").write_text("no clip at all")
+    (tmp_path / "noise.mp4").write_bytes(np.random.default_rng(0).bytes(5000))
+    (tmp_path / "list.mp4").write_text(f"ffconcat version 1.0\nfile '{tmp_path}/whole.mp4'\n")
+    (tmp_path / "hls.mp4").write_text(f"#EXTM3U\n#EXT-X-TARGETDURATION:9\n#EXTINF:9,\n{tmp_path}/whole.mp4\n")
+    (tmp_path / "small.mp4").write_bytes(encode(tmp_path / "s.mp4", [picture(0, 16, 16)]).read_bytes())
+    (tmp_path / "folder.mp4").mkdir()
+    for name in ("sound", "cut", "empty", "text", "noise", "list", "hls", "small", "folder", "missing"):
+        with pytest.raises(ClipError, match=f"{name}.mp4") as error:
+            read_clip(tmp_path / f"{name}.mp4")
+        assert one_sentence(error)
+    assert issubclass(ClipError, ValueError)
+
+
+def test_what_is_whole_of_a_damaged_clip_is_read(tmp_path, caplog):
+    pictures = [picture(k) for k in range(40)]
+    path = encode(tmp_path / "clip.mp4", pictures, options={"movflags": "+faststart"})
+    data = bytearray(path.read_bytes())
+    path.write_bytes(data[:-len(data) // 4])
+    with caplog.at_level(logging.WARNING):
+        seen = [image for _, image in read_clip(path)]
+    assert 5 < len(seen) < 40
+    assert all(same_picture(*pair) for pair in zip(seen[:5], pictures, strict=False))
+
+
+def test_sound_is_kept_as_it_is_or_becomes_aac(tmp_path):
+    pictures = [picture(k % 40) for k in range(30)]
+    for suffix, codec in (".mp4", "aac"), (".mkv", "pcm_s16le"):
+        path = encode(tmp_path / f"in{suffix}", pictures, sound=tone(1.2, silence=0.5), sound_codec=codec)
+        clip, out = read_clip(path), tmp_path / f"out{suffix}.mp4"
+        assert clip.has_sound
+        with ClipWriter.open(out, clip.width, clip.height, clip.fps, sound_of=clip) as writer:
+            for time_s, image in clip:
+                writer.write(image, time_s)
+        with av.open(str(out)) as file:
+            assert file.streams.audio[0].codec_context.name == "aac"
+        samples, rate = heard(out)
+        assert len(samples) / rate == pytest.approx(1.2, abs=0.06)
+        assert onset(out) == pytest.approx(onset(path), abs=0.03)
+        part = samples[round(0.7 * rate):round(0.7 * rate) + rate // 4]
+        assert np.argmax(np.abs(np.fft.rfft(part))) * 4 == pytest.approx(440, abs=4)
+
+
+def test_late_pictures_stay_beside_their_sound(tmp_path):
+    path = encode(tmp_path / "in.mp4", [picture(k) for k in range(20)], times=0.4 + np.arange(20) / FPS,
+                  sound=tone(1.2, silence=0.5))
+    clip = read_clip(path)
+    with ClipWriter.open(tmp_path / "out.mp4", clip.width, clip.height, clip.fps, sound_of=clip) as writer:
+        for time_s, image in clip:
+            writer.write(image, time_s)
+    apart = [onset(file) - list(read_clip(file))[0][0] for file in (path, tmp_path / "out.mp4")]
+    assert apart[1] == pytest.approx(apart[0], abs=0.03)
+
+
+class StubTracker:
+    """Sees a hand from the second frame on, and another one from the fourth."""
+
+    def __init__(self):
+        self.resets, self.seen = 0, []
+
+    def reset(self):
+        self.resets, self.seen = self.resets + 1, []
+
+    def __call__(self, rgb, time_s, camera=None):
+        self.seen.append((rgb, time_s, camera))
+        return [TrackedHand(7 + k, hand) for k, hand in enumerate(HANDS[:len(self.seen) // 2])]
+
+
+def drawn(rgb, camera, hands):
+    return np.clip(rgb.astype(int) - 40 * len(hands), 0, 255).astype(np.uint8)
+
+
+def test_a_clip_becomes_an_overlay_and_arrays(tmp_path):
+    pictures = [picture(k) for k in range(6)]
+    clip = read_clip(encode(tmp_path / "in.mp4", pictures, sound=tone(0.3)))
+    tracker, told = StubTracker(), []
+    arrays = write_overlay(clip, tracker, tmp_path / "out.mp4", tmp_path / "out.npz", draw=drawn,
+                           progress=lambda *done: told.append(done))
+    assert tracker.resets == 1 and told == [(k + 1, 6) for k in range(6)] and arrays.tracks == [7, 8]
+    out = read_clip(tmp_path / "out.mp4")
+    assert out.has_sound and len(list(out)) == 6
+    for number, (_, seen) in enumerate(out):
+        assert same_picture(seen, drawn(pictures[number], None, HANDS[:(number + 1) // 2]))
+    with np.load(tmp_path / "out.npz") as file:
+        data = dict(file)
+    assert np.allclose(data["times_s"], np.arange(6) / FPS, atol=2e-3)
+    assert data["track"].tolist() == [[-1, -1], [7, -1], [7, -1], [7, 8], [7, 8], [7, 8]]
+    assert data["side"][5].tolist() == [hand.side for hand in HANDS] and data["side"][0].tolist() == ["", ""]
+    for name, shape in SHAPES.items():
+        assert data[name].shape == (6, 2, *shape)
+        assert np.isnan(data[name][data["track"] < 0]).all()
+        assert np.allclose(data[name][4, 1], getattr(HANDS[1], name), rtol=1e-5, atol=1e-5)
+    assert np.allclose(data["intrinsics"], Camera.of_photo(WIDTH, HEIGHT).matrix) and data["size"].tolist() == [96, 64]
+
+
+@pytest.mark.parametrize("trouble", ["cancelled", "drawing", "writing"])
+def test_nothing_is_left_of_work_that_did_not_end(tmp_path, trouble, monkeypatch):
+    clip = read_clip(encode(tmp_path / "in.mp4", [picture(k) for k in range(6)]))
+    (tmp_path / "out.mp4").write_text("of an earlier run")
+    count = iter(range(100))
+    calls = {"cancelled": {"cancelled": lambda: next(count) == 3, "draw": drawn},
+             "drawing": {"draw": lambda *_: 1 / 0}, "writing": {"draw": drawn}}[trouble]
+    if trouble == "writing":
+        monkeypatch.setattr(ClipArrays, "save", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left")))
+    with pytest.raises({"cancelled": Cancelled, "drawing": ZeroDivisionError, "writing": OSError}[trouble]):
+        write_overlay(clip, StubTracker(), tmp_path / "out.mp4", tmp_path / "out.npz", **calls)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["in.mp4", "out.mp4"]
+    assert (tmp_path / "out.mp4").read_text() == "of an earlier run"
+
+
+def test_a_folder_that_is_not_there_is_an_os_error(tmp_path):
+    with pytest.raises(OSError), ClipWriter.open(tmp_path / "no" / "out.mp4", WIDTH, HEIGHT, FPS):
+        pass
+
+
+def test_columns_belong_to_tracks():
+    hand = HANDS[0]
+    arrays = ClipArrays(SimpleNamespace(matrix=np.eye(3), source="user"), 8, 8)
+    for tracks in [1, 2], [2], [2, 3], [1, 2], []:
+        arrays.add(0.0, [TrackedHand(track, hand) for track in tracks])
+    assert arrays.arrays()["track"].tolist() == [[1, 2], [-1, 2], [3, 2], [1, 2], [-1, -1]]
+    assert len(arrays) == 5 and arrays.tracks == [1, 2, 3]
+    assert ClipArrays(Camera.of_photo(8, 8), 8, 8).arrays()["score"].shape == (0, 0)
+
+
+# ---- the command
+
+@pytest.fixture
+def command(monkeypatch):
+    """`handpose predict` with a stub for the tracker and for what draws."""
+    from handpose import cli, estimator, tracker, video
+    made = []
+    monkeypatch.setattr(estimator.HandEstimator, "load", classmethod(lambda *_: "estimator"))
+    monkeypatch.setattr(tracker, "HandTracker", lambda *given, **options: made.append(options) or StubTracker())
+    monkeypatch.setattr(video, "draw_overlay", drawn)
+    monkeypatch.setattr(video.write_overlay, "__kwdefaults__", video.write_overlay.__kwdefaults__ | {"draw": drawn})
+    return lambda *arguments: cli.main(["predict", *map(str, arguments)]), made
+
+
+def test_the_command_takes_clips(tmp_path, command, capsys):
+    predict, made = command
+    encode(tmp_path / "wave.mp4", [picture(k) for k in range(6)])
+    assert predict(tmp_path / "wave.mp4", "--out", tmp_path / "out", "--fov", 70, "--max-hands", 1) == 0
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["wave.npz", "wave.overlay.mp4"]
+    assert len(list(read_clip(tmp_path / "out" / "wave.overlay.mp4"))) == 6 and made == [{"max_hands": 1}]
+    with np.load(tmp_path / "out" / "wave.npz") as file:
+        assert np.allclose(file["intrinsics"], Camera.from_fov(70, WIDTH, HEIGHT).matrix)
+        assert len(file["times_s"]) == 6
+    out, err = capsys.readouterr()
+    assert "2 hands in 1 clip" in out and "wave.mp4" in err and "/6 [" in err  # a progress bar over its frames
+
+
+def test_the_command_passes_over_bad_clips_and_can_leave_the_overlay_out(tmp_path, command, capsys):
+    predict, _ = command
+    encode(tmp_path / "a.mp4", [picture(k) for k in range(6)])
+    (tmp_path / "b.mov").write_text("no clip")
+    assert predict(tmp_path / "b.mov", tmp_path / "a.mp4", "--out", tmp_path / "out", "--no-overlay") == 1
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["a.npz"]
+    out, err = capsys.readouterr()
+    assert "1 clip failed" in out and "b.mov" in err and "Traceback" not in err
