@@ -100,7 +100,7 @@ class PhotoTab:
         # preprocess=False: Gradio would open the file itself and answer a broken one without a reason.
         gr.on([self.photo.change, self.mirrored.input], self.estimate, preprocess=False, js=WITH_SEEN,
               inputs=[self.photo, self.mirrored, *self.options, self.seen], outputs=[*results, self.photo],
-              show_progress="minimal", show_progress_on=[self.stage, self.figure], trigger_mode="always_last",
+              show_progress="minimal", show_progress_on=[self.stage], trigger_mode="always_last",
               api_name="photo", api_visibility="private", concurrency_id="look", concurrency_limit=2)
         self.photo.clear(lambda: (None, *self._nothing()), None, results, show_progress="hidden",
                          api_visibility="private")
