@@ -1,5 +1,6 @@
 // What the page does in the browser alone: which layers are shown, how the 3D view is turned, paste and drop anywhere.
 window.handpose = (() => {
+    const PHOTO = /\.(heic|heif|hif|avif|jp2|tiff?)$/i;  // kinds that some browsers do not know
     const GLASSY = 0.5;  // opacity of a mesh whose skeleton shall be seen inside it (handpose/figure.py)
     const find = (selector) => document.querySelector(selector);
     const views = () => find("#views");
@@ -69,14 +70,15 @@ window.handpose = (() => {
         while (texts.nextNode()) texts.currentNode.data = texts.currentNode.data.replaceAll("ADDRESS", address);
     }
 
-    // Gives a file that was pasted or dropped anywhere to the photo's own field.
-    function give(transfer) {
+    // Gives a file that was pasted or dropped anywhere to the photo's own field. Gradio goes by the kind that the browser
+    // names; where it knows none (HEIC on Windows), one is named here, and the server finds out what it is.
+    function give(files) {
         const field = find("#photo input[type=file]");
-        const file = [...(transfer?.files ?? [])].find((one) => /^image\/|\.(heic|heif|avif)$/i.test(one.type || one.name));
+        const file = [...(files ?? [])].find((one) => one.type.startsWith("image/") || (!one.type && PHOTO.test(one.name)));
         if (!field || !file || !find("#photo").checkVisibility()) return false;
-        const files = new DataTransfer();
-        files.items.add(file);
-        field.files = files.files;
+        const transfer = new DataTransfer();
+        transfer.items.add(file.type ? file : new File([file], file.name, {type: "image/*"}));
+        field.files = transfer.files;
         field.dispatchEvent(new Event("change", {bubbles: true}));
         return true;
     }
@@ -98,22 +100,28 @@ window.handpose = (() => {
         }
     });
     document.addEventListener("paste", (event) => {
-        if (!event.target.closest("input, textarea") && give(event.clipboardData)) event.preventDefault();
+        if (!event.target.closest("input, textarea") && give(event.clipboardData?.files)) event.preventDefault();
     });
     document.addEventListener("dragover", (event) => event.preventDefault());
     document.addEventListener("drop", (event) => {  // before Gradio, which turns away kinds the browser does not know
         if (event.target.closest("#video")) return;
         event.preventDefault();  // else the browser would leave the page for the file
-        if (give(event.dataTransfer)) event.stopPropagation();
+        if (give(event.dataTransfer?.files)) event.stopPropagation();
+    }, true);
+    document.addEventListener("change", (event) => {
+        if (!event.target.matches?.("#photo input[type=file]") || event.target.files[0]?.type !== "") return;
+        event.stopImmediatePropagation();
+        give(event.target.files);
     }, true);
     // The browser may not know a kind of picture (HEIC) that the server reads.
     document.addEventListener("error", (event) => {
         if (event.target.closest?.("#photo")) event.target.classList.add("unshowable");
     }, true);
-    new MutationObserver((_, observer) => {  // Gradio gives its example buttons no names
-        const examples = document.querySelectorAll("#inputs .gallery-item");
-        examples.forEach((button, number) => button.setAttribute("aria-label", `Example ${number + 1}`));
-        if (examples.length) observer.disconnect();
+    new MutationObserver(() => {  // Gradio gives its example buttons no names: they get their files'
+        for (const button of document.querySelectorAll("#inputs .gallery-item:not([aria-label])")) {
+            const name = button.querySelector("img")?.src.split("/").pop().split(".")[0].replaceAll("_", " ");
+            if (name) button.ariaLabel = `Example: ${name}`;
+        }
     }).observe(document, {childList: true, subtree: true});
     setInterval(checkServer, 10_000);
     return {seen, download, tellAddress, lookHere};

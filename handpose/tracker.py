@@ -10,10 +10,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from .camera import Camera
-from .detector import HandRegion
+from .detector import HandRegion, box_iou
 from .estimator import MIN_SCORE, HandEstimator, Sighting
 from .hand import Hand
-from .landmarks import Landmarks, is_hand, look_again, region_of
+from .landmarks import SAME_HAND_IOU, Landmarks, is_hand, look_again, region_of
 from .track import Track, joints_apart, middle, middles_apart, size
 
 MAX_HANDS = 4  # followed at once: the work of a frame has a bound
@@ -150,8 +150,9 @@ class HandTracker:
             if track is not None:
                 if look.presence < found[track.number].presence:
                     continue
-            elif any(joints_apart(look.points[:, :2], other.points[:, :2]) < SAME_HAND for other in found.values()):
-                continue
+            elif (box_iou(look.box, np.array([hand.box for hand in found.values()]).reshape(-1, 2, 2))
+                  >= SAME_HAND_IOU).any():
+                continue  # as in a photo
             else:
                 track = self._remembered(look, found)
             if track is None:

@@ -15,8 +15,8 @@ RENDERS = 24
 PATIENCE = 120_000  # ms; a shared machine may be slow
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 # Drawing without a graphics card; Chromium itself asks no server for updates; a film instead of a webcam.
-BROWSER_ARGS = ["--no-sandbox", "--use-gl=swiftshader", "--enable-unsafe-swiftshader", "--disable-background-networking",
-                "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
+BROWSER_ARGS = ["--no-sandbox", "--use-gl=swiftshader", "--enable-unsafe-swiftshader", "--use-fake-ui-for-media-stream",
+                "--use-fake-device-for-media-stream", "--disable-background-networking"]
 
 
 @pytest.fixture(scope="session")

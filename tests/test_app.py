@@ -405,7 +405,8 @@ def test_everything_that_can_be_used_has_a_name_and_the_keyboard_reaches_it(page
 # Text on the colour that really lies behind it, by WCAG 2.2's contrast.
 CONTRASTS = """() => {
     const number = (text) => (text.match(/[\\d.]+/g) ?? [0, 0, 0, 0]).map(Number);
-    const light = ([r, g, b]) => [r, g, b].map((v) => v / 255).map((v) => v <= .04045 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4)
+    const linear = (v) => v <= .04045 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4;
+    const light = (color) => color.slice(0, 3).map((v) => linear(v / 255))
         .reduce((sum, v, k) => sum + v * [.2126, .7152, .0722][k], 0);
     const behind = (one) => {
         for (; one; one = one.parentElement) {
@@ -418,7 +419,8 @@ CONTRASTS = """() => {
     };
     return [...document.querySelectorAll("#title p, .bar *, .hand *, .note, .message *, #take-along button, .label," +
                                          "[role=tab], #photo p, .frame p, .block-info, label span, .before *")]
-        .filter((one) => one.checkVisibility() && [...one.childNodes].some((node) => node.nodeType === 3 && node.data.trim()))
+        .filter((one) => [...one.childNodes].some((node) => node.nodeType === 3 && node.data.trim()))
+        .filter((one) => one.checkVisibility())
         .filter((one) => one.textContent.trim() && getComputedStyle(one).color !== "rgba(0, 0, 0, 0)")
         .map((one) => {
             const [a, b] = [light(number(getComputedStyle(one).color)), light(behind(one))].sort((x, y) => y - x);
@@ -441,7 +443,7 @@ def test_text_can_be_read_in_light_and_in_dark(page, running_page, dark):
 class TestOnAPhone:
     @pytest.fixture
     def page_options(self):
-        return {"viewport": {"width": 390, "height": 844}, "is_mobile": True, "has_touch": True, "device_scale_factor": 2}
+        return {"viewport": {"width": 390, "height": 844}, "is_mobile": True, "has_touch": True}
 
     def test_it_fits(self, page):
         upload(page, "hand.jpg", PHOTO.read_bytes())

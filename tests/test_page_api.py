@@ -1,0 +1,158 @@
+"""The endpoints for programs, as the README shows them: gradio_client, plain HTTP and MCP."""
+import json
+import os
+import re
+import shutil
+import subprocess
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+import trimesh
+from gradio_client import Client, handle_file
+from gradio_client.exceptions import AppError
+from PIL import Image
+
+from benchmarks.running_page import RunningPage, Visitor
+from handpose import Camera, HandEstimator, load_photo
+from page import about
+
+ROOT = Path(__file__).parent.parent
+PHOTO = ROOT / "tests" / "data" / "hand_right.jpg"
+TWO_HANDS = ROOT / "assets" / "examples" / "both_hands.jpg"
+
+
+@pytest.fixture(scope="module")
+def client(running_page):
+    return Client(running_page.address, verbose=False)
+
+
+@pytest.fixture
+def visitor(running_page):
+    return Visitor(running_page.address)
+
+
+def test_the_estimate_is_the_librarys(client):
+    result = client.predict(handle_file(PHOTO), fov_deg=40, api_name="/estimate")
+    photo = load_photo(PHOTO)
+    camera = Camera.of_photo(photo.width, photo.height, fov_deg=40)
+    hand, = HandEstimator.load()(photo.rgb, camera)
+    assert (result["image"], result["width"], result["height"]) == ("hand_right.jpg", photo.width, photo.height)
+    assert result["camera"] == {"fx": camera.fx, "fy": camera.fy, "cx": camera.cx, "cy": camera.cy, "source": "user"}
+    answer, = result["hands"]
+    assert answer["side"] == hand.side and answer["score"] == pytest.approx(hand.score, abs=1e-3)
+    assert np.allclose(answer["joints_3d"], hand.joints_3d, atol=1e-4)
+    assert np.allclose(answer["mano"]["hand_pose"], hand.hand_pose, atol=1e-3)
+
+
+def test_parameters_choose_among_hands_and_lenses(client):
+    def estimate(**options):
+        return client.predict(handle_file(TWO_HANDS), **options, api_name="/estimate")
+
+    both, focal = estimate(), estimate(focal_px=2000)
+    assert [hand["side"] for hand in both["hands"]] in (["left", "right"], ["right", "left"])
+    assert estimate(most_hands=1)["hands"] == both["hands"][:1]
+    scores = [hand["score"] for hand in both["hands"]]
+    assert len(estimate(min_score=sum(scores) / 2)["hands"]) == 1
+    assert both["camera"]["source"] == "default" and focal["camera"]["fx"] == 2000
+    ratio = focal["hands"][0]["joints_3d"][0][2] / both["hands"][0]["joints_3d"][0][2]
+    assert ratio == pytest.approx(2000 / both["camera"]["fx"], rel=0.1)
+    mirrored = estimate(mirrored=True)
+    assert ([hand["side"] for hand in sorted(mirrored["hands"], key=lambda hand: hand["box"][0])]
+            == [hand["side"] for hand in sorted(both["hands"], key=lambda hand: hand["box"][0])])
+
+
+def test_files_of_every_kind(client):
+    for kind in ("glb", "obj", "ply"):
+        file = client.predict(handle_file(PHOTO), kind, api_name="/files")
+        assert Path(file).name == f"hand_right.{kind}"
+        assert sum(len(mesh.vertices) for mesh in trimesh.load_scene(file, process=False).geometry.values()) == 1609
+    result = json.loads(Path(client.predict(handle_file(PHOTO), "json", api_name="/files")).read_text())
+    assert [hand["side"] for hand in result["hands"]] == ["right"]
+    assert np.load(client.predict(handle_file(PHOTO), "npz", api_name="/files"))["hand_pose"].shape == (1, 45)
+    assert Image.open(client.predict(handle_file(PHOTO), "png", api_name="/files")).format == "PNG"
+    with zipfile.ZipFile(client.predict(handle_file(PHOTO), api_name="/files")) as archive:
+        assert len(archive.namelist()) == 7
+
+
+@pytest.mark.parametrize(("options", "reason"), [
+    (dict(focal_px=-3), "between 1 and"), (dict(fov_deg=180), "between 1 and 179"), (dict(focal_px="wide"), "wide"),
+    (dict(focal_px=500, fov_deg=50), "not both"), (dict(most_hands=0), "most_hands"), (dict(min_score=2), "min_score"),
+    (dict(min_score=[1]), "min_score"), (dict(mirrored="yes"), "mirrored"), (dict(fov_deg=1e308), "between 1 and 179")])
+def test_wrong_values_get_a_sentence(visitor, options, reason):
+    event, answer = visitor.estimate("hand.jpg", PHOTO.read_bytes(), **options)
+    assert event == "error" and reason in answer["error"]
+
+
+def test_what_is_no_photo_and_what_has_no_hand(client, visitor, tmp_path):
+    assert "is not an image" in visitor.estimate("notes.jpg", b"no pixels")[1]["error"]
+    assert "photo must be" in visitor.call("estimate", None, None, None, 1, 0.3, False)[1]["error"]
+    Image.new("RGB", (200, 200), "grey").save(tmp_path / "wall.png")
+    assert client.predict(handle_file(tmp_path / "wall.png"), api_name="/estimate")["hands"] == []
+    with pytest.raises(AppError, match="no hand to take along"):
+        client.predict(handle_file(tmp_path / "wall.png"), "glb", api_name="/files")
+
+
+def test_the_endpoints_are_three_and_say_what_they_take(client):
+    described = client.view_api(return_format="dict", print_info=False)
+    assert set(described["named_endpoints"]) == {"/estimate", "/files", "/video"}
+    assert not described["unnamed_endpoints"]
+    names = {name: [one["parameter_name"] for one in endpoint["parameters"]]
+             for name, endpoint in described["named_endpoints"].items()}
+    common = ["focal_px", "fov_deg", "most_hands", "min_score", "mirrored"]
+    assert names["/estimate"] == ["photo", *common] and names["/files"] == ["photo", "kind", *common]
+
+
+def examples(text: str, language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
+
+
+@pytest.mark.parametrize("text", [(ROOT / "README.md").read_text(), about.PROGRAMS], ids=["README", "page"])
+def test_the_examples_run_as_they_are_shown(running_page, tmp_path, monkeypatch, capsys, text):
+    shutil.copy(PHOTO, tmp_path / "photo.jpg")
+    monkeypatch.chdir(tmp_path)
+    text = text.replace("ADDRESS", running_page.address).replace("http://127.0.0.1:7860", running_page.address)
+    program, = (one for one in examples(text, "python") if "gradio_client" in one)
+    exec(program, {})
+    said = capsys.readouterr().out
+    assert "right 0.9" in said and ".glb" in said
+
+    script, = (one for one in examples(text, "sh") if "curl" in one)
+    if not (shutil.which("curl") and shutil.which("jq")):
+        pytest.skip("curl or jq is missing")
+    done = subprocess.run(["bash", "-euo", "pipefail", "-c", script], capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    data = [line for line in done.stdout.splitlines() if line.startswith("data:")][-1]
+    assert json.loads(data.removeprefix("data: "))[0]["hands"][0]["side"] == "right"
+
+
+def test_an_assistant_can_use_it(tmp_path):
+    """By MCP's own client, over streamable HTTP."""
+    pytest.importorskip("mcp")
+    import asyncio
+
+    from mcp import ClientSession
+    from mcp.client.streamable_http import streamablehttp_client
+
+    async def use(address: str) -> tuple[dict, list]:
+        async with streamablehttp_client(f"{address}/gradio_api/mcp/") as (read, write, _):
+            async with ClientSession(read, write) as session:
+                await session.initialize()
+                tools = {tool.name: tool for tool in (await session.list_tools()).tools}
+                photo = Visitor(address).upload("hand.jpg", PHOTO.read_bytes())["path"]
+                name = next(name for name in tools if name.endswith("estimate"))
+                answer = await session.call_tool(name, {"photo": f"{address}/gradio_api/file={photo}"})
+                return tools, answer.content
+
+    os.environ["GRADIO_MCP_SERVER"] = "True"
+    try:
+        with RunningPage(tmp_path) as running:
+            tools, content = asyncio.run(use(running.address))
+    finally:
+        del os.environ["GRADIO_MCP_SERVER"]
+    assert {name.rsplit("_", 1)[-1] for name in tools} >= {"estimate", "files", "video"}
+    described = next(tool for name, tool in tools.items() if name.endswith("estimate"))
+    assert "3D pose" in described.description
+    assert "Focal length" in described.inputSchema["properties"]["focal_px"]["description"]
+    assert '"side"' in content[0].text and "right" in content[0].text
