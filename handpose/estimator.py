@@ -101,7 +101,7 @@ class HandEstimator:
     def to_hand(self, camera: Camera, crop: Crop, presence: float, estimate: Estimate) -> Hand:
         """One hand of the network's answer, brought from the crop's frame to the photo's camera."""
         trust = 1 / (estimate.spread + LEAST_SPREAD) ** 2
-        rotations = self._align(estimate, trust, camera.fx * crop.scale * 2 / crop.size)
+        rotations, betas = self._align(estimate, trust, camera.fx * crop.scale * 2 / crop.size)
         seen = joints_seen(crop, estimate)
         side = "left" if crop.mirrored else "right"
         pose = roma.rotmat_to_rotvec(rotations).numpy()
@@ -116,7 +116,7 @@ class HandEstimator:
         pose[0] = roma.rotmat_to_rotvec(torch.from_numpy(turn) @ orientation)
         model = self.hand_models[side]
         rotvec = torch.from_numpy(pose.reshape(1, 48)).float()
-        posed = model(rotvec[:, :3], rotvec[:, 3:], estimate.betas, torch.zeros(1, 3))
+        posed = model(rotvec[:, :3], rotvec[:, 3:], betas, torch.zeros(1, 3))
         rays = torch.from_numpy((seen - [camera.cx, camera.cy]) / [camera.fx, camera.fy]).float()
         transl = solve_translation(posed.joints, rays[None], trust)[0].numpy().astype(float)
         joints_3d = posed.joints[0].numpy().astype(float) + transl
@@ -126,18 +126,21 @@ class HandEstimator:
                     joints_2d=joints_2d, joints_3d=joints_3d,
                     vertices=posed.vertices[0].numpy() + transl, faces=model.faces,
                     global_orient=pose[0].astype(float), hand_pose=pose[1:].reshape(45).astype(float),
-                    betas=estimate.betas[0].numpy().astype(float), transl=transl)
+                    betas=betas[0].numpy().astype(float), transl=transl)
 
-    def _align(self, estimate: Estimate, trust: torch.Tensor, focal: float) -> torch.Tensor:
-        """Rotations (16, 3, 3) aligned with where the network sees the joints; `focal` of the crop in crop units."""
+    def _align(self, estimate: Estimate, trust: torch.Tensor, focal: float) -> tuple[torch.Tensor, torch.Tensor]:
+        """Rotations (16, 3, 3) and betas (1, 10) aligned with where the network sees the joints.
+
+        `focal` is that of the crop in crop units.
+        """
         if not self.refinement:
-            return estimate.rotations[0]
+            return estimate.rotations[0], estimate.betas
         rooted = self.skeleton.pose(estimate.rotations, estimate.betas, torch.zeros(1, 3)).joints
         rays = estimate.joints[..., :2] / focal
         transl = solve_translation(rooted, rays, trust)[0]
-        aligned, _ = refine(self.skeleton, *(values.double().numpy() for values in (
+        rotations, betas, _ = refine(self.skeleton, *(values.double().numpy() for values in (
             estimate.rotations[0], estimate.betas[0], transl, rays[0], trust[0] ** -0.5 / focal)))
-        return torch.from_numpy(aligned).float()
+        return torch.from_numpy(rotations).float(), torch.from_numpy(betas).float()[None]
 
 
 def joints_seen(crop: Crop, estimate: Estimate) -> np.ndarray:

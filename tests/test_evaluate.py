@@ -103,6 +103,15 @@ def test_a_hand_that_nobody_sees_is_not_found(cases, scores):
     assert np.nanmean(scores[TEACHER]["2D"]) < 0.05  # as near as it was made
 
 
+def test_a_hand_that_the_estimator_is_not_sure_of_is_not_found(estimator, cases, monkeypatch):
+    some = cases[:5]
+    sure = [hand.score for case in some
+            for hand in estimator.pose(load_photo(case.photo).rgb, case.camera, list(case.found))]
+    monkeypatch.setattr("train.measure.MIN_SCORE", np.median(sure))
+    found = measure(estimator, some)[METHODS[0]]["found %"]
+    assert found.tolist() == [100.0 * (score >= np.median(sure)) for score in sure] and 0 < found.mean() < 100
+
+
 def test_the_network_without_alignment_sees_what_it_sees(scores):
     seen = [scores[method]["2.5D"] for method in METHODS]
     assert np.array_equal(seen[0], seen[1], equal_nan=True) and np.array_equal(seen[2], seen[3], equal_nan=True)

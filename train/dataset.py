@@ -21,7 +21,7 @@ from .fit_hands import load_labels, trust_of
 from .poses import BAD_FIT
 from .pseudo_label import VIEWS
 
-LOST_LANDMARKS = 0.15  # of the box: a landmark model that errs by more has missed the hand, and its answer is left out
+LOST_LANDMARKS = 0.3  # of the box: a landmark model that errs by more has missed the hand, and its answer is left out
 
 
 @dataclass

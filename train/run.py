@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import copy
+import math
 import os
 import time
 from dataclasses import replace
@@ -72,7 +73,7 @@ class Trainer:
         warm, steps = self.recipe.warm_up, self.recipe.steps
         if step < warm:
             return (step + 1) / warm
-        return 0.02 + 0.98 * (1 + np.cos(np.pi * (step - warm) / max(steps - warm, 1))) / 2
+        return 0.02 + 0.98 * (1 + math.cos(math.pi * (step - warm) / max(steps - warm, 1))) / 2
 
     def train(self, until: int | None = None) -> None:
         """Goes on to the recipe's last step, or to step `until`."""
