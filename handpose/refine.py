@@ -9,7 +9,7 @@ from .hand_model import HandModel
 
 # How far (radians, one deviation) a joint may reasonably be turned from the network's answer: twist, spread, flexion.
 WRIST, KNUCKLE, HINGE, THUMB = (0.08,) * 3, (0.04, 0.07, 0.18), (0.015, 0.015, 0.18), (0.08, 0.08, 0.08)
-SHAPE_DEVIATION = 1.0  # of each of betas
+SHAPE_DEVIATION = 0.5  # of each of betas
 TURN_DEVIATION = np.array([WRIST, *(KNUCKLE, HINGE, HINGE) * 4, *(THUMB,) * 3])  # (16, 3)
 
 
