@@ -93,8 +93,9 @@ class HandEstimator:
         if not crops:
             return []
         shown = np.stack([crop.warp(rgb) for crop, rgb in zip(crops, images, strict=True)])
-        estimate = self.network(torch.from_numpy(shown).permute(0, 3, 1, 2).float(),
-                                None if points is None else torch.from_numpy(np.stack(points)).float())
+        shown = torch.from_numpy(shown).permute(0, 3, 1, 2).float()
+        estimate = self.network(shown) if points is None else \
+            self.network.twofold(shown, torch.from_numpy(np.stack(points)).float())
         return [Estimate(*(part[row:row + 1] for part in estimate)) for row in range(len(crops))]
 
     @torch.inference_mode()

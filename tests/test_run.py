@@ -14,7 +14,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from torch import nn
 
 from train.batch_norm import synchronise
-from train.loader import Loader, Shuffle
+from train.data.loader import Loader, Shuffle
 from train.recipe import Recipe
 
 STEPS = 8
@@ -127,7 +127,7 @@ def test_processes_share_out_what_one_would_show():
 
         def take(self, index):
             return index
-    from train import loader
+    from train.data import loader
     join, loader.Samples.join = loader.Samples.join, staticmethod(lambda parts: torch.cat(parts))
     try:
         def shown(rank, world):

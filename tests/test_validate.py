@@ -18,7 +18,7 @@ from handpose.camera import Camera
 from handpose.estimator import HandEstimator
 from handpose.hand import Hand
 from handpose.network import Estimate, HandNetwork, NetworkConfig
-from train.freihand import FreiHand
+from train.data.freihand import FreiHand
 from train.validate import hand_of_image, main, score_table, validate_set
 
 COUNT, SIZE = 4, 128

@@ -29,16 +29,16 @@ from handpose.hand_model import HandModel
 from handpose.mano import hand_model_file
 from handpose.network import Estimate, HandNetwork
 
-from .augment import make_batch
 from .batch_norm import synchronise
-from .dataset import load_backgrounds
-from .inputs import Inputs, make_inputs
-from .loader import Loader
+from .data.augment import make_batch
+from .data.dataset import load_backgrounds
+from .data.inputs import Inputs, make_inputs
+from .data.loader import Loader
+from .data.sources import load_sources
 from .losses import HandLoss
 from .recipe import Recipe
 from .sanity import draw_sheet
-from .sources import load_sources
-from .validation import evaluate_source
+from .scoring.validation import evaluate_source
 from .warm_start import warm_start
 
 

@@ -36,9 +36,9 @@ from handpose.image import PhotoError, load_photo
 from handpose.landmarks import find_hands
 from handpose.overlay import draw_overlay, shrink
 
-from .freihand import FreiHand
-from .metrics import freihand_scores
-from .tables import Column, Table
+from .data.freihand import FreiHand
+from .scoring.metrics import freihand_scores
+from .scoring.tables import Column, Table
 
 SMALLEST_LOOK = 0.2  # of the image's longer side: no second look is closer
 LARGEST_PICTURE = 1024  # pixels a side
