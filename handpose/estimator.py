@@ -19,6 +19,9 @@ from .refine import refine
 
 CROP_SCALE = 1.4  # the crop's side over that of the joints' upright box
 LEAST_SPREAD = 0.01  # crop units; no joint is trusted to be better known than this
+# Pictures whose lens is not told are often cut out of larger ones: alignment takes them for seen from farther away than
+# the default camera says, so that no finger is bent to explain a perspective that is not there.
+GUESSED_LENS = 1.5
 MIN_SCORE = 0.3  # of a hand that is told of
 
 
@@ -102,7 +105,8 @@ class HandEstimator:
     def to_hand(self, camera: Camera, crop: Crop, presence: float, estimate: Estimate) -> Hand:
         """One hand of the network's answer, brought from the crop's frame to the photo's camera."""
         trust = 1 / (estimate.spread + LEAST_SPREAD) ** 2
-        rotations, betas = self._align(estimate, trust, camera.fx * crop.scale * 2 / crop.size)
+        focal = camera.fx * crop.scale * 2 / crop.size
+        rotations, betas = self._align(estimate, trust, focal * (GUESSED_LENS if camera.source == "default" else 1))
         seen = joints_seen(crop, estimate)
         side = "left" if crop.mirrored else "right"
         pose = roma.rotmat_to_rotvec(rotations).numpy()
