@@ -130,7 +130,7 @@ class HandNetwork(nn.Module, PyTorchModelHubMixin, library_name="handpose", lice
         return self._answer(self._see(images), landmarks, given)
 
     def twofold(self, images: Tensor, landmarks: Tensor) -> Estimate:
-        """As `forward` with landmarks of all hands, but pose and shape are the mean of the answers with and without.
+        """As `forward` with landmarks of all; pose, shape and confidence are means of the answers with and without.
 
         Their errors are not the same: where landmarks are wrong, the image alone often is not. The backbone runs once.
         """
@@ -138,7 +138,8 @@ class HandNetwork(nn.Module, PyTorchModelHubMixin, library_name="handpose", lice
         told, alone = self._answer(seen, landmarks, None), self._answer(seen, None, None)
         mean = lambda a, b: TOLD_SHARE * a + (1 - TOLD_SHARE) * b  # noqa: E731
         return told._replace(rotations=roma.special_procrustes(mean(told.rotations, alone.rotations)),
-                             betas=mean(told.betas, alone.betas))
+                             betas=mean(told.betas, alone.betas),
+                             confidence=mean(told.confidence, alone.confidence))
 
     def _see(self, images: Tensor) -> tuple[Tensor, ...]:
         """What does not depend on landmarks: features, crop features, heatmaps, their joints and peaks."""

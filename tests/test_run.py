@@ -69,8 +69,9 @@ def saved_step(out):
 
 def assert_same_weights(one, other):
     assert one.keys() == other.keys()
-    for key, value in one.items():  # Adam makes much of little: what was rounding in a small gradient is seen in a step
-        assert (value - other[key]).float().norm() <= 0.02 * value.float().norm() + 1e-3, key
+    flat, others = (torch.cat([values[key].float().flatten() for key in one]) for values in (one, other))
+    # Adam makes much of little: what was rounding in a small gradient is seen in a weight that has hardly moved.
+    assert (flat - others).norm() < 0.01 * flat.norm()
 
 
 def test_two_processes_train_as_one(recipe, unbroken, tmp_path):
