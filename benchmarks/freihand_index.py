@@ -25,7 +25,7 @@ import torch
 from PIL import Image
 from tqdm import tqdm
 
-from train.freihand import ROWS, VERSIONS, FreiHand
+from train.data.freihand import ROWS, VERSIONS, FreiHand
 
 HANDS, SIZE, BATCH = 32560, 224, 64
 VERTICES, INVENTED = 778, 64  # hands that differ; writing numbers as text takes longest

@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 from lightning.fabric import Fabric
 
-from train.inputs import Inputs, make_inputs
+from train.data.inputs import Inputs, make_inputs
 from train.recipe import Recipe
 from train.run import Trainer
 

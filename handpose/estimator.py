@@ -21,6 +21,9 @@ from .refine import refine
 
 CROP_SCALE = 1.4  # the crop's side over that of the joints' upright box
 LEAST_SPREAD = 0.01  # crop units; no joint is trusted to be better known than this
+# Pictures whose lens is not told are often cut out of larger ones: alignment takes them for seen from farther away than
+# the default camera says, so that no finger is bent to explain a perspective that is not there.
+GUESSED_LENS = 1.5
 MIN_SCORE = 0.3  # of a hand that is told of
 
 
@@ -115,8 +118,9 @@ class HandEstimator:
         if not crops:
             return []
         shown = np.stack([crop.warp(rgb) for crop, rgb in zip(crops, images, strict=True)])
-        estimate = self.network(torch.from_numpy(shown).permute(0, 3, 1, 2).float(),
-                                None if points is None else torch.from_numpy(np.stack(points)).float())
+        shown = torch.from_numpy(shown).permute(0, 3, 1, 2).float()
+        estimate = self.network(shown) if points is None else \
+            self.network.twofold(shown, torch.from_numpy(np.stack(points)).float())
         return [Estimate(*(part[row:row + 1] for part in estimate)) for row in range(len(crops))]
 
     def to_hand(self, camera: Camera, crop: Crop, presence: float, estimate: Estimate) -> Hand:
@@ -127,7 +131,8 @@ class HandEstimator:
     def sight(self, camera: Camera, crop: Crop, presence: float, estimate: Estimate) -> Sighting:
         """The network's answer, aligned and brought from the crop's frame to that of the photo's camera."""
         trust = 1 / (estimate.spread + LEAST_SPREAD) ** 2
-        rotations = self._align(estimate, trust, camera.fx * crop.scale * 2 / crop.size)
+        focal = camera.fx * crop.scale * 2 / crop.size
+        rotations, betas = self._align(estimate, trust, focal * (GUESSED_LENS if camera.source == "default" else 1))
         pose = roma.rotmat_to_rotvec(rotations).numpy()
         turn = crop.rotation
         if crop.mirrored:
@@ -140,7 +145,7 @@ class HandEstimator:
         pose[0] = roma.rotmat_to_rotvec(torch.from_numpy(turn) @ orientation)
         return Sighting("left" if crop.mirrored else "right", float(presence * estimate.confidence[0].sigmoid()),
                         joints_seen(crop, estimate), trust[0].numpy(), pose.astype(float),
-                        estimate.betas[0].numpy().astype(float))
+                        betas[0].numpy().astype(float))
 
     @torch.inference_mode()
     def stand(self, camera: Camera, sighting: Sighting, settle: Settle | None = None) -> Hand:
@@ -163,16 +168,19 @@ class HandEstimator:
                     vertices=posed.vertices[0].numpy() + transl, faces=model.faces,
                     global_orient=pose[0], hand_pose=pose[1:].reshape(45), betas=sighting.betas, transl=transl)
 
-    def _align(self, estimate: Estimate, trust: torch.Tensor, focal: float) -> torch.Tensor:
-        """Rotations (16, 3, 3) aligned with where the network sees the joints; `focal` of the crop in crop units."""
+    def _align(self, estimate: Estimate, trust: torch.Tensor, focal: float) -> tuple[torch.Tensor, torch.Tensor]:
+        """Rotations (16, 3, 3) and betas (1, 10) aligned with where the network sees the joints.
+
+        `focal` is that of the crop in crop units.
+        """
         if not self.refinement:
-            return estimate.rotations[0]
+            return estimate.rotations[0], estimate.betas
         rooted = self.skeleton.pose(estimate.rotations, estimate.betas, torch.zeros(1, 3)).joints
         rays = estimate.joints[..., :2] / focal
         transl = solve_translation(rooted, rays, trust)[0]
-        aligned, _ = refine(self.skeleton, *(values.double().numpy() for values in (
+        rotations, betas, _ = refine(self.skeleton, *(values.double().numpy() for values in (
             estimate.rotations[0], estimate.betas[0], transl, rays[0], trust[0] ** -0.5 / focal)))
-        return torch.from_numpy(aligned).float()
+        return torch.from_numpy(rotations).float(), torch.from_numpy(betas).float()[None]
 
 
 def joints_seen(crop: Crop, estimate: Estimate) -> np.ndarray:

@@ -7,7 +7,7 @@ import pytest
 
 from handpose import Camera, HandEstimator, HandModel, load_photo
 from handpose.hand import result_to_dict
-from train.metrics import error_2d, pa_mpjpe, palm_rotation
+from train.scoring.metrics import error_2d, pa_mpjpe, palm_rotation
 
 DATA = Path(__file__).parent / "data"
 

@@ -16,11 +16,11 @@ from handpose.hand_model import HandModel
 from handpose.image import load_photo
 from handpose.landmarks import Landmarks
 from train import evaluate
-from train.measure import CONSTANT, METHODS, METRICS, TEACHER, Answer, measure, nearest, score
-from train.sheet import draw_sheet, pick
+from train.scoring.measure import CONSTANT, METHODS, METRICS, TEACHER, Answer, measure, nearest, score
+from train.scoring.sheet import draw_sheet, pick
+from train.scoring.tables import Column, Table
+from train.scoring.test_sets import in_bin, photo_sets, photos_with_joints, renders
 from train.synthesize import Job, synthesize
-from train.tables import Column, Table
-from train.test_sets import in_bin, photo_sets, photos_with_joints, renders
 
 COUNT, LOST = 12, 5  # renders, and the one of them whose hand the landmark model does not see
 
@@ -101,6 +101,15 @@ def test_a_hand_that_nobody_sees_is_not_found(cases, scores):
     assert np.isnan(scores[CONSTANT]["found %"]).all()  # that one is not looked for
     assert scores[TEACHER]["found %"].sum() == 100 * (COUNT - 1)
     assert np.nanmean(scores[TEACHER]["2D"]) < 0.05  # as near as it was made
+
+
+def test_a_hand_that_the_estimator_is_not_sure_of_is_not_found(estimator, cases, monkeypatch):
+    some = cases[:5]
+    sure = [hand.score for case in some
+            for hand in estimator.pose(load_photo(case.photo).rgb, case.camera, list(case.found))]
+    monkeypatch.setattr("train.scoring.measure.MIN_SCORE", np.median(sure))
+    found = measure(estimator, some)[METHODS[0]]["found %"]
+    assert found.tolist() == [100.0 * (score >= np.median(sure)) for score in sure] and 0 < found.mean() < 100
 
 
 def test_the_network_without_alignment_sees_what_it_sees(scores):

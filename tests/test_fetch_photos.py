@@ -15,9 +15,9 @@ import pytest
 
 from handpose.detector import PalmDetector
 from handpose.landmarks import LandmarkModel
-from train import test_sets
 from train.fetch_photos import PhotoSet, fetch_set, main, photo_sets, read_archive
 from train.pseudo_label import list_photos
+from train.scoring import test_sets
 
 HAND = Path(__file__).parent / "data" / "hand_right.jpg"
 COMMIT = "0123456789abcdef0123456789abcdef01234567"

@@ -13,10 +13,10 @@ import torch
 from freihand_files import VERSIONS, draw_hands, mano_hand, write_freihand, zip_set
 from PIL import Image
 
-from train import freihand, json_index
-from train.dataset import Samples
-from train.freihand import FreiHand
-from train.json_index import index_json
+from train.data import freihand, json_index
+from train.data.dataset import Samples
+from train.data.freihand import FreiHand
+from train.data.json_index import index_json
 from train.synthesize import Job, synthesize
 
 SAMPLES, EVALUATION, SIZE = 6, 5, 96

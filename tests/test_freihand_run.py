@@ -1,4 +1,4 @@
-"""From FreiHAND's files to hands in a photo, by the commands of docs/freihand.md, tiny: train, resume, validate, export."""
+"""From FreiHAND's files to hands in photos, by the commands of docs/freihand.md: train, resume, validate, export."""
 import json
 import os
 import re
@@ -47,18 +47,19 @@ def test_train_resume_validate_export(folder):
     errors = [float(value) for value in re.findall(r"freihand/image: pa_mpjpe_mm ([\d.]+)", said)]
     assert errors and 0 < errors[-1] < 60
     assert (run / "sanity.jpg").is_file()
-    for checkpoint in ("handpose", "best"):
-        assert HandNetwork.from_pretrained(run / checkpoint).config.hand_model == "mano"
+    for name in ("handpose", "best"):
+        assert HandNetwork.from_pretrained(run / name).config.hand_model == "mano"
 
-    said = python(folder, "train.validate", folder / "set", "--checkpoint", run / "best", "--out", results)
+    checkpoint = ("--checkpoint", run / "best")
+    said = python(folder, "train.validate", folder / "set", *checkpoint, "--out", results)
     scores = json.loads((results / "scores.json").read_text())
     assert f"{scores['aligned']['vertices mm']:.2f}" in said and scores["hands"] == 6
     joints, vertices = json.loads((results / "pred.json").read_text())
     assert np.shape(joints) == (6, 21, 3) and np.shape(vertices) == (6, 778, 3)
 
     photos = folder / "set" / "evaluation" / "rgb"
-    python(folder, "train.validate", photos, "--checkpoint", run / "best", "--crop", "image", "--out", results / "photos")
+    python(folder, "train.validate", photos, *checkpoint, "--crop", "image", "--out", results / "photos")
     assert len(list((results / "photos").glob("*.obj"))) == len(list((results / "photos").glob("*.overlay.jpg"))) == 6
-    python(folder, "handpose", "predict", photos, "--checkpoint", run / "best", "--smplx", "--npz", "--mesh", "obj",
-           "--out", results / "predicted")
+    python(folder, "handpose", "predict", photos, *checkpoint, "--smplx", "--npz", "--mesh", "obj", "--out",
+           results / "predicted")
     assert len(list((results / "predicted").glob("*.smplx.npz"))) == 6

@@ -66,7 +66,7 @@ def test_the_left_hand_is_not_inside_out():
         faces = HandModel.load().faces
 
         def limb(self, rng, hand, palette, focal):
-            from train.shading import Part
+            from train.synthesis.shading import Part
             return [Part(hand.vertices, self.faces, np.zeros((len(self.faces), 3, 2)), (), np.zeros(len(self.faces)))]
 
     for one in stage("rest", 2, TIMES, clip_camera(WIDTH, HEIGHT))[0]:

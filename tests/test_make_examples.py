@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from train.make_examples import KINDS, Photographer
-from train.poses import PoseBank
+from train.synthesis.poses import PoseBank
 
 
 @pytest.fixture(scope="module")

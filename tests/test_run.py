@@ -14,10 +14,11 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from torch import nn
 
 from train.batch_norm import synchronise
-from train.loader import Loader, Shuffle
+from train.data.loader import Loader, Shuffle
 from train.recipe import Recipe
 
-STEPS = 6
+STEPS = 8
+KILL_AT = 3  # after the warm-up: the schedule has its own part in the state then
 
 
 @pytest.fixture(scope="module")
@@ -28,8 +29,8 @@ def recipe(rendered, tmp_path_factory):
                     "pyramid_channels": 32, "lifter_width": 64},
         "data": {"renders": str(rendered / "renders"), "renders_landmarks": str(rendered / "landmarks.npz"),
                  "backgrounds": [str(rendered / "backgrounds")], "validation_renders": 4, "without_image": 1.0},
-        "steps": STEPS, "batch": 16, "group": 8, "warm_up": 2, "precision": "32-true", "save_minutes": 0,
-        "log_steps": 1, "validate_steps": 3}))
+        "steps": STEPS, "batch": 16, "group": 8, "warm_up": 1, "precision": "32-true", "save_minutes": 0,
+        "log_steps": 1, "validate_steps": 4}))
     return path
 
 
@@ -62,10 +63,15 @@ def weights(out):
     return load_file(out / "handpose" / "model.safetensors")
 
 
+def saved_step(out):
+    return torch.load(out / "state.pt", weights_only=True)["step"] if (out / "state.pt").is_file() else 0
+
+
 def assert_same_weights(one, other):
     assert one.keys() == other.keys()
-    for key, value in one.items():  # Adam makes much of little: what was rounding in a small gradient is seen in a step
-        assert (value - other[key]).float().norm() <= 0.02 * value.float().norm() + 1e-3, key
+    flat, others = (torch.cat([values[key].float().flatten() for key in one]) for values in (one, other))
+    # Adam makes much of little: what was rounding in a small gradient is seen in a weight that has hardly moved.
+    assert (flat - others).norm() < 0.01 * flat.norm()
 
 
 def test_two_processes_train_as_one(recipe, unbroken, tmp_path):
@@ -79,13 +85,12 @@ def test_two_processes_train_as_one(recipe, unbroken, tmp_path):
 def test_a_killed_run_ends_as_an_unbroken_one(recipe, unbroken, tmp_path):
     with open(tmp_path / "log", "w") as log:
         process = subprocess.Popen(command(recipe, tmp_path), env={**os.environ, "OMP_NUM_THREADS": "1"}, stderr=log)
-        while not (tmp_path / "state.pt").is_file():
+        while saved_step(tmp_path) < KILL_AT:
             assert process.poll() is None, (tmp_path / "log").read_text()[-3000:]
             time.sleep(0.02)
         process.send_signal(signal.SIGKILL)
         process.wait()
-    killed_at = torch.load(tmp_path / "state.pt", weights_only=True)["step"]
-    assert 1 <= killed_at < STEPS, "it was killed too late for this test to tell anything"
+    assert KILL_AT <= saved_step(tmp_path) < STEPS, "it was killed too late for this test to tell anything"
     run(recipe, tmp_path, "--resume")
     assert np.allclose(losses(tmp_path)[STEPS], losses(unbroken)[STEPS], rtol=1e-3)
     assert_same_weights(weights(unbroken), weights(tmp_path))
@@ -123,7 +128,7 @@ def test_processes_share_out_what_one_would_show():
 
         def take(self, index):
             return index
-    from train import loader
+    from train.data import loader
     join, loader.Samples.join = loader.Samples.join, staticmethod(lambda parts: torch.cat(parts))
     try:
         def shown(rank, world):

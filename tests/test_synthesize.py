@@ -10,11 +10,11 @@ import pytest
 import torch
 
 from handpose.hand_model import HandModel
-from train.arm import Forearm, border_loop, skin_rings, sleeve, tube_faces
-from train.poses import PoseBank, collides
-from train.props import Photos, sample_object
-from train.shading import vertex_normals
-from train.skin import MAP_NAMES, SkinMaps, sample_palette, tileable_noise
+from train.synthesis.arm import Forearm, border_loop, skin_rings, sleeve, tube_faces
+from train.synthesis.poses import PoseBank, collides
+from train.synthesis.props import Photos, sample_object
+from train.synthesis.shading import vertex_normals
+from train.synthesis.skin import MAP_NAMES, SkinMaps, sample_palette, tileable_noise
 from train.synthesize import Job, synthesize
 
 SIZE = 96

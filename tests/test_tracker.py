@@ -12,8 +12,8 @@ from handpose.landmarks import Landmarks
 from handpose.skeleton import PALM_JOINTS
 from handpose.tracker import MEMORY_S, NEW_HANDS_S, HandTracker
 from train.make_clip import clip_camera, film
-from train.metrics import error_2d
 from train.motions import stage
+from train.scoring.metrics import error_2d
 
 FPS, LENGTH = 30, 100.0
 FRAME = np.zeros((240, 320, 3), np.uint8)

@@ -9,8 +9,8 @@ from lightning.fabric import Fabric
 from handpose.estimator import upright_box
 from handpose.hand_model import HandModel
 from handpose.network import HandNetwork, NetworkConfig
-from train.augment import AugmentConfig, make_batch, upright_boxes
-from train.dataset import load_renders
+from train.data.augment import AugmentConfig, make_batch, upright_boxes
+from train.data.dataset import load_renders
 from train.fit_hands import fit
 from train.recipe import DataConfig, Recipe
 from train.run import Trainer

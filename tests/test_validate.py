@@ -18,7 +18,7 @@ from handpose.camera import Camera
 from handpose.estimator import HandEstimator
 from handpose.hand import Hand
 from handpose.network import Estimate, HandNetwork, NetworkConfig
-from train.freihand import FreiHand
+from train.data.freihand import FreiHand
 from train.validate import hand_of_image, main, score_table, validate_set
 
 COUNT, SIZE = 4, 128
@@ -200,6 +200,7 @@ def test_the_detector_finds_hands_for_the_network_that_ships(tmp_path):
 
 @pytest.mark.parametrize("spoil, message", [
     (lambda f: (f / "evaluation_K.json").write_text("[[[1, 2"), "evaluation_K.json is cut short"),
+    (lambda f: (f / "evaluation_verts.json").write_text("[]"), "evaluation_verts.json holds no rows"),
     (lambda f: (f / "evaluation_scale.json").unlink(), "has no evaluation_scale.json"),
     (lambda f: (f / "evaluation" / "rgb" / "00000001.jpg").write_bytes(b"?"), "00000001.jpg is damaged"),
 ])
@@ -209,7 +210,7 @@ def test_what_cannot_be_validated_is_said_in_one_sentence(folder, checkpoint, tm
     assert main([str(copy), "--out", str(tmp_path / "out"), *checkpoint]) == 2
     said = capsys.readouterr().err.splitlines()[-1]
     assert message in said and said.endswith(".")
-    assert not list((tmp_path / "out").iterdir())
+    assert not (tmp_path / "out").exists()
 
 
 def test_photos_that_are_not_there(checkpoint, tmp_path, capsys):

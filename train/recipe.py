@@ -8,7 +8,7 @@ import yaml
 
 from handpose.network import NetworkConfig
 
-from .augment import AugmentConfig
+from .data.augment import AugmentConfig
 from .losses import LossWeights
 
 

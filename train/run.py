@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import copy
+import math
 import os
 import time
 from dataclasses import replace
@@ -28,16 +29,16 @@ from handpose.hand_model import HandModel
 from handpose.mano import hand_model_file
 from handpose.network import Estimate, HandNetwork
 
-from .augment import make_batch
 from .batch_norm import synchronise
-from .dataset import load_backgrounds
-from .inputs import Inputs, make_inputs
-from .loader import Loader
+from .data.augment import make_batch
+from .data.dataset import load_backgrounds
+from .data.inputs import Inputs, make_inputs
+from .data.loader import Loader
+from .data.sources import load_sources
 from .losses import HandLoss
 from .recipe import Recipe
 from .sanity import draw_sheet
-from .sources import load_sources
-from .validation import evaluate_source
+from .scoring.validation import evaluate_source
 from .warm_start import warm_start
 
 
@@ -72,7 +73,7 @@ class Trainer:
         warm, steps = self.recipe.warm_up, self.recipe.steps
         if step < warm:
             return (step + 1) / warm
-        return 0.02 + 0.98 * (1 + np.cos(np.pi * (step - warm) / max(steps - warm, 1))) / 2
+        return 0.02 + 0.98 * (1 + math.cos(math.pi * (step - warm) / max(steps - warm, 1))) / 2
 
     def train(self, until: int | None = None) -> None:
         """Goes on to the recipe's last step, or to step `until`."""

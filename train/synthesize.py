@@ -30,12 +30,13 @@ import torch
 from tqdm import tqdm
 
 from handpose.hand_model import OPEN_HAND, HandModel
+from handpose.mano import ROOT_JOINT, freihand_uv_scale
 from handpose.skeleton import PALM_JOINTS
 
-from .poses import PoseBank, collides
-from .props import Photos
-from .scene import PosedHand, Studio, place_in_view
-from .shading import project
+from .synthesis.poses import PoseBank, collides
+from .synthesis.props import Photos
+from .synthesis.scene import PosedHand, Studio, place_in_view
+from .synthesis.shading import project
 
 CANDIDATES = 4  # poses tried until one does not run through itself
 
@@ -192,10 +193,9 @@ def _gather(job: Job, paths: list[str]) -> Path:
     labels["K"] = np.zeros((job.count, 3, 3), np.float32)
     labels["K"][:, 0, 0] = labels["K"][:, 1, 1] = labels.pop("focal")
     labels["K"][:, :2, 2], labels["K"][:, 2, 2] = middle, 1
-    # FreiHAND's 61 numbers: pose 48, shape 10, root u v and the scale (metres from wrist ... middle knuckle's bone).
+    uv, depth_scale = freihand_uv_scale(labels["joints"][:, ROOT_JOINT], labels["K"])
+    mano = np.concatenate([labels["global_orient"], labels["hand_pose"], labels["betas"], uv, depth_scale[:, None]], 1)
     scale = np.linalg.norm(labels["joints"][:, 10] - labels["joints"][:, 9], axis=1)
-    mano = np.concatenate([labels["global_orient"], labels["hand_pose"], labels["betas"], labels["joints_2d"][:, 0],
-                           scale[:, None]], 1)
     out = Path(job.out)
     for name, value in (("K", labels["K"]), ("mano", mano[:, None]), ("xyz", labels["joints"]), ("scale", scale)):
         text = json.dumps(value.astype(float).round(6).tolist())

@@ -28,7 +28,7 @@ import numpy as np
 from tqdm import tqdm
 
 from handpose.camera import Camera, Crop
-from handpose.cli import UsageError, find_jobs
+from handpose.cli import Job, UsageError, find_jobs
 from handpose.estimator import CROP_SCALE, HandEstimator, joints_seen, upright_box
 from handpose.export import save_result
 from handpose.hand import Hand
@@ -36,9 +36,9 @@ from handpose.image import PhotoError, load_photo
 from handpose.landmarks import find_hands
 from handpose.overlay import draw_overlay, shrink
 
-from .freihand import FreiHand
-from .metrics import freihand_scores
-from .tables import Column, Table
+from .data.freihand import FreiHand
+from .scoring.metrics import freihand_scores
+from .scoring.tables import Column, Table
 
 SMALLEST_LOOK = 0.2  # of the image's longer side: no second look is closer
 LARGEST_PICTURE = 1024  # pixels a side
@@ -70,11 +70,11 @@ def beside(rgb: np.ndarray, camera: Camera, hands: list[Hand]) -> np.ndarray:
     return np.hstack([rgb, draw_overlay(rgb, camera, hands, opacity=1.0)])
 
 
-def validate_photos(paths: list[Path], out: Path, pose: Callable[[np.ndarray, Camera], list[Hand]],
+def validate_photos(jobs: list[Job], out: Path, pose: Callable[[np.ndarray, Camera], list[Hand]],
                     focal_px: float | None = None) -> int:
     """Writes each photo's files; `pose` gives its hands. Bad photos are named and passed over; returns how many."""
     failed = 0
-    for job in tqdm(find_jobs(paths), unit="photo"):
+    for job in tqdm(jobs, unit="photo"):
         try:
             photo = load_photo(job.path, str(job.path))
         except PhotoError as error:
@@ -168,30 +168,33 @@ def main(argv: list[str] | None = None) -> int:
                                        or (args.paths[0] / "evaluation_K.json").is_file())
     crop = args.crop or ("image" if is_set else "detector")
     try:
-        args.out.mkdir(parents=True, exist_ok=True)
         estimator = HandEstimator.load(args.checkpoint, args.hand_model)
-        estimator.refinement = not args.no_alignment
-        of_image = partial(hand_of_image, estimator, looks=args.looks)
-        if not is_set:
-            pose = estimator if crop == "detector" else lambda rgb, camera: [of_image(rgb, camera)]
-            return 1 if validate_photos(args.paths, args.out, pose, args.focal) else 0
-        freihand = FreiHand(args.paths[0], part="evaluation")
-        missed = []
-
-        def found_or_image(rgb: np.ndarray, camera: Camera) -> Hand:
-            hand = hand_found(estimator, rgb, camera)
-            missed.append(hand is None)
-            return hand or of_image(rgb, camera)
-
-        table = validate_set(freihand, args.out, found_or_image if crop == "detector" else of_image, args.own_scale,
-                             args.pictures)
-        if crop == "detector":
-            print(f"The detector found {len(missed) - sum(missed)} of {len(missed)} hands; the others: whole image.")
-        print(table.text() if table else f"{args.paths[0]} does not hold its answers (evaluation_xyz.json, "
-              "evaluation_verts.json), as FreiHAND_pub_v2_eval does: send pred.zip to the benchmark's server.")
+        data = FreiHand(args.paths[0], part="evaluation") if is_set else find_jobs(args.paths)
+        if is_set:
+            _ = data.verts  # what is wrong with them should be known before the work, not after it
+        args.out.mkdir(parents=True, exist_ok=True)
     except (OSError, ValueError, UsageError) as error:
         print(error, file=sys.stderr)
         return 2
+    estimator.refinement = not args.no_alignment
+    of_image = partial(hand_of_image, estimator, looks=args.looks)
+    if not is_set:
+        pose = estimator if crop == "detector" else lambda rgb, camera: [of_image(rgb, camera)]
+        return 1 if validate_photos(data, args.out, pose, args.focal) else 0
+
+    missed = []
+
+    def found_or_image(rgb: np.ndarray, camera: Camera) -> Hand:
+        hand = hand_found(estimator, rgb, camera)
+        missed.append(hand is None)
+        return hand or of_image(rgb, camera)
+
+    table = validate_set(data, args.out, found_or_image if crop == "detector" else of_image, args.own_scale,
+                         args.pictures)
+    if crop == "detector":
+        print(f"The detector found {len(missed) - sum(missed)} of {len(missed)} hands; the others: whole image.")
+    print(table.text() if table else f"{args.paths[0]} does not hold its answers (evaluation_xyz.json, "
+          "evaluation_verts.json), as FreiHAND_pub_v2_eval does: send pred.zip to the benchmark's server.")
     return 0
 
 

@@ -7,10 +7,10 @@ import torch
 
 from handpose.hand_model import HandModel
 
+from ..recipe import DataConfig
 from .dataset import load_photos, load_renders
 from .freihand import FreiHand
 from .loader import Source
-from .recipe import DataConfig
 
 
 def load_sources(data: DataConfig, hand_model: HandModel, device: torch.device | str

@@ -1,6 +1,7 @@
 """From samples to a batch as the network sees it: crops cut, turned and coloured at random, on the training device."""
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -137,24 +138,29 @@ def recolor(images: Tensor, config: AugmentConfig) -> Tensor:
 
     if config.fourier:
         other = images[torch.randperm(count, device=device)]
-        images = torch.where(chance(config.fourier), _mix_amplitudes(images, other), images)
-    images = (images / 255).clamp(0, 1)
-    images = images.clamp(min=1e-3) ** (play(0.35 * strength))
-    images = images * play(0.3 * strength) * play(0.12 * strength, 3)
+        images = _changed(images, config.fourier, lambda some, chosen: _mix_amplitudes(some, other[chosen]))
+    images = (images / 255).clamp(1e-3, 1) ** play(0.35 * strength)
+    images = images * (play(0.3 * strength) * play(0.12 * strength, 3))
     middle = images.mean((2, 3), keepdim=True)
     images = (images - middle) * play(0.3 * strength) + middle
     grey = images.mean(1, keepdim=True)
     images = grey + (images - grey) * torch.where(chance(0.05), 0.0, play(0.4 * strength))
-    soft = F.interpolate(F.avg_pool2d(images, 2), scale_factor=2, mode="bilinear", align_corners=False)
-    softer = F.interpolate(F.avg_pool2d(images, 4), scale_factor=4, mode="bilinear", align_corners=False)
-    images = torch.where(chance(0.2 * strength), torch.where(chance(0.3), softer, soft), images)
-    images = images + torch.randn_like(images) * (torch.rand(count, 1, 1, 1, device=device) * 0.05 * strength
-                                                  * chance(0.5))
+    for share, coarser in ((0.14 * strength, 2), (0.06 * strength, 4)):
+        images = _changed(images, share, lambda some, _, by=coarser: F.interpolate(
+            F.avg_pool2d(some, by), scale_factor=by, mode="bilinear", align_corners=False))
+    images = _changed(images, 0.5, lambda some, _: some + torch.randn_like(some) * 0.05 * strength * torch.rand(
+        len(some), 1, 1, 1, device=device))
     if config.motion_blur:
-        images = torch.where(chance(config.motion_blur), _motion_blur(images), images)
+        images = _changed(images, config.motion_blur, lambda some, _: _motion_blur(some))
     if config.cutout:
         images = torch.where(_patches(images, config.cutout), images.roll(1, 0), images)
     return images.clamp(0, 1) * 255
+
+
+def _changed(images: Tensor, share: float, change: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
+    """The images, a `share` of them drawn at random and changed: `change` takes these and their indices."""
+    chosen = (torch.rand(len(images), device=images.device) < share).nonzero()[:, 0]
+    return images.index_copy(0, chosen, change(images[chosen], chosen)) if len(chosen) else images
 
 
 def _mix_amplitudes(images: Tensor, other: Tensor, reach: float = 0.05) -> Tensor:

@@ -17,11 +17,11 @@ from tqdm import tqdm
 
 from handpose.hand_model import HandModel
 
-from .fit_hands import load_labels, trust_of
-from .poses import BAD_FIT
-from .pseudo_label import VIEWS
+from ..fit_hands import load_labels, trust_of
+from ..pseudo_label import VIEWS
+from ..synthesis.poses import BAD_FIT
 
-LOST_LANDMARKS = 0.15  # of the box: a landmark model that errs by more has missed the hand, and its answer is left out
+LOST_LANDMARKS = 0.3  # of the box: a landmark model that errs by more has missed the hand, and its answer is left out
 
 
 @dataclass

@@ -7,15 +7,15 @@ import torch
 from handpose.hand_model import HandModel
 from handpose.network import HandNetwork
 
-from .augment import make_batch
-from .loader import Source
+from ..data.augment import make_batch
+from ..data.loader import Source
 from .metrics import error_2d, pa_mpjpe, root_relative
 
 
 @torch.no_grad()
 def evaluate_source(network: HandNetwork, source: Source, skeleton: HandModel, with_landmarks: bool,
                     batch: int = 128) -> dict[str, float]:
-    """Mean errors (train.metrics) of the network's hands, posed but not placed: 2D is that of its 2.5D joints."""
+    """Mean errors (`metrics`) of the network's hands, posed but not placed: 2D is that of its 2.5D joints."""
     device, found = next(network.parameters()).device, []
     for index in torch.arange(len(source)).split(batch):
         crops = make_batch(source.take(index).to(device), network.config.input_size, None)

@@ -7,9 +7,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812, the customary name
 
+from ..recipe import Recipe
 from .augment import Batch, make_batch, mirrored
 from .loader import Group
-from .recipe import Recipe
 
 
 @dataclass(frozen=True)
