@@ -38,7 +38,8 @@ curl -sN ADDRESS/gradio_api/call/estimate/$EVENT
 ```
 ### For assistants (MCP)
 Start the page with `pip install "gradio[mcp]"` and `GRADIO_MCP_SERVER=True python app.py`, and give the assistant this
-server: `ADDRESS/gradio_api/mcp/`. Its tools are `estimate`, `files` and `video`.
+server: `ADDRESS/gradio_api/mcp/`. Its tools are `estimate`, `files` and `video`; they take a photo by its address
+(`https:` or `data:`).
 
 ### Without the page
 `python -m handpose predict photos/ --out results/` does whole folders; `from handpose import HandEstimator` is the
