@@ -1,0 +1,114 @@
+"""How long a visitor of the page waits: `python -m benchmarks.page [--runs 10]`
+
+In a real browser on this machine (drawing without a graphics card): from opening the page to the example's result with
+its 3D view; from giving a photo to the same; from a change of opacity, of what is drawn, of the view, and of an option
+that stands the hands anew, to the picture that shows it; frames a second of the live view.
+"""
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from playwright.sync_api import Page, sync_playwright
+
+from train.make_clip import make_clip
+
+from .running_page import ROOT, RunningPage
+
+BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+EXAMPLES = sorted((ROOT / "assets" / "examples").glob("*.jpg"))
+READY = ("document.querySelector('#stage .mesh')?.complete"
+         " && document.querySelector('#figure .js-plotly-plot')?._fullLayout")
+# Does something in the page, and answers when the second frame after it is painted: milliseconds.
+PAINTED = """async (act) => {
+    const start = performance.now();
+    eval(act);
+    await new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
+    return performance.now() - start;
+}"""
+SET = ("const one = document.querySelector('input[name=%s]%s'); one.%s;"
+       "one.dispatchEvent(new Event('input', {bubbles: true}))")
+
+
+def clock(work: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    work()
+    return 1000 * (time.perf_counter() - start)
+
+
+def give(page: Page, photo: Path) -> None:
+    """Gives a photo and waits for its result, flat and in 3D."""
+    before = page.locator("#stage .frame").get_attribute("data-look")
+    page.locator("#photo input[type=file]").set_input_files(photo)
+    page.wait_for_function(f"(before) => document.querySelector('#stage .frame').dataset.look !== before && {READY}",
+                           arg=before, polling="raf")
+
+
+def change_lens(page: Page, degrees: int) -> None:
+    page.locator("#options input[type=number]").first.fill(str(degrees))
+    page.wait_for_function("(said) => document.querySelector('#options .note').textContent.includes(said)",
+                           arg=f"view {degrees}°", polling="raf")
+
+
+def live_rate(page: Page, seconds: float = 15) -> float:
+    """Pictures a second, by the answers that the page draws."""
+    page.get_by_role("tab", name="Live").click()
+    page.get_by_role("button", name="Start the camera").click()
+    page.locator("#live .mesh").wait_for()
+    page.wait_for_timeout(3000)
+    page.evaluate("""() => { window.drawn = 0; new MutationObserver(() => window.drawn++).observe(
+        document.querySelector("#live .tags"), {childList: true}); }""")
+    page.wait_for_timeout(1000 * seconds)
+    return page.evaluate("window.drawn") / seconds
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--runs", type=int, default=10)
+    args = parser.parse_args()
+    times: dict[str, list[float]] = {}
+    with tempfile.TemporaryDirectory() as folder, RunningPage(Path(folder)) as running, sync_playwright() as playwright:
+        film = Path(folder) / "webcam.y4m"
+        make_clip(film, motion="wave", frames=30, hands=1, width=640, height=480, fps=30, seed=2)
+        browser = playwright.chromium.launch(executable_path=BROWSER, args=[
+            "--no-sandbox", "--use-gl=swiftshader", "--enable-unsafe-swiftshader", "--disable-background-networking",
+            "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream",
+            f"--use-file-for-fake-video-capture={film}"])
+
+        def wait_for_example(page: Page) -> None:
+            page.goto(running.address, wait_until="commit")
+            page.wait_for_function(READY, polling="raf")
+
+        for _ in range(args.runs + 1):
+            page = browser.new_context(permissions=["camera"], viewport={"width": 1366, "height": 768}).new_page()
+            times.setdefault("page opened, example solved", []).append(clock(lambda page=page: wait_for_example(page)))
+        for run in range(args.runs + 1):
+            for name, work in {
+                    "photo given": lambda run=run: give(page, EXAMPLES[run % len(EXAMPLES)]),
+                    "opacity": SET % ("opacity", "", f"value = {20 + run}"),
+                    "skeleton": SET % ("show", "[value=skeleton]", "checked = true"),
+                    "mesh": SET % ("show", "[value=mesh]", "checked = true"),
+                    "view": f"document.querySelector('[data-view={('side', 'top')[run % 2]}]').click()"}.items():
+                took = clock(work) if callable(work) else page.evaluate(PAINTED, work)
+                times.setdefault(name, []).append(took)
+        page.locator("#options").get_by_role("button", name="Options").click()
+        page.get_by_label("Field of view").check()
+        page.locator("#options input[type=number]").first.wait_for()
+        times["field of view"] = [clock(lambda run=run: change_lens(page, 40 + run)) for run in range(args.runs + 1)]
+        rate = live_rate(page)
+        browser.close()
+    print(f"{os.cpu_count()} cores, {args.runs} runs; ms")
+    for name, values in times.items():
+        p50, p95 = np.percentile(values[1:], [50, 95])
+        print(f"{name:30s} p50 {p50:7.0f}   p95 {p95:7.0f}")
+    print(f"live view, 640 x 480, overlay drawn: {rate:.1f} frames/s")
+
+
+if __name__ == "__main__":
+    main()
