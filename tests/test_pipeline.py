@@ -113,6 +113,20 @@ def test_the_checkpoint_predicts(made, tmp_path):
     assert json.loads((tmp_path / "hand_right.json").read_text())["width"] == 512
 
 
+def test_a_recipe_may_learn_from_what_another_one_s_network_says(made):
+    folder = made[0]
+    recipe = (folder / "recipes" / "tiny.yaml").read_text()
+    (folder / "recipes" / "again.yaml").write_text(
+        recipe.replace("work/fits.npz", "work/fits_by_tiny.npz").replace(f"steps: {STEPS}", "steps: 2")
+        + f"start_from: {folder}/runs/tiny/handpose\n")
+    said = make(folder, folder / "runs" / "again" / ".trained", f"RECIPE={folder}/recipes/again.yaml")
+    assert said.index("train.second_opinion ") < said.index("train.fit_hands ") < said.index("train.run ")
+    before, after = (np.load(folder / "work" / f"labels{end}.npz") for end in ("", "_by_tiny"))
+    assert set(before.files) == set(after.files)
+    assert all(np.array_equal(before[name], after[name]) for name in set(before.files) - {"world"})
+    assert not np.allclose(before["world"], after["world"])
+
+
 def test_nothing_is_made_twice_and_only_what_depends_is_made_anew(made):
     folder = made[0]
     stages = ("pseudo_label", "fit_hands", "synthesize", "run", "evaluate")

@@ -23,9 +23,9 @@ recipes = $(dir $(RECIPE))
 run = $(RUNS)/$(basename $(notdir $(RECIPE)))
 train = OMP_NUM_THREADS=1 $(BIN)/python -m train.
 held_out = $$(cat $(WORK)/held_out.txt)
-# What a recipe's network begins with, of that which can be made here: a wheel, or what another recipe trained.
-begins_with = $(filter %.whl %/.trained,$(patsubst %/handpose,%/.trained,$(shell sed -nE \
-	's/^(warm_start|start_from): *([^ ]*).*/\2/p' $(1))))
+# What a recipe begins with, of that which can be made here: a wheel, what another recipe trained, or fits by its network.
+begins_with = $(filter %.whl %/.trained $(WORK)/fits_by_%,$(patsubst %/handpose,%/.trained,$(shell sed -nE \
+	's/^ *(warm_start|start_from|fits): *([^ ]*).*/\2/p' $(1))))
 
 .PHONY: checkpoint hand
 
@@ -72,6 +72,13 @@ $(WORK)/labels.npz: $(WORK)/.photos
 	$(train)pseudo_label $(WORK)/photos --out $@ --processes $(WORKERS)
 
 $(WORK)/fits.npz: $(WORK)/labels.npz | assets/open_hand.npz
+	$(train)fit_hands $< --out $@
+
+# Fits to labels of which the network of another recipe had a say: self-training.
+$(WORK)/labels_by_%.npz: $(WORK)/labels.npz $(RUNS)/%/.trained
+	$(train)second_opinion $(WORK)/photos $< --checkpoint $(RUNS)/$*/handpose --out $@ --processes $(WORKERS)
+
+$(WORK)/fits_by_%.npz: $(WORK)/labels_by_%.npz
 	$(train)fit_hands $< --out $@
 
 # Their names hold the count, so that another one is another file.
