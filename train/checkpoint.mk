@@ -78,6 +78,7 @@ $(WORK)/fits.npz: $(WORK)/labels.npz | assets/open_hand.npz
 $(WORK)/labels_by_%.npz: $(WORK)/labels.npz $(RUNS)/%/.trained
 	$(train)second_opinion $(WORK)/photos $< --checkpoint $(RUNS)/$*/handpose --out $@ --processes $(WORKERS)
 
+.PRECIOUS: $(WORK)/labels_by_%.npz  # make would delete it as a step on the way
 $(WORK)/fits_by_%.npz: $(WORK)/labels_by_%.npz
 	$(train)fit_hands $< --out $@
 
