@@ -147,8 +147,8 @@ def zip_bytes(files: dict[str, bytes]) -> bytes:
 
 def save_result(folder: str | os.PathLike, stem: str, image: str, width: int, height: int, camera: Camera,
                 hands: list[Hand], *, overlay: np.ndarray | None = None, mesh: str | None = "glb",
-                npz: bool = False, smplx: dict | None = None) -> None:
-    """Writes all files of one photo, `folder/stem.*`, making folders as needed.
+                npz: bool = False, smplx: dict | None = None) -> list[str]:
+    """Writes all files of one photo, `folder/stem.*`, making folders as needed; returns their endings.
 
     `.overlay.jpg` where an overlay is given, a mesh of kind `mesh` where there are hands, `.npz` on demand,
     `.smplx.npz` where options of `write_smplx` are, and `.json` last: where it lies, the others do too. `image` is the
@@ -156,8 +156,10 @@ def save_result(folder: str | os.PathLike, stem: str, image: str, width: int, he
     """
     base = Path(folder) / stem
     base.parent.mkdir(parents=True, exist_ok=True)
+    written = []
 
     def file(suffix: str) -> Path:  # not with_suffix, which would cut the stem at its last dot
+        written.append(suffix)
         return base.with_name(base.name + suffix)
 
     if overlay is not None:
@@ -165,12 +167,13 @@ def save_result(folder: str | os.PathLike, stem: str, image: str, width: int, he
     if mesh and hands:
         write_mesh(file(f".{mesh}"), hands)
     elif mesh:
-        file(f".{mesh}").unlink(missing_ok=True)
+        base.with_name(f"{base.name}.{mesh}").unlink(missing_ok=True)
     if npz:
         write_npz(file(".npz"), camera, hands)
     if smplx is not None:
         write_smplx(file(".smplx.npz"), hands, **smplx)
     write_json(file(".json"), image, width, height, camera, hands)
+    return written
 
 
 def _write(path: str | os.PathLike, content: bytes) -> None:
