@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from collections import deque
 from collections.abc import Callable, Generator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from .estimator import HandEstimator
 
 MOST_THREADS = 8  # more only wait for Python's lock
+INTERRUPT_S = 0.5  # s in which Ctrl-C is heard even where it does not end a wait, as on Windows
 JOBS_AHEAD = 1000  # of the one whose outcome is next, lest a long clip keeps the threads idle
 
 
@@ -107,16 +108,22 @@ def run(jobs: list[Job], estimator: HandEstimator, options: Options, threads: in
     and clips are given up; no file is left half-written.
     """
     stop = Event()
-    waiting: deque = deque()
+    waiting: deque[Future[Outcome]] = deque()
     with ThreadPoolExecutor(threads or usual_threads(), thread_name_prefix="job") as pool:
         try:
             for job in jobs:
                 waiting.append(pool.submit(do, job, estimator, options, stop.is_set))
                 if len(waiting) >= JOBS_AHEAD:
-                    yield waiting.popleft().result()
+                    yield _result(waiting.popleft())
             while waiting:
-                yield waiting.popleft().result()
+                yield _result(waiting.popleft())
         finally:
             stop.set()
             for future in waiting:
                 future.cancel()
+
+
+def _result(future: Future[Outcome]) -> Outcome:
+    while not wait([future], timeout=INTERRUPT_S).done:
+        continue
+    return future.result()

@@ -32,7 +32,7 @@ def main(argv: list[str] | None = None) -> int:
         print(error, file=sys.stderr)
         return WRONG_USAGE
     except KeyboardInterrupt:
-        print("Interrupted: the results so far are complete and stay.", file=sys.stderr)
+        print("Interrupted: the results so far are complete and stay; the same command does the rest.", file=sys.stderr)
         return INTERRUPTED
 
 
@@ -44,8 +44,7 @@ def _parser() -> argparse.ArgumentParser:
         description="Estimates the hands in photos. Writes DIR/NAME.json, an overlay NAME.overlay.jpg and, where there "
                     "are hands, a mesh NAME.glb for each photo; NAME.overlay.mp4 and NAME.npz, the hands of each "
                     "frame, for each clip. Goes on past a bad file and names it; after an interruption, the same "
-                    "command does the rest. Exit code: 0 all done, 1 some files "
-                    "failed, 2 wrong usage.")
+                    "command does the rest. Exit code: 0 all done, 1 some files failed, 2 wrong usage.")
     add = command.add_argument
     add("paths", nargs="+", type=Path, metavar="PATH",
         help="a photo, a clip, or a folder that is searched for photos")
@@ -73,8 +72,8 @@ def _parser() -> argparse.ArgumentParser:
     add("--workers", type=_count, metavar="N",
         help="do this many files at once (default: one more than there are cores, at most 8; with --ray all its CPUs)")
     add("--ray", action="store_true",
-        help="do the files in processes of Ray, here or, where $RAY_ADDRESS says so, on its cluster, whose machines must "
-             "see all files under the same paths (needs: pip install 'handpose[ray]')")
+        help="do the files in processes of Ray, on this machine or on the cluster that $RAY_ADDRESS names, where all "
+             "files must have the same paths (needs: pip install 'handpose[ray]')")
     add("--max-hands", type=_count, metavar="N",
         help="at most this many hands a photo, the surest ones, or a frame (default: 4 a frame)")
     return parser

@@ -30,8 +30,9 @@ def track_clip(clip: Clip, tracker: HandTracker, camera: Camera | None = None, *
                progress: Progress | None = None, cancelled: Callable[[], bool] | None = None) -> ClipArrays:
     """Follows the hands through a clip. `camera` defaults to a usual one.
 
-    The next frame is decoded on another thread meanwhile; `show(time_s, rgb, camera, hands)` is called for each frame in
-    order, on a third while the next frame is worked on. `progress` hears of each frame; `cancelled` is asked before each. Raises ClipError and Cancelled.
+    The next frame is decoded on another thread meanwhile, and `show(time_s, rgb, camera, hands)` is called for each
+    frame in order on a third. `progress` hears of each frame; `cancelled` is asked before each. Raises ClipError and
+    Cancelled.
     """
     camera = camera or Camera.of_photo(clip.width, clip.height)
     arrays = ClipArrays(camera, clip.width, clip.height)
