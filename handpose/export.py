@@ -11,7 +11,6 @@ from __future__ import annotations
 import io
 import json
 import os
-import uuid
 import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,6 +25,7 @@ from .hand import Hand, result_to_dict
 from .palette import HAND_COLORS
 from .shading import concavity, vertex_normals
 from .smplx import body_arguments
+from .whole_file import whole_file
 
 if TYPE_CHECKING:  # torch comes with it
     from .hand_model import HandModel
@@ -177,12 +177,5 @@ def save_result(folder: str | os.PathLike, stem: str, image: str, width: int, he
 
 
 def _write(path: str | os.PathLike, content: bytes) -> None:
-    """Writes a file so that nobody ever finds half of it, whatever happens."""
-    path = Path(path)
-    temporary = path.with_name(f".{uuid.uuid4().hex}.tmp")
-    try:
+    with whole_file(path) as temporary:
         temporary.write_bytes(content)
-        os.replace(temporary, path)
-    except BaseException:  # Ctrl-C too
-        temporary.unlink(missing_ok=True)
-        raise

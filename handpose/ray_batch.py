@@ -18,6 +18,7 @@ import ray.data  # noqa: E402
 
 from .batch import Options, do  # noqa: E402
 from .jobs import Job, Outcome, UsageError  # noqa: E402
+from .whole_file import remove_temporaries  # noqa: E402
 
 JOBS_PER_TASK = 16  # at most: their outcomes come back together
 
@@ -43,11 +44,9 @@ def run_on_ray(jobs: list[Job], options: Options, checkpoint: str | None = None,
     Joins the cluster that $RAY_ADDRESS names, else starts Ray on this machine; leaves or stops it in the end. Raises
     UsageError where that fails.
     """
-    address = os.environ.get("RAY_ADDRESS") or "local"
-    logging.getLogger("ray.data").setLevel(logging.ERROR)
+    _start(workers)
+    ended = False
     try:
-        ray.init(address, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR,
-                 num_cpus=workers if address == "local" else None)
         workers = min(workers or max(int(ray.cluster_resources().get("CPU", 1)), 1), len(jobs))
         context = ray.data.DataContext.get_current()
         context.enable_progress_bars = context.print_on_execution_start = False
@@ -58,7 +57,26 @@ def run_on_ray(jobs: list[Job], options: Options, checkpoint: str | None = None,
                         compute=ray.data.ActorPoolStrategy(size=workers))
         for row in done.iter_rows():
             yield pickle.loads(row["outcome"])
-    except (ray.exceptions.RayError, ConnectionError) as error:
-        raise UsageError(f"Ray cannot go on: {str(error).strip().splitlines()[-1]}") from error
+        ended = True
+    except ray.exceptions.RayError as error:
+        raise UsageError(f"Ray cannot go on: {_last_line(error)}") from error
     finally:
         ray.shutdown()
+        if not ended:  # its processes were killed
+            for folder in {(options.out / job.stem).parent for job in jobs}:
+                remove_temporaries(folder)
+
+
+def _start(workers: int | None) -> None:
+    """Joins the cluster, or starts Ray on this machine for so many processes. Raises UsageError."""
+    address = os.environ.get("RAY_ADDRESS") or "local"
+    logging.getLogger("ray.data").setLevel(logging.ERROR)
+    try:
+        ray.init(address, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR,
+                 num_cpus=workers if address == "local" else None)
+    except Exception as error:  # Ray raises plain ones
+        raise UsageError(f"Ray cannot start: {_last_line(error)}") from error
+
+
+def _last_line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[-1]

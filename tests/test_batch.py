@@ -17,6 +17,7 @@ from test_export import HANDS
 from test_video import StubTracker, encode, picture
 
 from handpose import ledger
+from handpose.whole_file import remove_temporaries, whole_file
 
 
 def make_photos(folder: Path, count: int) -> list[Path]:
@@ -284,3 +285,17 @@ def test_an_interrupted_clip_is_given_up(tmp_path, monkeypatch, capsys):
     assert predict(*arguments) == 0 and "1 file by an earlier run" in capsys.readouterr().out
     with np.load(tmp_path / "out" / "a.npz") as arrays:
         assert arrays["times_s"].shape == (30,)
+
+
+def test_what_killed_processes_left_is_removed(tmp_path):
+    with pytest.raises(KeyboardInterrupt), whole_file(tmp_path / "a.json") as temporary:
+        left = tmp_path / temporary.name
+        left.write_text("half")
+        (tmp_path / "kept").write_bytes(left.read_bytes())
+        raise KeyboardInterrupt
+    assert not left.exists()
+    left.write_text("half")
+    for name in ".mine.tmp", "a.tmp", ".hidden":
+        (tmp_path / name).write_text("not ours")
+    remove_temporaries(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".hidden", ".mine.tmp", "a.tmp", "kept"]

@@ -1,5 +1,6 @@
 """Clips of many kinds, made here by FFmpeg directly, and what reading, tracking and writing make of them."""
 import logging
+import threading
 from fractions import Fraction
 from types import SimpleNamespace
 
@@ -14,7 +15,7 @@ from handpose.clip import ClipError, read_clip
 from handpose.clip_arrays import SHAPES, ClipArrays
 from handpose.clip_writer import ClipWriter
 from handpose.tracker import TrackedHand
-from handpose.video import Cancelled, write_overlay
+from handpose.video import Cancelled, track_clip, write_overlay
 
 WIDTH, HEIGHT, FPS = 96, 64, 25
 COLORS = np.uint8([[[200, 40, 40], [40, 180, 40]], [[50, 60, 190], [210, 190, 60]]])
@@ -301,6 +302,35 @@ def test_a_clip_becomes_an_overlay_and_arrays(tmp_path):
         assert np.isnan(data[name][data["track"] < 0]).all()
         assert np.allclose(data[name][4, 1], getattr(HANDS[1], name), rtol=1e-5, atol=1e-5)
     assert np.allclose(data["intrinsics"], Camera.of_photo(WIDTH, HEIGHT).matrix) and data["size"].tolist() == [96, 64]
+
+
+def test_decoding_and_drawing_go_on_beside_the_tracker():
+    """Three threads meet at frame 3 of 4: one decodes, one follows the hands of the frame before, one draws the first.
+
+    One after another they would never meet, and the barrier would break.
+    """
+    meeting = threading.Barrier(3)
+
+    class Frames(SimpleNamespace):
+        def __iter__(self):
+            for number in range(4):
+                if number == 2:
+                    meeting.wait(60)
+                yield number / FPS, picture(number)
+
+    def tracker(rgb, time_s, camera):
+        if time_s == 1 / FPS:
+            meeting.wait(60)
+        return []
+
+    def show(time_s, rgb, camera, hands):
+        if time_s == 0:
+            meeting.wait(60)
+        shown.append(time_s)
+
+    shown, tracker.reset = [], lambda: None
+    arrays = track_clip(Frames(width=WIDTH, height=HEIGHT, frames=4), tracker, show=show)
+    assert len(arrays) == 4 and shown == [number / FPS for number in range(4)]
 
 
 @pytest.mark.parametrize("trouble", ["cancelled", "drawing", "writing"])
