@@ -21,6 +21,7 @@ from .clip import ClipError, read_clip
 from .export import save_result
 from .image import PhotoError, load_photo
 from .jobs import Job, Outcome, source_state
+from .lens import guess_lens
 from .overlay import draw_overlay
 
 if TYPE_CHECKING:
@@ -66,7 +67,9 @@ def _do_photo(job: Job, estimator: HandEstimator, options: Options) -> tuple[int
     photo = load_photo(job.path, str(job.path))
     camera = Camera.of_photo(photo.width, photo.height, focal_px=options.focal_px, fov_deg=options.fov_deg,
                              focal_35mm=photo.focal_35mm)
-    hands = sorted(estimator(photo.rgb, camera), key=lambda hand: -hand.score)[:options.max_hands]
+    found = estimator.find(photo.rgb)
+    camera = guess_lens(camera, found)
+    hands = sorted(estimator(photo.rgb, camera, found), key=lambda hand: -hand.score)[:options.max_hands]
     overlay = draw_overlay(photo.rgb, camera, hands) if options.overlay else None
     return len(hands), save_result(options.out, job.stem, job.image, photo.width, photo.height, camera, hands,
                                    overlay=overlay, mesh=options.mesh, npz=options.npz, smplx=options.smplx)

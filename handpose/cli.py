@@ -51,7 +51,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--out", required=True, type=Path, metavar="DIR", help="where the results go; made if it does not exist")
     lens = command.add_mutually_exclusive_group()
     lens.add_argument("--focal", type=_number(0, math.inf), metavar="PX",
-                      help="focal length in pixels of the photo (default: from EXIF, else a usual field of view)")
+                      help="focal length in pixels of the photo (default: from EXIF, else a guess)")
     lens.add_argument("--fov", type=_number(0, 180), metavar="DEG",
                       help="field of view across the longer side, in degrees")
     add("--no-overlay", action="store_true", help="write no overlays")

@@ -78,11 +78,20 @@ class HandEstimator:
                              f"{model.name!r}; give the checkpoint that was trained with it, or its hand model.")
         return cls(network, model, PalmDetector.load(), LandmarkModel.load())
 
-    def __call__(self, rgb: np.ndarray, camera: Camera | None = None) -> list[Hand]:
-        """The hands in an image (H, W, 3) uint8 RGB, upright, surest first; `camera` defaults to a usual one."""
+    def find(self, rgb: np.ndarray) -> list[Landmarks]:
+        """Where hands are in an image (H, W, 3) uint8 RGB, upright, as the landmark model sees them."""
+        return find_hands(rgb, self.detector, self.landmark_model)
+
+    def __call__(self, rgb: np.ndarray, camera: Camera | None = None, found: list[Landmarks] | None = None
+                 ) -> list[Hand]:
+        """The hands in an image (H, W, 3) uint8 RGB, upright, surest first.
+
+        `camera` defaults to a usual one; `found` to what `find` finds. Of a photo whose lens nobody tells,
+        `lens.guess_lens(camera, found)` is a better guess.
+        """
         height, width = rgb.shape[:2]
         camera = camera or Camera.of_photo(width, height)
-        hands = self.pose(rgb, camera, find_hands(rgb, self.detector, self.landmark_model))
+        hands = self.pose(rgb, camera, self.find(rgb) if found is None else found)
         return sorted((hand for hand in hands if hand.score >= MIN_SCORE), key=lambda hand: -hand.score)
 
     @torch.inference_mode()

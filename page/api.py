@@ -42,8 +42,7 @@ def add_endpoints(estimator: HandEstimator) -> None:
             fov_deg: Field of view in degrees across the longer side, instead of focal_px.
             most_hands: At most this many hands, the surest ones.
             min_score: Hands of a lower score (0..1) are left out.
-            mirrored: Whether the photo is mirrored, as selfies often are. It is then flipped left-right first, and
-                everything that is answered is about the flipped photo.
+            mirrored: Whether the photo is mirrored, as selfies often are: it is flipped back before all else.
         """
         result = look(photo, focal_px, fov_deg, most_hands, min_score, mirrored)
         return result_to_dict(result.look.name, result.look.width, result.look.height, result.camera, result.hands)
@@ -52,11 +51,11 @@ def add_endpoints(estimator: HandEstimator) -> None:
               mirrored=False):
         """Estimates the hands in a photo as `estimate` does, and gives them as a file.
 
+        3D models are in metres: x right, y up, z towards the viewer. Arrays have MANO's names, and hold the mesh, too.
+
         Args:
             photo: The photo.
-            kind: "glb", "obj" or "ply" for a 3D model (metres; x right, y up, z towards the viewer), "json", "npz" for
-                NumPy arrays with MANO's names and the mesh, "png" for the photo with the hands drawn over it, or "zip"
-                for all of these.
+            kind: "glb", "obj", "ply" (3D models), "json", "npz" (NumPy arrays), "png" (the overlay) or "zip" (all).
             focal_px: Focal length in pixels of the photo. Leave out to take it from EXIF, else a usual lens.
             fov_deg: Field of view in degrees across the longer side, instead of focal_px.
             most_hands: At most this many hands, the surest ones.

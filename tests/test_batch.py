@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from bad_images import READABLE, write
 from PIL import Image
-from test_cli import files, photos, predict, stub  # noqa: F401
+from test_cli import StubEstimator, files, photos, predict, stub  # noqa: F401
 from test_export import HANDS
 from test_video import StubTracker, encode, picture
 
@@ -37,7 +37,7 @@ def seen(stub, monkeypatch):
     """The numbers of the photos that came to the network, which sees as many hands in each as its number says."""
     numbers = []
 
-    def call(self, rgb, camera=None):
+    def call(self, rgb, camera=None, found=None):
         number = (250 - int(rgb[0, 0, 0])) // 4
         numbers.append(number)
         time.sleep(random.random() * 0.02)
@@ -62,7 +62,7 @@ def test_several_are_done_at_once_but_no_more_than_asked_for(stub, photos, tmp_p
     make_photos(photos, 12)
     meeting, lock, inside, most = threading.Barrier(3), threading.Lock(), [], []
 
-    def call(self, rgb, camera=None):
+    def call(self, rgb, camera=None, found=None):
         with lock:
             inside.append(1)
             most.append(len(inside))
@@ -89,7 +89,7 @@ def test_bad_files_are_named_in_the_order_of_the_files(seen, photos, tmp_path, c
 
 def test_a_fault_of_the_program_ends_it(stub, photos, tmp_path, monkeypatch):
     make_photos(photos, 30)
-    monkeypatch.setattr(stub, "__call__", lambda self, rgb, camera=None: 1 / (int(rgb[0, 0, 0]) - 230) and [])
+    monkeypatch.setattr(stub, "__call__", lambda self, rgb, *_: 1 / (int(rgb[0, 0, 0]) - 230) and [])
     with pytest.raises(ZeroDivisionError):
         predict(photos, "--out", tmp_path / "out", "--workers", 2)
     assert {f"{n:02d}.json" for n in range(5)} <= set(files(tmp_path / "out")) and not os.path.exists(
@@ -214,8 +214,8 @@ def interrupted_at(call, number: int):
     """The network's call, during which of one photo the user presses Ctrl-C."""
     pressed = threading.Event()
 
-    def call_or_interrupt(self, rgb, camera=None):
-        hands = call(self, rgb, camera)
+    def call_or_interrupt(self, rgb, camera=None, found=None):
+        hands = call(self, rgb, camera, found)
         if 250 - 4 * number == rgb[0, 0, 0]:
             pressed.set()
             os.kill(os.getpid(), signal.SIGINT)
@@ -257,6 +257,10 @@ def test_half_a_run_with_other_options_is_not_taken_for_done(seen, stub, photos,
     assert predict(*arguments) == 0 and contents(tmp_path / "out") == first
 
 
+class OneHand(StubEstimator):
+    hands = HANDS[:1]
+
+
 def test_an_interrupted_clip_is_given_up(tmp_path, monkeypatch, capsys):
     """What waits for it is not begun, and both are done by the next run."""
     class Tracker(StubTracker):
@@ -271,7 +275,7 @@ def test_an_interrupted_clip_is_given_up(tmp_path, monkeypatch, capsys):
             return super().__call__(rgb, time_s, camera)
 
     interrupting = [True]
-    monkeypatch.setattr("handpose.estimator.HandEstimator.load", classmethod(lambda *_: lambda rgb, camera: HANDS[:1]))
+    monkeypatch.setattr("handpose.estimator.HandEstimator.load", classmethod(lambda *_: OneHand()))
     monkeypatch.setattr("handpose.tracker.HandTracker", Tracker)
     clip = encode(tmp_path / "a.mp4", [picture(k) for k in range(30)])
     photo, = write(tmp_path, READABLE, ["grey.png"])

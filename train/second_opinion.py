@@ -2,9 +2,9 @@
 
     python -m train.second_opinion PHOTOS_DIR LABELS.npz --checkpoint DIR --out NEW.npz
 
-A trained network has seen exact depths in renders, and knows more of how a hand is turned than its teacher. In each of
-a label's views it looks at the photo, given that view's landmarks; the mean of its joints takes a share of the label's
-world points, from which `train.fit_hands` then fits the hand anew (self-training). Points in the photo stay as they are.
+A trained network has seen exact depths in renders, and knows more of how a hand is turned than its teacher. It looks at
+the photo in each of a label's views, given that view's landmarks; the mean of its joints takes a share of the label's
+world points, from which `train.fit_hands` then fits the hand anew (self-training). Points in the photo stay.
 """
 from __future__ import annotations
 

@@ -1,0 +1,80 @@
+"""The live tab in a real browser, whose webcam plays a film of a right hand."""
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+TAG = "#live .tags span"
+# Where the hand's tag stands across the view, and the mesh as it is drawn, both as shares of the frame's width.
+PLACES = """() => {
+    const middle = (one) => { const box = one.getBoundingClientRect(); return box.left + box.width / 2; };
+    const frame = document.querySelector("#live .frame").getBoundingClientRect();
+    return ["#live .tags span", "#live .mesh"].map(
+        (name) => (middle(document.querySelector(name)) - frame.left) / frame.width);
+}"""
+# The camera that a page holds, to see whether its light is out.
+WATCH = """() => {
+    const media = navigator.mediaDevices, open = media.getUserMedia.bind(media);
+    window.tracks = [];
+    media.getUserMedia = async (what) => {
+        const stream = await open(what);
+        window.tracks.push(...stream.getTracks());
+        return stream;
+    };
+}"""
+LIGHT_IS_ON = "() => window.tracks.some((track) => track.readyState === 'live')"
+
+
+@pytest.fixture
+def live(page):
+    """The page with its camera running and a hand in view."""
+    page.evaluate(WATCH)
+    page.get_by_role("tab", name="Live").click()
+    page.get_by_role("button", name="Start the camera").click()
+    page.locator(TAG).wait_for()
+    return page
+
+
+def test_the_hand_is_followed_with_its_side_and_the_rate_is_told(live):
+    expect(live.locator(TAG)).to_have_count(1)
+    expect(live.locator(TAG)).to_contain_text("Right")
+    expect(live.locator("#live [data-live=words]")).to_have_text(re.compile(r"^[\d.]+ pictures a second"))
+    assert live.evaluate(LIGHT_IS_ON)
+    for choice, layer, other in (("Skeleton", "skeleton", "mesh"), ("Mesh", "mesh", "skeleton")):
+        live.locator("#live .choice").get_by_text(choice, exact=True).click()
+        expect(live.locator(f"#live .{layer}")).to_be_visible()
+        expect(live.locator(f"#live .{other}")).to_be_hidden()
+
+
+def test_the_mirror_moves_the_hand_but_not_its_side(live):
+    mirrored = live.evaluate(PLACES)
+    live.get_by_text("Mirror", exact=True).click()
+    plain = live.evaluate(PLACES)
+    assert plain == pytest.approx([1 - place for place in mirrored], abs=0.05)
+    expect(live.locator(TAG)).to_contain_text("Right")
+
+
+@pytest.mark.parametrize("way", ["button", "another tab of the page"])
+def test_it_stops_and_lets_the_camera_go(live, way):
+    if way == "button":
+        live.get_by_role("button", name="Stop", exact=True).click()
+    else:
+        live.get_by_role("tab", name="Photo").click()
+    live.wait_for_function(f"!({LIGHT_IS_ON})()")
+    live.get_by_role("tab", name="Live").click()
+    expect(live.get_by_role("button", name="Start the camera")).to_be_visible()
+    expect(live.locator("#live canvas")).to_be_hidden()
+    requests = []
+    live.on("request", lambda request: requests.append(request.url) if "app_id" not in request.url else None)
+    live.wait_for_timeout(800)
+    assert not requests
+    live.get_by_role("button", name="Start the camera").click()
+    expect(live.locator(TAG)).to_contain_text("Right")
+
+
+def test_a_camera_that_may_not_be_used_is_explained(page):
+    page.evaluate("""() => { navigator.mediaDevices.getUserMedia =
+        () => Promise.reject(new DOMException("no", "NotAllowedError")); }""")
+    page.get_by_role("tab", name="Live").click()
+    page.get_by_role("button", name="Start the camera").click()
+    expect(page.locator("#live [data-live=words]")).to_contain_text("allow it in the browser's address bar")

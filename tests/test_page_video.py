@@ -1,0 +1,99 @@
+"""The video tab in a real browser, with clips of our own generator."""
+from pathlib import Path
+
+import numpy as np
+import pytest
+from playwright.sync_api import expect
+
+from handpose.clip import read_clip
+from handpose.clip_writer import ClipWriter
+from train.make_clip import make_clip
+
+FRAMES, LONG = 12, 900  # a long clip is one whose work can be called off
+
+
+@pytest.fixture(scope="module")
+def clips(tmp_path_factory):
+    """A short clip of a waving right hand, and its truth."""
+    folder = tmp_path_factory.mktemp("clips")
+    make_clip(folder / "waving.mp4", motion="wave", frames=FRAMES, hands=1, width=320, height=240, seed=3)
+    with np.load(folder / "waving.npz") as truth:
+        return folder / "waving.mp4", {key: truth[key] for key in truth.files}
+
+
+@pytest.fixture
+def video(page):
+    page.get_by_role("tab", name="Video").click()
+    page.locator("#video input[type=file]").wait_for(state="attached")
+    return page
+
+
+def follow(page, path) -> None:
+    page.locator("#video input[type=file]").set_input_files(path)
+    page.locator("#video video").wait_for()
+    page.get_by_role("button", name="Follow the hands").click()
+
+
+def test_a_clip_becomes_an_overlay_a_playback_and_arrays(video, clips):
+    path, truth = clips
+    follow(video, path)
+    expect(video.locator("#video-said")).to_contain_text(f"{FRAMES} pictures")
+    expect(video.locator("#video-said")).to_contain_text("1 hand")
+
+    video.wait_for_function("document.querySelector('#overlay-video video')?.videoWidth === 320")
+    with video.expect_download() as download:
+        video.locator("#overlay-video").get_by_role("link", name="Download").click()
+    assert Path(download.value.suggested_filename).suffix == ".mp4"
+    shown, given = ([rgb.astype(int) for _, rgb in read_clip(file)] for file in (download.value.path(), path))
+    assert len(shown) == len(given) == FRAMES
+    changed = np.abs(np.array(shown) - given).max(-1).mean(0) > 40
+    hand = truth["joints_2d"].reshape(-1, 2)
+    rows, columns = np.nonzero(changed)
+    assert 0.01 < changed.mean() < 0.5
+    assert np.abs([columns.mean(), rows.mean()] - hand.mean(0)).max() < 40  # drawn where the hand is
+
+    with video.expect_download() as download:
+        video.locator("#clip-arrays").click()
+    with np.load(download.value.path(), allow_pickle=False) as arrays:
+        assert arrays["joints_3d"].shape == (FRAMES, 1, 21, 3) and arrays["hand_pose"].shape == (FRAMES, 1, 45)
+        assert set(arrays["side"].ravel()) == {"right"}
+        box = np.ptp(truth["joints_2d"], axis=2).max(-1)
+        apart = np.linalg.norm(arrays["joints_2d"] - truth["joints_2d"], axis=-1).mean(-1)
+        assert (apart / box).mean() < 0.15
+
+    moved = video.evaluate("""async () => {
+        const player = document.querySelector("#overlay-video video");
+        const plot = document.querySelector("#playback .js-plotly-plot");
+        player.pause();
+        const tips = [];
+        for (const time of [0, player.duration * .95]) {
+            player.currentTime = time;
+            await new Promise((done) => setTimeout(done, 600));
+            tips.push([plot.data[0].x[4], plot.data[0].y[4], plot.data[0].z[4]]);
+        }
+        return tips;
+    }""")
+    assert np.linalg.norm(np.subtract(*moved)) > 0.002  # the 3D playback goes along, metres
+
+
+def test_work_on_a_clip_can_be_called_off(video, clips, tmp_path):
+    _, picture = next(iter(read_clip(clips[0])))
+    path = tmp_path / "long.mp4"
+    with ClipWriter.open(path, picture.shape[1], picture.shape[0], fps=30) as writer:
+        for number in range(LONG):
+            writer.write(picture, number / 30)
+    follow(video, path)
+    video.get_by_role("button", name="Cancel").click()
+    expect(video.locator("#video-said")).to_contain_text("Cancelled")
+    expect(video.get_by_role("button", name="Follow the hands")).to_be_visible()
+    expect(video.locator("#overlay-video video")).to_have_count(0)
+
+
+def test_what_cannot_be_done_is_said(video, tmp_path):
+    video.get_by_role("button", name="Follow the hands").click()
+    expect(video.locator("#video-said")).to_contain_text("There is no clip yet")
+    (tmp_path / "song.mp4").write_bytes(b"This is no clip.")
+    video.locator("#video input[type=file]").set_input_files(tmp_path / "song.mp4")
+    video.get_by_role("button", name="Follow the hands").click()
+    expect(video.locator("#video-said")).to_contain_text("song.mp4 is no video")
+
