@@ -8,32 +8,16 @@ import argparse
 import math
 import sys
 import warnings
-from dataclasses import dataclass
+from collections.abc import Generator, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 # What takes time to import (torch above all) is imported where it is used: --help and wrong usage answer at once.
-if TYPE_CHECKING:
-    from .estimator import HandEstimator
+from .jobs import Job, Outcome, UsageError, find_jobs
+from .ledger import Ledger, options_digest
 
-OVERLAY_ENDINGS = (".overlay.jpg", ".overlay.png")  # results, which a later run must not take for photos
+CHECKPOINT_ENDINGS = (".json", ".safetensors", ".onnx")  # of what decides a network's answers
 DONE, SOME_FAILED, WRONG_USAGE, INTERRUPTED = 0, 1, 2, 130
-
-
-@dataclass(frozen=True)
-class Job:
-    """One photo or clip to do: its file, its name in the JSON, and where its results go below the output folder."""
-    path: Path
-    image: str
-    stem: str
-
-
-class UsageError(Exception):
-    """What was asked cannot be done; the message is one sentence with the cause and the remedy."""
-
-
-class WriteError(Exception):
-    """Results cannot be written; the message is one sentence with the cause and the remedy."""
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -48,7 +32,7 @@ def main(argv: list[str] | None = None) -> int:
         print(error, file=sys.stderr)
         return WRONG_USAGE
     except KeyboardInterrupt:
-        print("Interrupted: the results so far are complete and stay.", file=sys.stderr)
+        print("Interrupted: the results so far are complete and stay; the same command does the rest.", file=sys.stderr)
         return INTERRUPTED
 
 
@@ -59,8 +43,8 @@ def _parser() -> argparse.ArgumentParser:
         "predict", help="photos in; JSON, overlays and meshes out",
         description="Estimates the hands in photos. Writes DIR/NAME.json, an overlay NAME.overlay.jpg and, where there "
                     "are hands, a mesh NAME.glb for each photo; NAME.overlay.mp4 and NAME.npz, the hands of each "
-                    "frame, for each clip. Goes on past a bad file and names it. Exit code: 0 all done, 1 some files "
-                    "failed, 2 wrong usage.")
+                    "frame, for each clip. Goes on past a bad file and names it; after an interruption, the same "
+                    "command does the rest. Exit code: 0 all done, 1 some files failed, 2 wrong usage.")
     add = command.add_argument
     add("paths", nargs="+", type=Path, metavar="PATH",
         help="a photo, a clip, or a folder that is searched for photos")
@@ -82,6 +66,14 @@ def _parser() -> argparse.ArgumentParser:
         "smplx.create() takes them, axis-angle relative to the flat hand (flat_hand_mean=True)")
     add("--smplx-pca", type=_count, metavar="N", help="the same as N coefficients of MANO's principal components "
         "(use_pca=True, flat_hand_mean=False), which needs MANO's file")
+    add("--again", action="store_true",
+        help="do all files anew (default: pass over those that an earlier run into DIR has done: the same file, not "
+             "changed since, by the same options and network, with all its results still there)")
+    add("--workers", type=_count, metavar="N",
+        help="do this many files at once (default: one more than there are cores, at most 8; with --ray all its CPUs)")
+    add("--ray", action="store_true",
+        help="do the files in processes of Ray, on this machine or on the cluster that $RAY_ADDRESS names, where all "
+             "files must have the same paths (needs: pip install 'handpose[ray]')")
     add("--max-hands", type=_count, metavar="N",
         help="at most this many hands a photo, the surest ones, or a frame (default: 4 a frame)")
     return parser
@@ -111,36 +103,83 @@ _count.__name__ = "whole number"  # argparse's word for it when int() fails
 def predict(args: argparse.Namespace) -> int:
     """The command `predict`. Returns 0, or 1 if a file failed. Raises UsageError."""
     jobs = find_jobs(args.paths)
-    try:
+    clips = sum(job.is_clip for job in jobs)
+    unit = "photo" if not clips else "clip" if clips == len(jobs) else "file"
+    with _use_of(args.out):
         args.out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UsageError(f"The folder {args.out} cannot be made ({error.strerror}): choose another --out.") from error
+        ledger = Ledger(args.out, _options_digest(args))
+    todo = [job for job in jobs if args.again or not ledger.has(job)]
+    hands, failed = _do(todo, ledger, args, tqdm_options={"total": len(jobs), "unit": unit})
+    earlier = [job for job in jobs if job not in set(todo)]
+    hands += sum(map(ledger.hands, earlier))
+    print(f"{_counted(hands, 'hand')} in {_counted(len(jobs) - failed, unit)}, written to {args.out}"
+          + (f"; {_counted(len(earlier), unit)} by an earlier run (--again does all anew)" if earlier else "")
+          + (f"; {_counted(failed, unit)} failed" if failed else ""))
+    return SOME_FAILED if failed else DONE
 
-    from PIL import Image
+
+def _do(jobs: list[Job], ledger: Ledger, args: argparse.Namespace, tqdm_options: dict) -> tuple[int, int]:
+    """Does the jobs; returns how many hands were found and how many jobs failed. Raises UsageError, OSError."""
+    if not jobs:
+        return 0, 0
     from tqdm import tqdm
 
-    from .clip import ClipError
+    outcomes = _start(jobs, args)
+    with _use_of(args.out):
+        ledger.forget(jobs)
+    hands = failed = 0
+    with closing(outcomes), tqdm(initial=tqdm_options["total"] - len(jobs), **tqdm_options) as bar:
+        for job, outcome in zip(jobs, outcomes, strict=True):
+            if outcome.error is None:
+                with _use_of(args.out):
+                    ledger.add(job, outcome)
+                hands += outcome.hands
+            else:
+                tqdm.write(outcome.error, sys.stderr)
+                failed += 1
+            bar.update()
+    return hands, failed
+
+
+def _start(jobs: list[Job], args: argparse.Namespace) -> Generator[Outcome, None, None]:
+    """Loads what the jobs need; the outcomes, in order, come as they are done. Raises UsageError."""
+    from PIL import Image
+
+    from .batch import Options, run
     from .estimator import HandEstimator
-    from .image import PhotoError
     warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # load_photo has its own limit, and says so
     try:
         estimator = HandEstimator.load(args.checkpoint, args.hand_model)
     except (OSError, ValueError) as error:
         raise UsageError(f"The network cannot be loaded: {error}") from error
-    smplx = _smplx_options(args)
+    options = Options(args.out, args.focal, args.fov, args.max_hands, not args.no_overlay, args.mesh, args.npz,
+                      _smplx_options(args))
+    if not args.ray:
+        return run(jobs, estimator, options, args.workers)
+    try:
+        from .ray_batch import run_on_ray
+    except ImportError as error:
+        raise UsageError(f"--ray needs Ray Data ({error}): pip install 'handpose[ray]'.") from error
+    return run_on_ray(jobs, options, args.checkpoint, args.hand_model, args.workers)
 
-    clips = sum(map(_is_clip, jobs))
-    unit = "photo" if not clips else "clip" if clips == len(jobs) else "file"
-    hands = failed = 0
-    for job in tqdm(jobs, unit=unit):
-        try:
-            hands += _predict_clip(job, estimator, args) if _is_clip(job) else _predict_one(job, estimator, args, smplx)
-        except (PhotoError, ClipError, WriteError) as error:
-            failed += 1
-            tqdm.write(str(error), sys.stderr)
-    print(f"{_counted(hands, 'hand')} in {_counted(len(jobs) - failed, unit)}, written to {args.out}"
-          + (f"; {_counted(failed, unit)} failed" if failed else ""))
-    return SOME_FAILED if failed else DONE
+
+@contextmanager
+def _use_of(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise UsageError(f"The folder {folder} cannot be made or written to ({error.strerror}): choose another --out, "
+                         "or check its permissions and free space.") from error
+
+
+def _options_digest(args: argparse.Namespace) -> str:
+    """Tells runs apart whose results may differ: by their options, and by what lies in the checkpoint."""
+    from .network import CHECKPOINT
+    place = Path(args.checkpoint or CHECKPOINT)
+    files = [file for ending in CHECKPOINT_ENDINGS for file in sorted(place.glob("*" + ending))]
+    same = {"paths", "out", "again", "workers", "ray"}  # make no difference to a photo's results
+    return options_digest({name: value for name, value in vars(args).items() if name not in same},
+                          files + [args.hand_model] * bool(args.hand_model))
 
 
 def _smplx_options(args: argparse.Namespace) -> dict | None:
@@ -156,109 +195,6 @@ def _smplx_options(args: argparse.Namespace) -> dict | None:
     except (OSError, ValueError) as error:
         raise UsageError(f"--smplx-pca needs MANO's principal components: {error}") from error
     return {"mano": mano, "pca": args.smplx_pca, "flat_hand_mean": False}
-
-
-def _predict_one(job: Job, estimator: HandEstimator, args: argparse.Namespace, smplx: dict | None) -> int:
-    """Does one photo; returns its number of hands. Raises PhotoError, WriteError."""
-    from .camera import Camera
-    from .export import save_result
-    from .image import load_photo
-    from .lens import guess_lens
-    from .overlay import draw_overlay
-
-    photo = load_photo(job.path, str(job.path))
-    camera = Camera.of_photo(photo.width, photo.height, focal_px=args.focal, fov_deg=args.fov,
-                             focal_35mm=photo.focal_35mm)
-    found = estimator.find(photo.rgb)
-    camera = guess_lens(camera, found)
-    hands = sorted(estimator(photo.rgb, camera, found), key=lambda hand: -hand.score)[:args.max_hands]
-    overlay = None if args.no_overlay else draw_overlay(photo.rgb, camera, hands)
-    try:
-        save_result(args.out, job.stem, job.image, photo.width, photo.height, camera, hands, overlay=overlay,
-                    mesh=args.mesh, npz=args.npz, smplx=smplx)
-    except OSError as error:
-        raise WriteError(f"The results of {job.path} cannot be written to {args.out} ({error.strerror}): check its "
-                         "permissions and free space.") from error
-    return len(hands)
-
-
-def _is_clip(job: Job) -> bool:
-    from .clip import VIDEO_SUFFIXES
-    return job.path.suffix.lower() in VIDEO_SUFFIXES
-
-
-def _predict_clip(job: Job, estimator: HandEstimator, args: argparse.Namespace) -> int:
-    """Does one clip; returns its number of hands. Raises ClipError, WriteError."""
-    from tqdm import tqdm
-
-    from .camera import Camera
-    from .tracker import MAX_HANDS, HandTracker
-    from .video import read_clip, track_clip, write_overlay
-
-    clip = read_clip(job.path, str(job.path))
-    camera = Camera.of_photo(clip.width, clip.height, focal_px=args.focal, fov_deg=args.fov)
-    tracker = HandTracker(estimator, max_hands=args.max_hands or MAX_HANDS)
-    overlay, npz = (args.out / f"{job.stem}{suffix}" for suffix in (".overlay.mp4", ".npz"))
-    with tqdm(total=clip.frames, unit="frame", desc=job.path.name, leave=False) as bar:
-        def progress(done: int, total: int) -> None:
-            bar.total = total
-            bar.update(done - bar.n)
-
-        try:
-            overlay.parent.mkdir(parents=True, exist_ok=True)
-            if args.no_overlay:
-                arrays = track_clip(clip, tracker, camera, progress=progress)
-                arrays.save(npz)
-            else:
-                arrays = write_overlay(clip, tracker, overlay, npz, camera, progress=progress)
-        except OSError as error:
-            raise WriteError(f"The results of {job.path} cannot be written to {args.out} ({error.strerror}): check its "
-                             "permissions and free space.") from error
-    return len(arrays.tracks)
-
-
-def find_jobs(paths: list[Path]) -> list[Job]:
-    """All files that the paths mean: themselves, photos in folders, searched to the bottom. Raises UsageError.
-
-    Results are named as the photos are, below the folder given; where that would give two photos one name, the second
-    keeps its suffix (`a.png.json` beside `a.json`) or gets a number.
-    """
-    from .image import IMAGE_SUFFIXES
-
-    found: dict[Path, str] = {}  # file -> its name relative to the folder given
-    for path in paths:
-        if path.is_dir():
-            for file in sorted(path.rglob("*")):
-                name = file.relative_to(path)
-                hidden = any(part.startswith(".") for part in name.parts)  # such as macOS's "._photo.jpg"
-                if (file.suffix.lower() in IMAGE_SUFFIXES and file.is_file() and not hidden
-                        and not file.name.lower().endswith(OVERLAY_ENDINGS)):
-                    found.setdefault(file, name.as_posix())
-        elif path.exists():
-            found.setdefault(path, path.name)
-        else:
-            raise UsageError(f"There is no {path}: give the path of a photo, a clip or a folder with photos.")
-    if not found:
-        raise UsageError(f"There is no image in {', '.join(map(str, paths))}: give a file or a folder that holds some.")
-
-    jobs, seen, taken = [], set(), set()
-    for path, image in found.items():
-        if path.resolve() in seen:
-            continue
-        seen.add(path.resolve())
-        stem = _free_name(image, taken)
-        taken.add(stem.casefold())  # some file systems take A.json for a.json
-        jobs.append(Job(path, image, stem))
-    return jobs
-
-
-def _free_name(image: str, taken: set[str]) -> str:
-    """The photo's name without its suffix; with it, or with a number, where that is taken."""
-    number, name = 1, str(Path(image).with_suffix(""))
-    while name.casefold() in taken:
-        name = image if number == 1 else f"{image}-{number}"
-        number += 1
-    return name
 
 
 def _counted(number: int, noun: str) -> str:

@@ -11,7 +11,6 @@ from __future__ import annotations
 import io
 import json
 import os
-import uuid
 import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,6 +25,7 @@ from .hand import Hand, result_to_dict
 from .palette import HAND_COLORS
 from .shading import concavity, vertex_normals
 from .smplx import body_arguments
+from .whole_file import whole_file
 
 if TYPE_CHECKING:  # torch comes with it
     from .hand_model import HandModel
@@ -147,8 +147,8 @@ def zip_bytes(files: dict[str, bytes]) -> bytes:
 
 def save_result(folder: str | os.PathLike, stem: str, image: str, width: int, height: int, camera: Camera,
                 hands: list[Hand], *, overlay: np.ndarray | None = None, mesh: str | None = "glb",
-                npz: bool = False, smplx: dict | None = None) -> None:
-    """Writes all files of one photo, `folder/stem.*`, making folders as needed.
+                npz: bool = False, smplx: dict | None = None) -> list[str]:
+    """Writes all files of one photo, `folder/stem.*`, making folders as needed; returns their endings.
 
     `.overlay.jpg` where an overlay is given, a mesh of kind `mesh` where there are hands, `.npz` on demand,
     `.smplx.npz` where options of `write_smplx` are, and `.json` last: where it lies, the others do too. `image` is the
@@ -156,8 +156,10 @@ def save_result(folder: str | os.PathLike, stem: str, image: str, width: int, he
     """
     base = Path(folder) / stem
     base.parent.mkdir(parents=True, exist_ok=True)
+    written = []
 
     def file(suffix: str) -> Path:  # not with_suffix, which would cut the stem at its last dot
+        written.append(suffix)
         return base.with_name(base.name + suffix)
 
     if overlay is not None:
@@ -165,21 +167,15 @@ def save_result(folder: str | os.PathLike, stem: str, image: str, width: int, he
     if mesh and hands:
         write_mesh(file(f".{mesh}"), hands)
     elif mesh:
-        file(f".{mesh}").unlink(missing_ok=True)
+        base.with_name(f"{base.name}.{mesh}").unlink(missing_ok=True)
     if npz:
         write_npz(file(".npz"), camera, hands)
     if smplx is not None:
         write_smplx(file(".smplx.npz"), hands, **smplx)
     write_json(file(".json"), image, width, height, camera, hands)
+    return written
 
 
 def _write(path: str | os.PathLike, content: bytes) -> None:
-    """Writes a file so that nobody ever finds half of it, whatever happens."""
-    path = Path(path)
-    temporary = path.with_name(f".{uuid.uuid4().hex}.tmp")
-    try:
+    with whole_file(path) as temporary:
         temporary.write_bytes(content)
-        os.replace(temporary, path)
-    except BaseException:  # Ctrl-C too
-        temporary.unlink(missing_ok=True)
-        raise

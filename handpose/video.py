@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -30,15 +30,17 @@ def track_clip(clip: Clip, tracker: HandTracker, camera: Camera | None = None, *
                progress: Progress | None = None, cancelled: Callable[[], bool] | None = None) -> ClipArrays:
     """Follows the hands through a clip. `camera` defaults to a usual one.
 
-    `show(time_s, rgb, camera, hands)` is called for each frame in order, on another thread while the next frame is
-    worked on. `progress` hears of each frame; `cancelled` is asked before each. Raises ClipError and Cancelled.
+    The next frame is decoded on another thread meanwhile, and `show(time_s, rgb, camera, hands)` is called for each
+    frame in order on a third. `progress` hears of each frame; `cancelled` is asked before each. Raises ClipError and
+    Cancelled.
     """
     camera = camera or Camera.of_photo(clip.width, clip.height)
     arrays = ClipArrays(camera, clip.width, clip.height)
     tracker.reset()
-    with ThreadPoolExecutor(1, thread_name_prefix="show") as beside:
+    with ThreadPoolExecutor(1, thread_name_prefix="decode") as ahead, \
+            ThreadPoolExecutor(1, thread_name_prefix="show") as beside:
         shown = None
-        for time_s, rgb in clip:
+        for time_s, rgb in _one_ahead(clip, ahead):
             if cancelled is not None and cancelled():
                 raise Cancelled
             tracked = tracker(rgb, time_s, camera)
@@ -52,6 +54,15 @@ def track_clip(clip: Clip, tracker: HandTracker, camera: Camera | None = None, *
         if shown is not None:
             shown.result()
     return arrays
+
+
+def _one_ahead(items: Iterable, thread: ThreadPoolExecutor) -> Iterator:
+    """The items, each of which is made on the thread while the caller works on the one before."""
+    iterator, end = iter(items), object()
+    coming = thread.submit(next, iterator, end)
+    while (item := coming.result()) is not end:
+        coming = thread.submit(next, iterator, end)
+        yield item
 
 
 def write_overlay(clip: Clip, tracker: HandTracker, overlay: str | os.PathLike,

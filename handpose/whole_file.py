@@ -7,14 +7,23 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+ENDING = ".tmp"
+
 
 @contextmanager
 def whole_file(path: str | os.PathLike) -> Iterator[Path]:
     """The path of a temporary file beside it, which takes the real name when all went well, else is removed."""
     path = Path(path)
-    temporary = path.with_name(f".{uuid.uuid4().hex}.tmp")
+    temporary = path.with_name(f".{uuid.uuid4().hex}{ENDING}")
     try:
         yield temporary
         os.replace(temporary, path)
     finally:  # Ctrl-C too
         temporary.unlink(missing_ok=True)
+
+
+def remove_temporaries(folder: Path) -> None:
+    """Removes the temporary files in a folder that processes left which were killed. Raises OSError."""
+    for file in folder.glob(f".*{ENDING}"):
+        if len(file.stem) == 33:  # a dot and a UUID's digits
+            file.unlink(missing_ok=True)

@@ -1,5 +1,6 @@
 """Clips of many kinds, made here by FFmpeg directly, and what reading, tracking and writing make of them."""
 import logging
+import threading
 from fractions import Fraction
 from types import SimpleNamespace
 
@@ -14,7 +15,7 @@ from handpose.clip import ClipError, read_clip
 from handpose.clip_arrays import SHAPES, ClipArrays
 from handpose.clip_writer import ClipWriter
 from handpose.tracker import TrackedHand
-from handpose.video import Cancelled, write_overlay
+from handpose.video import Cancelled, track_clip, write_overlay
 
 WIDTH, HEIGHT, FPS = 96, 64, 25
 COLORS = np.uint8([[[200, 40, 40], [40, 180, 40]], [[50, 60, 190], [210, 190, 60]]])
@@ -303,6 +304,35 @@ def test_a_clip_becomes_an_overlay_and_arrays(tmp_path):
     assert np.allclose(data["intrinsics"], Camera.of_photo(WIDTH, HEIGHT).matrix) and data["size"].tolist() == [96, 64]
 
 
+def test_decoding_and_drawing_go_on_beside_the_tracker():
+    """Three threads meet at frame 3 of 4: one decodes, one follows the hands of the frame before, one draws the first.
+
+    One after another they would never meet, and the barrier would break.
+    """
+    meeting = threading.Barrier(3)
+
+    class Frames(SimpleNamespace):
+        def __iter__(self):
+            for number in range(4):
+                if number == 2:
+                    meeting.wait(60)
+                yield number / FPS, picture(number)
+
+    def tracker(rgb, time_s, camera):
+        if time_s == 1 / FPS:
+            meeting.wait(60)
+        return []
+
+    def show(time_s, rgb, camera, hands):
+        if time_s == 0:
+            meeting.wait(60)
+        shown.append(time_s)
+
+    shown, tracker.reset = [], lambda: None
+    arrays = track_clip(Frames(width=WIDTH, height=HEIGHT, frames=4), tracker, show=show)
+    assert len(arrays) == 4 and shown == [number / FPS for number in range(4)]
+
+
 @pytest.mark.parametrize("trouble", ["cancelled", "drawing", "writing"])
 def test_nothing_is_left_of_work_that_did_not_end(tmp_path, trouble, monkeypatch):
     clip = read_clip(encode(tmp_path / "in.mp4", [picture(k) for k in range(6)]))
@@ -351,7 +381,7 @@ def test_the_command_takes_clips(tmp_path, command, capsys):
     predict, made = command
     encode(tmp_path / "wave.mp4", [picture(k) for k in range(6)])
     assert predict(tmp_path / "wave.mp4", "--out", tmp_path / "out", "--fov", 70, "--max-hands", 1) == 0
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["wave.npz", "wave.overlay.mp4"]
+    assert sorted(path.name for path in (tmp_path / "out").glob("w*")) == ["wave.npz", "wave.overlay.mp4"]
     assert len(list(read_clip(tmp_path / "out" / "wave.overlay.mp4"))) == 6 and made == [{"max_hands": 1}]
     with np.load(tmp_path / "out" / "wave.npz") as file:
         assert np.allclose(file["intrinsics"], Camera.from_fov(70, WIDTH, HEIGHT).matrix)
@@ -365,6 +395,6 @@ def test_the_command_passes_over_bad_clips_and_can_leave_the_overlay_out(tmp_pat
     encode(tmp_path / "a.mp4", [picture(k) for k in range(6)])
     (tmp_path / "b.mov").write_text("no clip")
     assert predict(tmp_path / "b.mov", tmp_path / "a.mp4", "--out", tmp_path / "out", "--no-overlay") == 1
-    assert [path.name for path in (tmp_path / "out").iterdir()] == ["a.npz"]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [".handpose.jsonl", "a.npz"]
     out, err = capsys.readouterr()
     assert "1 clip failed" in out and "b.mov" in err and "Traceback" not in err

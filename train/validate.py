@@ -28,11 +28,11 @@ import numpy as np
 from tqdm import tqdm
 
 from handpose.camera import Camera, Crop
-from handpose.cli import Job, UsageError, find_jobs
 from handpose.estimator import CROP_SCALE, HandEstimator, joints_seen, upright_box
 from handpose.export import save_result
 from handpose.hand import Hand
 from handpose.image import PhotoError, load_photo
+from handpose.jobs import Job, UsageError, find_jobs
 from handpose.landmarks import find_hands
 from handpose.overlay import draw_overlay, shrink
 

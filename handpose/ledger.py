@@ -1,0 +1,72 @@
+"""What earlier runs have done, so that a run after an interruption, or with new photos, does only the rest.
+
+The ledger is a file in the output folder with a line of JSON for each photo or clip that was done:
+
+    {"stem": "sub/a", "path": "/photos/sub/a.jpg", "source": [bytes, ns], "options": "9f2c..", "hands": 1,
+     "endings": [".overlay.jpg", ".glb", ".json"]}
+
+A job counts as done where the last line of its stem speaks of the same file in the same state and of the same options,
+and all files that were written are still there. A line of the stem alone takes earlier ones back.
+"""
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable
+from pathlib import Path
+
+from .jobs import Job, Outcome, source_state
+
+NAME = ".handpose.jsonl"
+
+
+def options_digest(options: dict, files: Iterable[Path] = ()) -> str:
+    """What tells one set of options, and the state of the files that they speak of, from another."""
+    states = [(file.name, source_state(file)) for file in files]
+    return hashlib.sha256(json.dumps([options, states], default=str, sort_keys=True).encode()).hexdigest()[:16]
+
+
+class Ledger:
+    """The ledger of an output folder, for a run with options of this digest. Reading and writing raise OSError."""
+
+    def __init__(self, folder: Path, options: str):
+        self.folder, self.options = folder, options
+        self._file = folder / NAME
+        self._done: dict[str, dict] = {}
+        self._cut = False  # whether the last line was not ended, as a power failure leaves it
+        if self._file.exists():
+            text = self._file.read_text("utf-8", errors="replace")
+            self._cut = not text.endswith("\n")
+            for line in text.splitlines():
+                try:
+                    entry = json.loads(line)
+                    self._done[entry["stem"]] = entry
+                except (ValueError, KeyError, TypeError):  # half a line: what it spoke of is done again
+                    continue
+
+    def has(self, job: Job) -> bool:
+        """Whether an earlier run has done this job and its results are all there."""
+        entry = self._done.get(job.stem, {})
+        return (entry.get("path") == str(job.path.resolve()) and entry.get("options") == self.options
+                and tuple(entry.get("source") or ()) == source_state(job.path)
+                and all((self.folder / (job.stem + ending)).is_file() for ending in entry.get("endings", ())))
+
+    def hands(self, job: Job) -> int:
+        """How many hands an earlier run found."""
+        return self._done[job.stem]["hands"]
+
+    def forget(self, jobs: list[Job]) -> None:
+        """Takes back what is about to be done anew, for an interruption might leave results of both runs."""
+        self._append({"stem": job.stem} for job in jobs if job.stem in self._done)
+
+    def add(self, job: Job, outcome: Outcome) -> None:
+        """Notes that a job was done."""
+        self._append([{"stem": job.stem, "path": str(job.path.resolve()), "source": outcome.source,
+                       "options": self.options, "hands": outcome.hands, "endings": outcome.endings}])
+
+    def _append(self, entries: Iterable[dict]) -> None:
+        lines = "".join(json.dumps(entry) + "\n" for entry in entries)
+        if lines:
+            with open(self._file, "a", encoding="utf-8") as file:
+                file.write(("\n" if self._cut else "") + lines)
+            self._cut = False
