@@ -60,7 +60,7 @@ class HandEstimator:
 
     def __init__(self, engine: Engine, hand_model: HandModel, detector: Detector, landmark_model: LandmarkModel,
                  refinement: bool = True):
-        self.engine, self.detector, self.landmark_model = network, detector, landmark_model
+        self.engine, self.detector, self.landmark_model = engine, detector, landmark_model
         self.hand_models = {"right": hand_model, "left": hand_model.left()}
         self.skeleton, self.refinement = hand_model.joints_only(), refinement
 

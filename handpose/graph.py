@@ -7,15 +7,19 @@ from __future__ import annotations
 
 import io
 import json
+import sys
 import warnings
 from dataclasses import asdict
 from functools import cache
+from pathlib import Path
 
+import onnx
 import torch
 from torch import Tensor, nn
 
-from .checkpoint import WEIGHTS, NetworkConfig
+from .checkpoint import GRAPH, WEIGHTS, NetworkConfig, find_checkpoint, read_config
 from .network import HandNetwork
+from .whole_file import whole_file
 
 INPUTS, OUTPUTS = ("images", "landmarks", "given", "image"), ("joints", "spread", "rotations", "betas", "confidence")
 OPSET = 17  # the first with LayerNormalization
@@ -42,28 +46,29 @@ def network_graph(config: NetworkConfig) -> bytes:
     `network.Estimate`: `joints`, `spread`, `rotations`, `betas`, `confidence`. So one pass over an image answers both
     with landmarks and without. The metadata `config` is the configuration as JSON. Takes seconds.
     """
-    import onnx
-
     with torch.random.fork_rng(devices=[]):
         asked = _Answers(HandNetwork(config).eval())
     # Other numbers than one, so that none is taken for a constant.
     examples = (torch.zeros(2, config.input_size, config.input_size, 3, dtype=torch.uint8), torch.zeros(3, 21, 6),
                 torch.tensor([True, False, True]), torch.tensor([0, 0, 1]))
+    rows = {name: {0: "images" if name == "images" else "hands"} for name in (*INPUTS, *OUTPUTS)}
     fast_path = torch.backends.mha.get_fastpath_enabled()
     torch.backends.mha.set_fastpath_enabled(False)  # one operator for a whole layer, of which ONNX knows nothing
     try:
         with torch.no_grad(), warnings.catch_warnings(), io.BytesIO() as file:
             warnings.simplefilter("ignore")
             torch.onnx.export(asked, examples, file, dynamo=False, opset_version=OPSET, input_names=[*INPUTS],
-                              output_names=[*OUTPUTS], dynamic_axes={name: {0: "images" if name == "images" else "hands"}
-                                                                     for name in (*INPUTS, *OUTPUTS)},
+                              output_names=[*OUTPUTS], dynamic_axes=rows,
                               # Parameters stay as they are: folding and fusing is left to the runtime.
                               training=torch.onnx.TrainingMode.PRESERVE, do_constant_folding=False)
             model = onnx.load_from_string(file.getvalue())
     finally:
         torch.backends.mha.set_fastpath_enabled(fast_path)
+    prefix = "network."
+    for node in model.graph.node:
+        node.input[:] = [name.removeprefix(prefix) for name in node.input]
     for tensor in model.graph.initializer:
-        rename(model.graph, tensor.name, tensor.name.removeprefix("network."))
+        tensor.name = tensor.name.removeprefix(prefix)
         tensor.ClearField("raw_data")
         tensor.data_location = onnx.TensorProto.EXTERNAL
         tensor.external_data.add(key="location", value=WEIGHTS)
@@ -71,12 +76,13 @@ def network_graph(config: NetworkConfig) -> bytes:
     return model.SerializeToString()
 
 
-def rename(graph, old: str, new: str) -> None:
-    """Gives an initializer of an ONNX graph another name."""
-    for node in graph.node:
-        for place, name in enumerate(node.input):
-            if name == old:
-                node.input[place] = new
-    for tensor in graph.initializer:
-        if tensor.name == old:
-            tensor.name = new
+
+def write_graph(folder: Path) -> None:
+    """Gives a checkpoint that has none its graph. Raises FileNotFoundError or ValueError naming the remedy."""
+    graph = network_graph(read_config(find_checkpoint(folder)))
+    with whole_file(folder / GRAPH) as temporary:
+        temporary.write_bytes(graph)
+
+
+if __name__ == "__main__":  # python -m handpose.graph FOLDER
+    write_graph(Path(sys.argv[1]))
