@@ -63,10 +63,12 @@ window.handpose = (() => {
         if (there) lost?.remove();
     }
 
-    // Writes this page's own address into the examples for programs.
+    // Writes this page's own address into the examples for programs, which Gradio makes when their tab is first opened.
     function tellAddress() {
+        const programs = find("#programs");
+        if (!programs?.textContent.includes("ADDRESS")) return;
         const address = location.origin + location.pathname.replace(/\/$/, "");
-        const texts = document.createTreeWalker(find("#programs"), NodeFilter.SHOW_TEXT);
+        const texts = document.createTreeWalker(programs, NodeFilter.SHOW_TEXT);
         while (texts.nextNode()) texts.currentNode.data = texts.currentNode.data.replaceAll("ADDRESS", address);
     }
 
@@ -117,12 +119,14 @@ window.handpose = (() => {
     document.addEventListener("error", (event) => {
         if (event.target.closest?.("#photo")) event.target.classList.add("unshowable");
     }, true);
-    new MutationObserver(() => {  // Gradio gives its example buttons no names: they get their files'
+    new MutationObserver(() => {
+        tellAddress();
+        // Gradio gives its example buttons no names: they get their files'.
         for (const button of document.querySelectorAll("#inputs .gallery-item:not([aria-label])")) {
             const name = button.querySelector("img")?.src.split("/").pop().split(".")[0].replaceAll("_", " ");
             if (name) button.ariaLabel = `Example: ${name}`;
         }
     }).observe(document, {childList: true, subtree: true});
     setInterval(checkServer, 10_000);
-    return {seen, download, tellAddress, lookHere};
+    return {seen, download, lookHere};
 })();

@@ -1,27 +1,161 @@
-"""Takes the README's picture of the page: start `make app`, then `python docs/take_pictures.py [ADDRESS]`."""
+"""Takes pictures of the page in every state: `python docs/take_pictures.py [--only NAME ...]`
+
+Starts the page and a browser whose webcam plays a clip of our own generator; writes docs/pictures/NAME.jpg. What is not
+ours to show (photos of people) is in none of them.
+"""
+from __future__ import annotations
+
+import argparse
 import shutil
 import sys
+import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 
-HERE = Path(__file__).parent
-EXAMPLE = HERE.parent / "assets" / "examples" / "open_palm.jpg"
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from benchmarks.running_page import RunningPage  # noqa: E402
+from train.make_clip import make_clip  # noqa: E402
+
+PICTURES = ROOT / "docs" / "pictures"
+EXAMPLES = ROOT / "assets" / "examples"
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+LAPTOP, PHONE = {"width": 1366, "height": 768}, {"width": 390, "height": 844}
+PATIENCE = 120_000  # ms
+DRAWN = "document.querySelector('#figure .js-plotly-plot')?._fullLayout"
 
 
-def main(address: str) -> None:
-    with sync_playwright() as playwright:
+def upload(page: Page, name: str) -> None:
+    before = page.locator("#stage .frame").get_attribute("data-look")
+    page.locator("#photo input[type=file]").set_input_files(EXAMPLES / name)
+    page.wait_for_function("(before) => document.querySelector('#stage .frame').dataset.look !== before", arg=before)
+    page.wait_for_timeout(1500)  # the 3D view draws itself in
+
+
+def photo(page: Page) -> None:
+    upload(page, "holding.jpg")
+
+
+def two_hands(page: Page) -> None:
+    upload(page, "two_hands.jpg")
+    page.locator("#views .choice").get_by_text("Both", exact=True).click()
+    page.get_by_role("button", name="Top", exact=True).click()
+    page.wait_for_timeout(1500)
+
+
+def compare(page: Page) -> None:
+    upload(page, "pointing.jpg")
+    page.get_by_text("Compare").click()
+
+
+def options(page: Page) -> None:
+    upload(page, "three.jpg")
+    page.locator("#options").get_by_role("button", name="Options").click()
+    page.get_by_label("Field of view").check()
+    page.wait_for_timeout(1500)
+
+
+def nothing_found(page: Page) -> None:
+    page.locator("#photo input[type=file]").set_input_files(
+        {"name": "wall.jpg", "mimeType": "image/jpeg", "buffer": _wall()})
+    page.locator(".message").wait_for()
+    page.wait_for_timeout(500)
+
+
+def bad_file(page: Page) -> None:
+    page.locator("#photo input[type=file]").set_input_files(
+        {"name": "notes.jpg", "mimeType": "image/jpeg", "buffer": b"These are no pixels."})
+    page.locator(".message").wait_for()
+    page.wait_for_timeout(500)
+
+
+def server_gone(page: Page) -> None:
+    page.route("**/app_id", lambda route: route.abort())
+    page.locator("#lost").wait_for()
+
+
+def live(page: Page) -> None:
+    page.get_by_role("tab", name="Live").click()
+    page.get_by_role("button", name="Start the camera").click()
+    page.locator("#live .mesh").wait_for()
+    page.wait_for_timeout(5000)
+
+
+def video(page: Page) -> None:
+    page.get_by_role("tab", name="Video").click()
+    with tempfile.TemporaryDirectory() as folder:
+        clip = Path(folder) / "waving.mp4"
+        make_clip(clip, motion="wave", frames=45, hands=1, seed=4)
+        page.locator("#video input[type=file]").set_input_files(clip)
+        page.get_by_role("button", name="Follow the hands").click()
+        page.locator("#overlay-video video").wait_for()
+        page.locator("#playback .js-plotly-plot").wait_for()
+        page.wait_for_timeout(2500)
+
+
+def programs(page: Page) -> None:
+    page.get_by_role("tab", name="For programs").click()
+    page.wait_for_timeout(500)
+
+
+def about(page: Page) -> None:
+    page.get_by_role("tab", name="About").click()
+    page.wait_for_timeout(500)
+
+
+def as_it_is(page: Page) -> None:
+    page.wait_for_timeout(1500)
+
+
+# Name of the picture -> what is done first, and how the browser's page is.
+STATES: dict[str, tuple[Callable[[Page], None], dict]] = {
+    "first_visit": (as_it_is, {}), "photo": (photo, {}), "two_hands": (two_hands, {}), "compare": (compare, {}),
+    "options": (options, {"viewport": {"width": 1366, "height": 1100}}), "nothing_found": (nothing_found, {}),
+    "bad_file": (bad_file, {}), "server_gone": (server_gone, {}), "live": (live, {}), "video": (video, {}),
+    "programs": (programs, {}), "about": (about, {}), "dark": (photo, {"color_scheme": "dark"}),
+    "phone": (photo, {"viewport": PHONE, "is_mobile": True, "has_touch": True, "device_scale_factor": 2}),
+    "phone_live": (live, {"viewport": PHONE, "is_mobile": True, "has_touch": True, "device_scale_factor": 2})}
+
+
+def take(browser: Browser, address: str, name: str) -> None:
+    prepare, how = STATES[name]
+    context = browser.new_context(permissions=["camera"], **{"viewport": LAPTOP, **how})
+    context.set_default_timeout(PATIENCE)
+    page = context.new_page()
+    page.goto(address)
+    page.wait_for_function(DRAWN)
+    prepare(page)
+    page.screenshot(path=PICTURES / f"{name}.jpg", type="jpeg", quality=82)
+    context.close()
+
+
+def _wall() -> bytes:
+    import cv2
+    import numpy as np
+    shade = np.tile(np.linspace(150, 200, 640), (480, 1))
+    return cv2.imencode(".jpg", np.dstack([shade + 12, shade + 4, shade]).astype(np.uint8))[1].tobytes()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--only", nargs="+", choices=STATES, default=list(STATES), metavar="NAME")
+    args = parser.parse_args()
+    PICTURES.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory() as folder, RunningPage(Path(folder)) as running, sync_playwright() as playwright:
+        film = Path(folder) / "webcam.y4m"
+        make_clip(film, motion="rest", frames=3, hands=1, width=640, height=480, fps=5, seed=2)
         browser = playwright.chromium.launch(executable_path=BROWSER, args=[
-            "--no-sandbox", "--use-gl=swiftshader", "--enable-unsafe-swiftshader", "--disable-background-networking"])
-        page = browser.new_page(viewport={"width": 1366, "height": 768})
-        page.goto(address)
-        page.locator("#photo input[type=file]").set_input_files(EXAMPLE)
-        page.locator(".hands .hand").first.wait_for(timeout=60_000)
-        page.wait_for_timeout(3000)  # the 3D view draws itself in
-        page.screenshot(path=HERE / "page.png")
+            "--no-sandbox", "--use-gl=swiftshader", "--enable-unsafe-swiftshader", "--disable-background-networking",
+            "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream",
+            f"--use-file-for-fake-video-capture={film}"])
+        for name in args.only:
+            take(browser, running.address, name)
+            print(PICTURES / f"{name}.jpg", flush=True)
         browser.close()
 
 
 if __name__ == "__main__":
-    main(sys.argv[1] if len(sys.argv) > 1 else "http://127.0.0.1:7860")
+    main()

@@ -8,7 +8,7 @@
 from importlib import import_module
 
 _HOMES = {"Camera": "camera", "Hand": "hand", "HandEstimator": "estimator", "HandModel": "hand_model",
-          "Photo": "image", "PhotoError": "image", "load_photo": "image"}
+          "Photo": "image", "PhotoError": "image", "guess_lens": "lens", "load_photo": "image"}
 __all__ = list(_HOMES)
 
 

@@ -4,7 +4,7 @@ Frames and pixels follow OpenCV: x right, y down, z away from the camera, metres
 """
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -64,6 +64,10 @@ class Camera:
         """The camera of the same picture, `sx` times as wide and `sy` times as high in pixels."""
         # Pixel p of the picture stands at (p + .5) * s - .5 of the resized one.
         return Camera(self.fx * sx, self.fy * sy, (self.cx + 0.5) * sx - 0.5, (self.cy + 0.5) * sy - 0.5, self.source)
+
+    def narrowed(self, factor: float) -> Camera:
+        """The same camera with `factor` times the focal length."""
+        return replace(self, fx=self.fx * factor, fy=self.fy * factor)
 
     def ray(self, pixel: np.ndarray) -> np.ndarray:
         """Unit vector (3,) from the camera through a pixel (2,)."""

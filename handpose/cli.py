@@ -67,7 +67,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--out", required=True, type=Path, metavar="DIR", help="where the results go; made if it does not exist")
     lens = command.add_mutually_exclusive_group()
     lens.add_argument("--focal", type=_number(0, math.inf), metavar="PX",
-                      help="focal length in pixels of the photo (default: from EXIF, else a usual field of view)")
+                      help="focal length in pixels of the photo (default: from EXIF, else a guess)")
     lens.add_argument("--fov", type=_number(0, 180), metavar="DEG",
                       help="field of view across the longer side, in degrees")
     add("--no-overlay", action="store_true", help="write no overlays")
@@ -163,12 +163,15 @@ def _predict_one(job: Job, estimator: HandEstimator, args: argparse.Namespace, s
     from .camera import Camera
     from .export import save_result
     from .image import load_photo
+    from .lens import guess_lens
     from .overlay import draw_overlay
 
     photo = load_photo(job.path, str(job.path))
     camera = Camera.of_photo(photo.width, photo.height, focal_px=args.focal, fov_deg=args.fov,
                              focal_35mm=photo.focal_35mm)
-    hands = sorted(estimator(photo.rgb, camera), key=lambda hand: -hand.score)[:args.max_hands]
+    found = estimator.find(photo.rgb)
+    camera = guess_lens(camera, found)
+    hands = sorted(estimator(photo.rgb, camera, found), key=lambda hand: -hand.score)[:args.max_hands]
     overlay = None if args.no_overlay else draw_overlay(photo.rgb, camera, hands)
     try:
         save_result(args.out, job.stem, job.image, photo.width, photo.height, camera, hands, overlay=overlay,

@@ -102,11 +102,11 @@ class TorchEngine:
                                                                       "confidence")), told=landmarks is not None)
 
 
-def load_engine(checkpoint: str | Path = CHECKPOINT) -> Engine:
+def load_engine(checkpoint: str | Path = CHECKPOINT, threads: int | None = None) -> Engine:
     """The engine for a checkpoint: a folder or a Hub id. Raises FileNotFoundError or ValueError naming the remedy."""
     folder = find_checkpoint(checkpoint)
     if (folder / GRAPH).is_file():
-        return OnnxEngine.load(folder)
+        return OnnxEngine.load(folder, threads)
     try:
         from .network import HandNetwork
     except ImportError as error:

@@ -10,7 +10,7 @@ import numpy as np
 from .camera import Camera, Crop
 from .checkpoint import CHECKPOINT
 from .detector import Detector, PalmDetector
-from .engine import Answer, Engine, load_engine
+from .engine import Answer, Engine, load_engine, usual_threads
 from .hand import Hand
 from .hand_model import HandModel, mirror_rotvec
 from .landmarks import LandmarkModel, Landmarks, find_hands
@@ -65,24 +65,36 @@ class HandEstimator:
         self.skeleton, self.refinement = hand_model.joints_only(), refinement
 
     @classmethod
-    def load(cls, checkpoint: str | Path | None = None, hand_model: str | Path | None = None) -> HandEstimator:
+    def load(cls, checkpoint: str | Path | None = None, hand_model: str | Path | None = None,
+             threads: int | None = None) -> HandEstimator:
         """Reads the models that ship with the package, or another checkpoint: a folder or a Hub id "owner/name".
 
-        A checkpoint of MANO's hand needs MANO's file: `hand_model`, or where `mano.find_mano` finds it.
+        `threads` are each model's (default: one a core, but not many). A checkpoint of MANO's hand needs MANO's file:
+        `hand_model`, or where `mano.find_mano` finds it.
         Raises FileNotFoundError or ValueError naming the remedy.
         """
-        engine = load_engine(checkpoint or CHECKPOINT)
+        threads = threads or usual_threads()
+        engine = load_engine(checkpoint or CHECKPOINT, threads)
         model = HandModel.load(hand_model_file(engine.config.hand_model, hand_model))
         if engine.config.hand_model != model.name:
             raise ValueError(f"The checkpoint answers for the hand model {engine.config.hand_model!r}, not "
                              f"{model.name!r}; give the checkpoint that was trained with it, or its hand model.")
-        return cls(engine, model, PalmDetector.load(), LandmarkModel.load())
+        return cls(engine, model, PalmDetector.load(threads=threads), LandmarkModel.load(threads=threads))
 
-    def __call__(self, rgb: np.ndarray, camera: Camera | None = None) -> list[Hand]:
-        """The hands in an image (H, W, 3) uint8 RGB, upright, surest first; `camera` defaults to a usual one."""
+    def find(self, rgb: np.ndarray) -> list[Landmarks]:
+        """Where hands are in an image (H, W, 3) uint8 RGB, upright, as the landmark model sees them."""
+        return find_hands(rgb, self.detector, self.landmark_model)
+
+    def __call__(self, rgb: np.ndarray, camera: Camera | None = None, found: list[Landmarks] | None = None
+                 ) -> list[Hand]:
+        """The hands in an image (H, W, 3) uint8 RGB, upright, surest first.
+
+        `camera` defaults to a usual one; `found` to what `find` finds. Of a photo whose lens nobody tells,
+        `lens.guess_lens(camera, found)` is a better guess.
+        """
         height, width = rgb.shape[:2]
         camera = camera or Camera.of_photo(width, height)
-        hands = self.pose(rgb, camera, find_hands(rgb, self.detector, self.landmark_model))
+        hands = self.pose(rgb, camera, self.find(rgb) if found is None else found)
         return sorted((hand for hand in hands if hand.score >= MIN_SCORE), key=lambda hand: -hand.score)
 
     def pose(self, rgb: np.ndarray, camera: Camera, found: list[Landmarks], use_landmarks: bool = True) -> list[Hand]:

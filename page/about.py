@@ -31,9 +31,9 @@ takes `kind`: `zip`, `glb`, `obj`, `ply`, `json`, `npz` or `png`. `/video` follo
 
 ### Over HTTP
 ```sh
-FILE=$(curl -s -F files=@photo.jpg ADDRESS/gradio_api/upload | jq -r '.[0]')
+FILE=$(curl -s -F files=@photo.jpg ADDRESS/gradio_api/upload | cut -d '"' -f 2)
 EVENT=$(curl -s ADDRESS/gradio_api/call/v2/estimate -H 'Content-Type: application/json' \\
-    -d "{\\"photo\\": {\\"path\\": \\"$FILE\\", \\"meta\\": {\\"_type\\": \\"gradio.FileData\\"}}}" | jq -r .event_id)
+    -d "{\\"photo\\": {\\"path\\": \\"$FILE\\", \\"meta\\": {\\"_type\\": \\"gradio.FileData\\"}}}" | cut -d '"' -f 4)
 curl -sN ADDRESS/gradio_api/call/estimate/$EVENT
 ```
 ### For assistants (MCP)
@@ -46,8 +46,7 @@ library under all of this.
 """
 
 
-def programs_tab(tab: gr.Tab) -> None:
-    tab.select(None, None, None, js="() => handpose.tellAddress()")
+def programs_tab() -> None:
     with gr.Column(elem_id="programs", elem_classes="reading"):
         gr.Markdown(PROGRAMS)
 

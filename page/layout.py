@@ -31,8 +31,8 @@ def build_page(estimator: HandEstimator) -> gr.Blocks:
                 live_tab(estimator, ASSETS)
             with gr.Tab("Video", id="video-tab"):
                 video = VideoTab(estimator, ASSETS)
-            with gr.Tab("For programs", id="programs-tab") as programs:
-                programs_tab(programs)
+            with gr.Tab("For programs", id="programs-tab"):
+                programs_tab()
             with gr.Tab("About", id="about-tab"):
                 about_tab()
         add_endpoints(estimator)

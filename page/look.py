@@ -16,7 +16,7 @@ from handpose import Camera, Hand, HandEstimator, load_photo
 from handpose.camera import Crop
 from handpose.engine import Answer
 from handpose.estimator import MIN_SCORE
-from handpose.landmarks import find_hands
+from handpose.lens import guess_lens
 
 LARGEST_SHOWN = 1600  # pixels; more is not seen on the page
 MOST_HANDS = 10
@@ -58,6 +58,7 @@ class Look:
     width: int  # pixels of the upright photo
     height: int
     focal_35mm: float | None
+    guessed: Camera  # where nobody tells the lens
     mirrored: bool  # whether the photo was turned back left-right first; everything is about the turned one
     jpeg: bytes
     seen: tuple[tuple[float, Crop, Answer], ...]
@@ -97,16 +98,18 @@ def look_at(estimator: HandEstimator, path: str, name: str | None = None, mirror
     """Reads a photo and has the network look at it. Raises PhotoError."""
     photo = load_photo(path, name)
     rgb = np.ascontiguousarray(photo.rgb[:, ::-1]) if mirrored else photo.rgb
-    found = find_hands(rgb, estimator.detector, estimator.landmark_model)
+    found = estimator.find(rgb)
     seen = tuple((landmarks.presence, crop, answer) for landmarks, (crop, answer)
                  in zip(found, estimator.look([rgb] * len(found), found), strict=True))
     return Look(key or secrets.token_urlsafe(6), name or Path(path).name, photo.width, photo.height, photo.focal_35mm,
-                mirrored, _jpeg(rgb), seen)
+                guess_lens(Camera.of_photo(photo.width, photo.height), found), mirrored, _jpeg(rgb), seen)
 
 
 def hands_of(estimator: HandEstimator, look: Look, options: Options) -> Result:
     """The hands under these options, surest first. Raises ValueError for a camera that cannot be."""
     camera = Camera.of_photo(look.width, look.height, focal_35mm=look.focal_35mm, **options.camera_arguments())
+    if camera.source == "default":
+        camera = look.guessed
     hands = [estimator.to_hand(camera, crop, presence, answer) for presence, crop, answer in look.seen]
     chosen = [hand for hand in sorted(hands, key=lambda hand: -hand.score)
               if hand.score >= options.min_score and (options.left_hands or hand.side == "right")]

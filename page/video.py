@@ -58,12 +58,12 @@ class VideoTab:
         self.go.click(lambda: (gr.Button(visible=False), gr.Button(visible=True)), None, [self.go, self.cancel],
                       queue=False, show_progress="hidden", api_visibility="private").then(
             # preprocess=False: Gradio would convert the clip with a program of its own first.
-            self.follow, [self.clip, self.parts], outputs, preprocess=False, api_name="video", concurrency_limit=1,
+            self.video, [self.clip, self.parts], outputs, preprocess=False, api_name="video", concurrency_limit=1,
             show_progress="full", show_progress_on=[self.overlay])
         self.cancel.click(self.call_off, None, None, queue=False, show_progress="hidden", api_visibility="private")
         self.clip.clear(self.call_off, None, None, queue=False, show_progress="hidden", api_visibility="private")
 
-    def follow(self, clip: Any, parts: str, request: gr.Request, progress=gr.Progress()):  # noqa: B008
+    def video(self, clip: Any, parts: str, request: gr.Request, progress=gr.Progress()):  # noqa: B008
         """Follows the hands through a clip of up to a minute.
 
         Answers with the clip with its hands drawn over it (MP4) and with an `.npz` of every frame's joints and MANO

@@ -61,7 +61,7 @@ def camera_note(result: Result) -> str:
     return '<p class="note">' + {
         "user": f"Distances follow from the lens you gave: {used}.",
         "exif": f"Distances follow from the focal length in the photo's file: {used}.",
-        "default": f"The photo's file does not tell its lens, so distances assume a usual one: {used}."
+        "default": f"The photo's file does not tell its lens, so distances rest on a guess: {used}."
     }[camera.source] + "</p>"
 
 
@@ -73,12 +73,16 @@ def snippet(result: Result) -> str:
     """The Python that gives the same hands."""
     look, options = result.look, result.options
     lens = "".join(f"{name}={value:g}" for name, value in options.camera_arguments().items())
-    lines = ["from handpose import Camera, HandEstimator, load_photo", "", f"photo = load_photo({look.name!r})",
+    lines = ["from handpose import Camera, HandEstimator, guess_lens, load_photo", "",
+             f"photo = load_photo({look.name!r})",
              f"camera = Camera.of_photo(photo.width, photo.height, {lens or 'focal_35mm=photo.focal_35mm'})"]
     rgb = "photo.rgb"
     if look.mirrored:
         lines, rgb = [*lines, "rgb = photo.rgb[:, ::-1].copy()  # turned back, as it was mirrored"], "rgb"
-    lines.append(f"hands = HandEstimator.load()({rgb}, camera)")
+    lines += ["estimator = HandEstimator.load()", f"found = estimator.find({rgb})"]
+    if not lens:
+        lines.append("camera = guess_lens(camera, found)  # where the file does not tell")
+    lines.append(f"hands = estimator({rgb}, camera, found)")
     chosen = [f"hand.score >= {options.min_score:g}"] if options.min_score > MIN_SCORE else []
     chosen += [] if options.left_hands else ['hand.side == "right"']
     if chosen:

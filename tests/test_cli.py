@@ -30,7 +30,10 @@ class StubEstimator:
         cls.seen = []
         return cls()
 
-    def __call__(self, rgb, camera=None):
+    def find(self, rgb):
+        return []
+
+    def __call__(self, rgb, camera=None, found=None):
         self.seen.append((rgb, camera))
         return list(self.hands)
 

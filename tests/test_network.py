@@ -86,7 +86,7 @@ def test_a_heatmap_peak_is_read_where_it_stands(network):
 
 def test_saved_weights_come_back_in_half_precision(network, inputs, tmp_path):
     network.save(tmp_path)
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["config.json", "model.safetensors"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["config.json", "model.safetensors", "network.onnx"]
     size = sum(t.numel() for t in network.state_dict().values())
     assert (tmp_path / "model.safetensors").stat().st_size < 2.1 * size + 100_000
     again = HandNetwork.from_pretrained(tmp_path)

@@ -16,7 +16,8 @@ from handpose.camera import Camera
 from handpose.estimator import MIN_SCORE, HandEstimator, joints_seen
 from handpose.hand import Hand
 from handpose.image import Photo, load_photo
-from handpose.landmarks import Landmarks, find_hands
+from handpose.landmarks import Landmarks
+from handpose.lens import guess_lens
 
 from .metrics import error_2d, f_score, pa_mpjpe, palm_rotation, procrustes, root_relative
 from .test_sets import Case
@@ -62,9 +63,9 @@ def measure(estimator: HandEstimator, cases: list[Case]) -> dict[str, Scores]:
 def answer(estimator: HandEstimator, cases: list[Case]) -> dict[str, list[list[Answer]]]:
     """By method, of each case: all hands that the method tells of in its photo."""
     photos = [load_photo(case.photo) for case in cases]
-    cameras = [camera_of(case, photo) for case, photo in zip(cases, photos, strict=True)]
-    pairs = [(row, landmarks) for row, (case, photo) in enumerate(zip(cases, photos, strict=True))
-             for landmarks in found_in(case, photo, estimator)]
+    found = [found_in(case, photo, estimator) for case, photo in zip(cases, photos, strict=True)]
+    cameras = [camera_of(*row) for row in zip(cases, photos, found, strict=True)]
+    pairs = [(row, landmarks) for row, hands in enumerate(found) for landmarks in hands]
     said: dict[str, list[list[Answer]]] = {name: [[] for _ in cases] for name in (*METHODS, TEACHER)}
     for row, landmarks in pairs:
         side = "right" if landmarks.right >= 0.5 else "left"
@@ -82,14 +83,15 @@ def answer(estimator: HandEstimator, cases: list[Case]) -> dict[str, list[list[A
     return said
 
 
-def camera_of(case: Case, photo: Photo) -> Camera:
+def camera_of(case: Case, photo: Photo, found: Sequence[Landmarks]) -> Camera:
     """The camera that the estimator is told."""
-    return case.camera or Camera.of_photo(photo.width, photo.height, focal_35mm=photo.focal_35mm)
+    camera = Camera.of_photo(photo.width, photo.height, focal_35mm=photo.focal_35mm)
+    return case.camera or guess_lens(camera, found)
 
 
 def found_in(case: Case, photo: Photo, estimator: HandEstimator) -> Sequence[Landmarks]:
     """The hands that the landmark model found, or finds."""
-    return find_hands(photo.rgb, estimator.detector, estimator.landmark_model) if case.found is None else case.found
+    return estimator.find(photo.rgb) if case.found is None else case.found
 
 
 def nearest(answers: Sequence[Answer | Hand], case: Case) -> Answer | Hand | None:

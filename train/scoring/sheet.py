@@ -88,8 +88,9 @@ def _section(heading: str, tiles: list[Image.Image], width: int) -> Image.Image:
 def _hand_tile(estimator: HandEstimator, case: Case, label: str) -> Image.Image:
     """Photo, overlay and side view, with a line of text below."""
     photo = load_photo(case.photo)
-    camera = camera_of(case, photo)
-    hand = nearest(estimator.pose(photo.rgb, camera, list(found_in(case, photo, estimator))), case)
+    found = list(found_in(case, photo, estimator))
+    camera = camera_of(case, photo, found)
+    hand = nearest(estimator.pose(photo.rgb, camera, found), case)
     picture, crop = _photo(case, PANEL)
     scale, (left, top) = crop.scale, crop.matrix[:, 2]
     view = Camera(camera.fx * scale, camera.fy * scale, camera.cx * scale + left, camera.cy * scale + top)

@@ -1,0 +1,83 @@
+"""A second opinion on pseudo-labels: the network's own, where a landmark model's world points are all there is.
+
+    python -m train.second_opinion PHOTOS_DIR LABELS.npz --checkpoint DIR --out NEW.npz
+
+A trained network has seen exact depths in renders, and knows more of how a hand is turned than its teacher. It looks at
+the photo in each of a label's views, given that view's landmarks; the mean of its joints takes a share of the label's
+world points, from which `train.fit_hands` then fits the hand anew (self-training). Points in the photo stay.
+"""
+from __future__ import annotations
+
+import argparse
+import multiprocessing
+import os
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from handpose import Camera, HandEstimator, load_photo
+from handpose.landmarks import Landmarks
+
+from .fit_hands import FOCAL_PER_BOX
+
+BATCH = 8  # photos
+
+
+def opinion(estimator: HandEstimator, rgb: np.ndarray, side: str, points: np.ndarray, world: np.ndarray) -> np.ndarray:
+    """Joints (21, 3), metres about their mean, camera axes: the mean over views of what the network makes of a hand.
+
+    `points` (V, 21, 3) pixels and `world` (V, 21, 3) metres are the landmark model's, in the photo's own frame.
+    """
+    low, high = points[..., :2].min((0, 1)), points[..., :2].max((0, 1))
+    focal = FOCAL_PER_BOX * float((high - low).max())  # as the fit assumes
+    camera = Camera(focal, focal, *((low + high) / 2), source="user")
+    views = [Landmarks(p.astype(float), w.astype(float), 1.0, float(side == "right"))
+             for p, w in zip(points, world, strict=True)]
+    hands = estimator.pose(rgb, camera, views)
+    joints = np.array([hand.joints_3d - hand.joints_3d.mean(0) for hand in hands])
+    return joints.mean(0)
+
+
+def mix(world: np.ndarray, other: np.ndarray, share: float) -> np.ndarray:
+    """World points (21, 3) of which `other` takes a share, both about their means and in the size of `world`."""
+    world, other = (points - points.mean(0) for points in (world, other))
+    scale = np.linalg.norm(world) / np.linalg.norm(other)
+    return (1 - share) * world + share * scale * other
+
+
+@cache
+def _estimator(checkpoint: str) -> HandEstimator:  # one for each process
+    return HandEstimator.load(checkpoint, threads=1)
+
+
+def _opinion(job: tuple) -> np.ndarray:
+    checkpoint, path, *label = job
+    return opinion(_estimator(checkpoint), load_photo(path).rgb, *label)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("photos", type=Path)
+    parser.add_argument("labels", type=Path, help="the file of train.pseudo_label")
+    parser.add_argument("--checkpoint", required=True)
+    parser.add_argument("--share", type=float, default=0.7, help="of the world points (default: %(default)s)")
+    parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument("--out", type=Path, required=True)
+    args = parser.parse_args()
+    with np.load(args.labels) as file:
+        labels = {key: file[key] for key in file.files}
+    jobs = [(args.checkpoint, args.photos / str(s) / str(f), str(side), points, world) for s, f, side, points, world
+            in zip(*(labels[key] for key in ("set", "fname", "side", "view_points", "view_world")), strict=True)]
+    with multiprocessing.get_context("spawn").Pool(args.processes) as pool:
+        opinions = list(tqdm(pool.imap(_opinion, jobs, chunksize=BATCH), total=len(jobs), unit="photo"))
+    labels["world"] = np.array([mix(world, other, args.share) for world, other
+                                in zip(labels["world"], opinions, strict=True)], np.float32)
+    part = args.out.with_suffix(".part.npz")
+    np.savez_compressed(part, **labels)
+    os.replace(part, args.out)
+
+
+if __name__ == "__main__":
+    main()
