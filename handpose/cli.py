@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-# What takes time to import (torch above all) is imported where it is used: --help and wrong usage answer at once.
+# What takes time to import is imported where it is used: --help and wrong usage answer at once.
 if TYPE_CHECKING:
     from .estimator import HandEstimator
 

@@ -111,14 +111,15 @@ class HandEstimator:
     def look(self, images: list[np.ndarray], found: list[Landmarks], use_landmarks: bool = True
              ) -> list[tuple[Crop, Answer]]:
         """The crop of each hand and the network's answer to it; `found[n]` were seen in `images[n]`."""
-        crops, points = [], []
-        for landmarks in found:
-            center, side, angle = upright_box(landmarks.points[:, :2])
-            crop = Crop.around(center, CROP_SCALE * side, angle, self.engine.config.input_size,
-                               mirrored=landmarks.right < 0.5)
-            crops.append(crop)
-            points.append(landmarks_in_crop(landmarks, crop))
+        crops = [self.crop_of(landmarks) for landmarks in found]
+        points = [landmarks_in_crop(landmarks, crop) for landmarks, crop in zip(found, crops, strict=True)]
         return list(zip(crops, self.look_at(images, crops, points if use_landmarks else None), strict=True))
+
+    def crop_of(self, landmarks: Landmarks) -> Crop:
+        """The upright crop around a hand that shows it to the network as a right one."""
+        center, side, angle = upright_box(landmarks.points[:, :2])
+        return Crop.around(center, CROP_SCALE * side, angle, self.engine.config.input_size,
+                           mirrored=landmarks.right < 0.5)
 
     def look_at(self, images: list[np.ndarray], crops: list[Crop], points: list[np.ndarray] | None = None
                 ) -> list[Answer]:
