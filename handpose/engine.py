@@ -46,7 +46,7 @@ class OnnxEngine:
     """ONNX Runtime on the CPU. Serves several threads at once."""
 
     def __init__(self, graph: bytes, weights: dict[str, np.ndarray], config: NetworkConfig, threads: int | None = None):
-        """`graph` of `graph.network_graph` and the weights that it names, in any precision."""
+        """`graph` of `graph.network_graph` and the weights that it names, in any precision. Raises ValueError."""
         import onnxruntime as ort  # slow to import
 
         ort.disable_telemetry_events()  # its Windows build writes them
@@ -59,7 +59,10 @@ class OnnxEngine:
         values = {name: ort.OrtValue.ortvalue_from_numpy(np.asarray(array, np.float32))
                   for name, array in weights.items()}
         options.add_external_initializers([*values], [*values.values()])
-        self._session = ort.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+        try:
+            self._session = ort.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+        except Exception as error:  # ONNX Runtime's own have no common class
+            raise ValueError(str(error)) from error
         made_for = self._session.get_modelmeta().custom_metadata_map.get("config", "{}")
         if json.loads(made_for) != asdict(config):
             raise ValueError(f"the graph was made for {made_for}")
@@ -74,7 +77,7 @@ class OnnxEngine:
             weights = {name: array for name, array in load_file(folder / WEIGHTS).items()
                        if array.dtype.kind == "f" and name not in NOT_IN_GRAPH}
             return cls((folder / GRAPH).read_bytes(), weights, config, threads)
-        except (SafetensorError, RuntimeError, ValueError) as error:
+        except (SafetensorError, ValueError) as error:
             raise damaged(folder, error) from error
 
     def __call__(self, crops: np.ndarray, landmarks: np.ndarray | None = None) -> list[Answer]:
