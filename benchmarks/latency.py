@@ -1,67 +1,118 @@
-"""How long one photo takes, stage by stage, models loaded: `python -m benchmarks.latency [PHOTO] [--runs 40]`
+"""How long a photo and a frame take, stage by stage, models loaded: `python -m benchmarks.latency [--runs 40]`
 
-The landmark tracker's own work (palm detector, one pass of the landmark model) is timed in the same rounds, so that
-whatever else the machine does hits both.
+Photo: `HandEstimator` on a picture, against the palm detector and one pass of the landmark model for each hand, which
+is what MediaPipe does with a photo. Live: `HandTracker` on a still shown again and again, hands followed, against the
+landmark model alone, which is what MediaPipe does while it follows a hand; once with the landmark model's points given
+to our network and once with the network alone. The yardsticks run in the same rounds, by the same LiteRT, so that
+whatever else the machine does hits both; ratios are medians over rounds. With one and two hands, 640x480 and 1280x720.
 """
 from __future__ import annotations
 
 import argparse
-import os
-import time
+import json
+from itertools import count
 from pathlib import Path
 
+import cv2
 import numpy as np
-import torch
 
 from handpose import Camera, HandEstimator, load_photo
+from handpose.engine import usual_threads
+from handpose.estimator import landmarks_in_crop
 from handpose.figure import hand_figure
 from handpose.landmarks import find_hands
 from handpose.overlay import draw_overlay
 from handpose.renderer import warm_up
+from handpose.tracker import HandTracker
 
-PHOTO = Path(__file__).parent.parent / "assets" / "examples" / "open_palm.jpg"
+from .timing import Clock, peak_memory_mb
+
+EXAMPLES = Path(__file__).parent.parent / "assets" / "examples"
+PICTURES = {1: EXAMPLES / "open_palm.jpg", 2: EXAMPLES / "two_hands.jpg"}  # by number of hands
+SIZES = ((640, 480), (1280, 720))
+FRAME_S = 1 / 30
+PHOTO_YARDSTICK, LIVE_YARDSTICK = "palm detector, one landmark pass a hand", "one landmark pass a hand"
+PHOTO, LIVE, LIVE_ALONE = "photo to result", "live: frame to result", "live: frame to result, network alone"
+
+
+def letterboxed(rgb: np.ndarray, width: int, height: int) -> np.ndarray:
+    """The picture (h, w, 3), as large as it can be, on black of this size."""
+    scale = min(width / rgb.shape[1], height / rgb.shape[0])
+    small = cv2.resize(rgb, (round(rgb.shape[1] * scale), round(rgb.shape[0] * scale)), interpolation=cv2.INTER_AREA)
+    top, left = (height - small.shape[0]) // 2, (width - small.shape[1]) // 2
+    framed = np.zeros((height, width, 3), np.uint8)
+    framed[top:top + small.shape[0], left:left + small.shape[1]] = small
+    return framed
+
+
+def measure(estimator: HandEstimator, rgb: np.ndarray, runs: int, shown: bool) -> tuple[Clock, int]:
+    """The times of all stages, and how many hands there are."""
+    clock, camera = Clock(), Camera.of_photo(rgb.shape[1], rgb.shape[0])
+    found = find_hands(rgb, estimator.detector, estimator.landmark_model)
+    trackers = {LIVE: HandTracker(estimator), LIVE_ALONE: HandTracker(estimator, use_landmarks=False)}
+    answers = estimator.look([rgb] * len(found), found)
+    crops = np.stack([crop.warp(rgb) for crop, _ in answers])
+    points = np.stack([landmarks_in_crop(landmarks, crop) for landmarks, (crop, _) in zip(found, answers, strict=True)])
+    sightings = estimator.sightings(rgb, camera, found)
+
+    def landmark_passes():
+        return [estimator.landmark_model(rgb, landmarks.region) for landmarks in found]
+
+    def palm_and_landmarks():
+        return estimator.detector(rgb), landmark_passes()
+
+    def sight_all():
+        return [estimator.sight(camera, crop, 1.0, answer) for crop, answer in answers]
+
+    times = count()
+    for _ in range(runs + 3):
+        clock(PHOTO_YARDSTICK, palm_and_landmarks)
+        hands = clock(PHOTO, estimator, rgb, camera)
+        clock(LIVE_YARDSTICK, landmark_passes)
+        time_s = next(times) * FRAME_S
+        for name, tracker in trackers.items():
+            clock(name, tracker, rgb, time_s, camera)
+        clock("  finding: detector, three landmark passes a hand", find_hands, rgb, estimator.detector,
+              estimator.landmark_model)
+        clock("  crops", lambda: [estimator.crop_of(landmarks).warp(rgb) for landmarks in found])
+        clock("  network, with landmarks", estimator.engine, crops, points)
+        clock("  network alone", estimator.engine, crops)
+        clock("  alignment", sight_all)
+        clock("  mesh and place", lambda: [estimator.stand(camera, sighting) for sighting in sightings])
+        if shown:
+            clock("  overlay", draw_overlay, rgb, camera, hands)
+            clock("  figure", lambda hands: hand_figure(hands).to_json(), hands)
+    return clock, len(found)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("photo", type=Path, nargs="?", default=PHOTO)
-    parser.add_argument("--runs", type=int, default=40)
+    parser.add_argument("photo", type=Path, nargs="?", help="instead of the examples")
+    parser.add_argument("--runs", type=int, default=40, help="rounds (default: %(default)s)")
+    parser.add_argument("--threads", type=int, help="of each model (default: the library's own choice)")
+    parser.add_argument("--no-pictures", action="store_true", help="leave out overlay and figure")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write medians, 95th percentiles and ratios")
     args = parser.parse_args()
-    estimator = HandEstimator.load()
-    warm_up()
-    rgb = load_photo(args.photo).rgb
-    camera = Camera.of_photo(rgb.shape[1], rgb.shape[0])
-    size = estimator.network.config.input_size
-    images, points = torch.zeros(1, 3, size, size), torch.zeros(1, 21, 6)
-    times: dict[str, list[float]] = {}
-
-    def clock(name: str, work, *inputs):
-        start = time.perf_counter()
-        result = work(*inputs)
-        times.setdefault(name, []).append(1000 * (time.perf_counter() - start))
-        return result
-
-    def network_alone():
-        with torch.inference_mode():
-            return estimator.network(images, points)
-
-    def landmarks_alone():
-        return estimator.landmark_model(rgb, estimator.detector(rgb)[0])
-
-    for _ in range(args.runs + 3):
-        clock("palm detector + one landmark pass", landmarks_alone)
-        found = clock("finding: detector, three landmark passes", find_hands, rgb, estimator.detector,
-                      estimator.landmark_model)
-        clock("network, one hand", network_alone)
-        hands = clock("posing: crop, network, alignment, hand model", estimator.pose, rgb, camera, found)
-        clock("photo to result", estimator, rgb, camera)
-        clock("overlay", draw_overlay, rgb, camera, hands)
-        clock("figure", lambda shown: hand_figure(shown).to_json(), hands)
-    print(f"{args.photo.name} {rgb.shape[1]}x{rgb.shape[0]}, {len(found)} hand, {os.cpu_count()} cores, "
-          f"{torch.get_num_threads()} threads, {args.runs} rounds; ms")
-    for name, values in times.items():
-        p50, p95 = np.percentile(values[3:], [50, 95])
-        print(f"{name:46s} p50 {p50:7.1f}   p95 {p95:7.1f}")
+    estimator = HandEstimator.load(threads=args.threads)
+    if not args.no_pictures:
+        warm_up()
+    written = []
+    for path in [args.photo] if args.photo else PICTURES.values():
+        for width, height in SIZES:
+            rgb = letterboxed(load_photo(path).rgb, width, height)
+            clock, hands = measure(estimator, rgb, args.runs, not args.no_pictures)
+            ratios = {name: clock.ratio(name, against) for name, against in
+                      ((PHOTO, PHOTO_YARDSTICK), (LIVE, LIVE_YARDSTICK), (LIVE_ALONE, LIVE_YARDSTICK))}
+            print(f"\n{path.name} {width}x{height}, {hands} hands, {args.threads or usual_threads()} threads, "
+                  f"{args.runs} rounds; ms{'':19}p50      p95    times the yardstick")
+            for name in clock.times:
+                print(f"{name:52s}{clock.ms(name):9.1f}{clock.ms(name, 95):9.1f}"
+                      + (f"{ratios[name]:10.2f}" if name in ratios else ""))
+            written.append({"picture": path.name, "width": width, "height": height, "hands": hands, "ratios": ratios,
+                            "ms": {name.strip(): [clock.ms(name), clock.ms(name, 95)] for name in clock.times}})
+    print(f"\nPeak memory {peak_memory_mb():.0f} MB")
+    if args.json:
+        args.json.write_text(json.dumps({"peak_memory_mb": peak_memory_mb(), "pictures": written}, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ __all__ = list(_HOMES)
 
 
 def __getattr__(name: str):
-    """Imports a public name when it is first used, so that `--help` need not wait for torch."""
+    """Imports a public name when it is first used, so that `--help` need not wait for all of them."""
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(f".{_HOMES[name]}", __name__), name)

@@ -12,7 +12,7 @@ from collections.abc import Generator, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-# What takes time to import (torch above all) is imported where it is used: --help and wrong usage answer at once.
+# What takes time to import is imported where it is used: --help and wrong usage answer at once.
 from .jobs import Job, Outcome, UsageError, find_jobs
 from .ledger import Ledger, options_digest
 

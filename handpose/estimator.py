@@ -6,18 +6,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import roma
-import torch
 
 from .camera import Camera, Crop
+from .checkpoint import CHECKPOINT
 from .detector import Detector, PalmDetector
+from .engine import Answer, Engine, load_engine, usual_threads
 from .hand import Hand
 from .hand_model import HandModel, mirror_rotvec
 from .landmarks import LandmarkModel, Landmarks, find_hands
 from .mano import hand_model_file
-from .network import CHECKPOINT, Estimate, HandNetwork
 from .placement import solve_translation
 from .refine import refine
+from .rotations import rotmat_to_rotvec, rotvec_to_rotmat
 
 CROP_SCALE = 1.4  # the crop's side over that of the joints' upright box
 LEAST_SPREAD = 0.01  # crop units; no joint is trusted to be better known than this
@@ -43,7 +43,7 @@ class Sighting:
     side: str
     score: float  # 0..1
     seen: np.ndarray  # (21, 2) pixels of the image, where the network itself sees the joints
-    trust: np.ndarray  # (21,) float32, weights of `seen` against each other
+    trust: np.ndarray  # (21,) weights of `seen` against each other
     pose: np.ndarray  # (16, 3) axis-angle of MANO's joints: global_orient, then hand_pose
     betas: np.ndarray  # (10,)
 
@@ -58,25 +58,28 @@ class HandEstimator:
         hands = estimator(rgb)  # rgb: (H, W, 3) uint8, upright
     """
 
-    def __init__(self, network: HandNetwork, hand_model: HandModel, detector: Detector, landmark_model: LandmarkModel,
+    def __init__(self, engine: Engine, hand_model: HandModel, detector: Detector, landmark_model: LandmarkModel,
                  refinement: bool = True):
-        self.network, self.detector, self.landmark_model = network, detector, landmark_model
+        self.engine, self.detector, self.landmark_model = engine, detector, landmark_model
         self.hand_models = {"right": hand_model, "left": hand_model.left()}
         self.skeleton, self.refinement = hand_model.joints_only(), refinement
 
     @classmethod
-    def load(cls, checkpoint: str | Path | None = None, hand_model: str | Path | None = None) -> HandEstimator:
+    def load(cls, checkpoint: str | Path | None = None, hand_model: str | Path | None = None,
+             threads: int | None = None) -> HandEstimator:
         """Reads the models that ship with the package, or another checkpoint: a folder or a Hub id "owner/name".
 
-        A checkpoint of MANO's hand needs MANO's file: `hand_model`, or where `mano.find_mano` finds it.
+        `threads` are each model's (default: one a core, but not many). A checkpoint of MANO's hand needs MANO's file:
+        `hand_model`, or where `mano.find_mano` finds it.
         Raises FileNotFoundError or ValueError naming the remedy.
         """
-        network = HandNetwork.from_pretrained(checkpoint or CHECKPOINT)
-        model = HandModel.load(hand_model_file(network.config.hand_model, hand_model))
-        if network.config.hand_model != model.name:
-            raise ValueError(f"The checkpoint answers for the hand model {network.config.hand_model!r}, not "
+        threads = threads or usual_threads()
+        engine = load_engine(checkpoint or CHECKPOINT, threads)
+        model = HandModel.load(hand_model_file(engine.config.hand_model, hand_model))
+        if engine.config.hand_model != model.name:
+            raise ValueError(f"The checkpoint answers for the hand model {engine.config.hand_model!r}, not "
                              f"{model.name!r}; give the checkpoint that was trained with it, or its hand model.")
-        return cls(network, model, PalmDetector.load(), LandmarkModel.load())
+        return cls(engine, model, PalmDetector.load(threads=threads), LandmarkModel.load(threads=threads))
 
     def find(self, rgb: np.ndarray) -> list[Landmarks]:
         """Where hands are in an image (H, W, 3) uint8 RGB, upright, as the landmark model sees them."""
@@ -94,55 +97,48 @@ class HandEstimator:
         hands = self.pose(rgb, camera, self.find(rgb) if found is None else found)
         return sorted((hand for hand in hands if hand.score >= MIN_SCORE), key=lambda hand: -hand.score)
 
-    @torch.inference_mode()
     def pose(self, rgb: np.ndarray, camera: Camera, found: list[Landmarks], use_landmarks: bool = True) -> list[Hand]:
         """The hands that landmarks (of `found`) were seen of; `use_landmarks=False` lets them only place the crops."""
         return [self.stand(camera, sighting) for sighting in self.sightings(rgb, camera, found, use_landmarks)]
 
-    @torch.inference_mode()
     def sightings(self, rgb: np.ndarray, camera: Camera, found: list[Landmarks], use_landmarks: bool = True
                   ) -> list[Sighting]:
         """The same hands before they stand anywhere: what a tracker goes on with."""
         looks = self.look([rgb] * len(found), found, use_landmarks)
-        return [self.sight(camera, crop, landmarks.presence, estimate)
-                for landmarks, (crop, estimate) in zip(found, looks, strict=True)]
+        return [self.sight(camera, crop, landmarks.presence, answer)
+                for landmarks, (crop, answer) in zip(found, looks, strict=True)]
 
-    @torch.inference_mode()
     def look(self, images: list[np.ndarray], found: list[Landmarks], use_landmarks: bool = True
-             ) -> list[tuple[Crop, Estimate]]:
-        """The crop of each hand and the network's answer to it, a batch of one; `found[n]` were seen in `images[n]`."""
-        crops, points = [], []
-        for landmarks in found:
-            center, side, angle = upright_box(landmarks.points[:, :2])
-            crop = Crop.around(center, CROP_SCALE * side, angle, self.network.config.input_size,
-                               mirrored=landmarks.right < 0.5)
-            crops.append(crop)
-            points.append(landmarks_in_crop(landmarks, crop))
+             ) -> list[tuple[Crop, Answer]]:
+        """The crop of each hand and the network's answer to it; `found[n]` were seen in `images[n]`."""
+        crops = [self.crop_of(landmarks) for landmarks in found]
+        points = [landmarks_in_crop(landmarks, crop) for landmarks, crop in zip(found, crops, strict=True)]
         return list(zip(crops, self.look_at(images, crops, points if use_landmarks else None), strict=True))
 
-    @torch.inference_mode()
+    def crop_of(self, landmarks: Landmarks) -> Crop:
+        """The upright crop around a hand that shows it to the network as a right one."""
+        center, side, angle = upright_box(landmarks.points[:, :2])
+        return Crop.around(center, CROP_SCALE * side, angle, self.engine.config.input_size,
+                           mirrored=landmarks.right < 0.5)
+
     def look_at(self, images: list[np.ndarray], crops: list[Crop], points: list[np.ndarray] | None = None
-                ) -> list[Estimate]:
-        """The network's answer, a batch of one, to each `crops[n]` of `images[n]`, given `landmarks_in_crop` or not."""
+                ) -> list[Answer]:
+        """The network's answer to each `crops[n]` of `images[n]`, given `landmarks_in_crop` or not."""
         if not crops:
             return []
         shown = np.stack([crop.warp(rgb) for crop, rgb in zip(crops, images, strict=True)])
-        shown = torch.from_numpy(shown).permute(0, 3, 1, 2).float()
-        estimate = self.network(shown) if points is None else \
-            self.network.twofold(shown, torch.from_numpy(np.stack(points)).float())
-        return [Estimate(*(part[row:row + 1] for part in estimate)) for row in range(len(crops))]
+        return self.engine(shown, None if points is None else np.stack(points))
 
-    def to_hand(self, camera: Camera, crop: Crop, presence: float, estimate: Estimate) -> Hand:
+    def to_hand(self, camera: Camera, crop: Crop, presence: float, answer: Answer) -> Hand:
         """One hand of the network's answer, brought from the crop's frame to the photo's camera."""
-        return self.stand(camera, self.sight(camera, crop, presence, estimate))
+        return self.stand(camera, self.sight(camera, crop, presence, answer))
 
-    @torch.inference_mode()
-    def sight(self, camera: Camera, crop: Crop, presence: float, estimate: Estimate) -> Sighting:
+    def sight(self, camera: Camera, crop: Crop, presence: float, answer: Answer) -> Sighting:
         """The network's answer, aligned and brought from the crop's frame to that of the photo's camera."""
-        trust = 1 / (estimate.spread + LEAST_SPREAD) ** 2
+        trust = 1 / (answer.spread + LEAST_SPREAD) ** 2
         focal = camera.fx * crop.scale * 2 / crop.size
-        rotations, betas = self._align(estimate, trust, focal * (GUESSED_LENS if camera.source == "default" else 1))
-        pose = roma.rotmat_to_rotvec(rotations).numpy()
+        rotations, betas = self._align(answer, trust, focal * (GUESSED_LENS if camera.source == "default" else 1))
+        pose = rotmat_to_rotvec(rotations)
         turn = crop.rotation
         if crop.mirrored:
             # The crop shows M x of what the camera sees; a left hand is the right one's mirror image M v, so that
@@ -150,23 +146,18 @@ class HandEstimator:
             pose = mirror_rotvec(pose)
             turn = turn @ np.diag([-1.0, 1, 1])
         turn = camera.rotation_to(crop.center) @ turn
-        orientation = roma.rotvec_to_rotmat(torch.from_numpy(pose[0]).double())
-        pose[0] = roma.rotmat_to_rotvec(torch.from_numpy(turn) @ orientation)
-        return Sighting("left" if crop.mirrored else "right", float(presence * estimate.confidence[0].sigmoid()),
-                        joints_seen(crop, estimate), trust[0].numpy(), pose.astype(float),
-                        betas[0].numpy().astype(float))
+        pose[0] = rotmat_to_rotvec(turn @ rotvec_to_rotmat(pose[0]))
+        return Sighting("left" if crop.mirrored else "right", presence * answer.confidence, joints_seen(crop, answer),
+                        trust, pose, betas)
 
-    @torch.inference_mode()
     def stand(self, camera: Camera, sighting: Sighting, settle: Settle | None = None) -> Hand:
         """The hand that was seen, where its joints are seen; `settle` may have it stand a little elsewhere."""
         model, pose = self.hand_models[sighting.side], sighting.pose
-        rotvec = torch.from_numpy(pose.reshape(1, 48)).float()
-        betas = torch.from_numpy(sighting.betas[None]).float()
-        posed = model(rotvec[:, :3], rotvec[:, 3:], betas, torch.zeros(1, 3))
-        joints = posed.joints[0].numpy().astype(float)
-        rays = torch.from_numpy((sighting.seen - [camera.cx, camera.cy]) / [camera.fx, camera.fy]).float()
-        transl = solve_translation(posed.joints, rays[None], torch.from_numpy(sighting.trust[None]))[0]
-        transl = transl.numpy().astype(float)
+        rotvec, betas = pose.reshape(1, 48).astype(np.float32), sighting.betas[None].astype(np.float32)
+        posed = model(rotvec[:, :3], rotvec[:, 3:], betas, np.zeros((1, 3), np.float32))
+        joints = posed.joints[0].astype(float)
+        rays = (sighting.seen - [camera.cx, camera.cy]) / [camera.fx, camera.fy]
+        transl = solve_translation(joints[None], rays[None], sighting.trust[None])[0]
         if settle is not None:
             transl = settle(joints, transl)
         joints_3d = joints + transl
@@ -174,27 +165,27 @@ class HandEstimator:
         return Hand(side=sighting.side, score=sighting.score,
                     box=np.concatenate([joints_2d.min(0), joints_2d.max(0)]), hand_model=model.name,
                     joints_2d=joints_2d, joints_3d=joints_3d,
-                    vertices=posed.vertices[0].numpy() + transl, faces=model.faces,
+                    vertices=posed.vertices[0] + transl, faces=model.faces,
                     global_orient=pose[0], hand_pose=pose[1:].reshape(45), betas=sighting.betas, transl=transl)
 
-    def _align(self, estimate: Estimate, trust: torch.Tensor, focal: float) -> tuple[torch.Tensor, torch.Tensor]:
-        """Rotations (16, 3, 3) and betas (1, 10) aligned with where the network sees the joints.
+    def _align(self, answer: Answer, trust: np.ndarray, focal: float) -> tuple[np.ndarray, np.ndarray]:
+        """Rotations (16, 3, 3) and betas (10,) aligned with where the network sees the joints.
 
         `focal` is that of the crop in crop units.
         """
+        rotations, betas = answer.rotations.astype(float), answer.betas.astype(float)
         if not self.refinement:
-            return estimate.rotations[0], estimate.betas
-        rooted = self.skeleton.pose(estimate.rotations, estimate.betas, torch.zeros(1, 3)).joints
-        rays = estimate.joints[..., :2] / focal
-        transl = solve_translation(rooted, rays, trust)[0]
-        rotations, betas, _ = refine(self.skeleton, *(values.double().numpy() for values in (
-            estimate.rotations[0], estimate.betas[0], transl, rays[0], trust[0] ** -0.5 / focal)))
-        return torch.from_numpy(rotations).float(), torch.from_numpy(betas).float()[None]
+            return rotations, betas
+        rooted = self.skeleton.pose(rotations[None], betas[None], np.zeros((1, 3))).joints
+        rays = answer.joints[:, :2].astype(float) / focal
+        transl = solve_translation(rooted, rays[None], trust[None])[0]
+        rotations, betas, _ = refine(self.skeleton, rotations, betas, transl, rays, trust ** -0.5 / focal)
+        return rotations, betas
 
 
-def joints_seen(crop: Crop, estimate: Estimate) -> np.ndarray:
+def joints_seen(crop: Crop, answer: Answer) -> np.ndarray:
     """Where the network itself sees the joints, (21, 2) image pixels."""
-    return crop.to_image(((estimate.joints[0, :, :2].numpy() + 1) * crop.size - 1) / 2)
+    return crop.to_image(((answer.joints[:, :2].astype(float) + 1) * crop.size - 1) / 2)
 
 
 def landmarks_in_crop(landmarks: Landmarks, crop: Crop) -> np.ndarray:

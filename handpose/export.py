@@ -27,7 +27,7 @@ from .shading import concavity, vertex_normals
 from .smplx import body_arguments
 from .whole_file import whole_file
 
-if TYPE_CHECKING:  # torch comes with it
+if TYPE_CHECKING:
     from .hand_model import HandModel
 
 MESH_KINDS = ("glb", "obj", "ply")

@@ -15,45 +15,24 @@ from __future__ import annotations
 
 import json
 import os
-import re
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
-from textwrap import shorten
 from typing import NamedTuple
 
-import roma
 import torch
-from huggingface_hub import PyTorchModelHubMixin, snapshot_download
-from huggingface_hub.errors import HfHubHTTPError, HFValidationError
+from huggingface_hub import PyTorchModelHubMixin
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812, the customary name
 
+from .checkpoint import CHECKPOINT, CONFIG, GRAPH, WEIGHTS, NetworkConfig, damaged, find_checkpoint, read_config
 from .resnet import ResNet
 
 JOINTS, ROTATIONS, BETAS = 21, 16, 10
 COMPRESSED = 32  # numbers of each token that the lifter reads
-TOLD_SHARE = 0.65  # of the answer with landmarks in a twofold one
 LANDMARK_VALUES = 6  # u, v, depth in crop units, and the world point in decimetres
 IMAGE_MEAN, IMAGE_STD = (123.7, 116.3, 103.5), (58.4, 57.1, 57.4)  # ImageNet's, RGB, of 255
-CHECKPOINT = Path(__file__).resolve().parent.parent / "checkpoints"
-WEIGHTS, CONFIG = "model.safetensors", "config.json"  # the Hub's names of a checkpoint's files
-HUB_ID = r"\w[\w.-]*/\w[\w.-]*"
-REMEDY = "train one with `python -m train.run` or restore the one in checkpoints/"
-
-
-@dataclass(frozen=True)
-class NetworkConfig:
-    backbone: str = "resnet50-half"  # a name of resnet.LAYOUTS
-    input_size: int = 128  # px, side of the square crop
-    pyramid_channels: int = 128  # of the features that heatmaps and joint features are read from
-    token_width: int = 192
-    token_layers: int = 2
-    token_heads: int = 6
-    lifter_width: int = 640  # of the residual MLP
-    lifter_blocks: int = 3
-    hand_model: str = "open"  # whose betas these are
 
 
 class Estimate(NamedTuple):
@@ -129,17 +108,10 @@ class HandNetwork(nn.Module, PyTorchModelHubMixin, library_name="handpose", lice
         """
         return self._answer(self._see(images), landmarks, given)
 
-    def twofold(self, images: Tensor, landmarks: Tensor) -> Estimate:
-        """As `forward` with landmarks of all; pose, shape and confidence are means of the answers with and without.
-
-        Their errors are not the same: where landmarks are wrong, the image alone often is not. The backbone runs once.
-        """
-        seen = self._see(images)
-        told, alone = self._answer(seen, landmarks, None), self._answer(seen, None, None)
-        mean = lambda a, b: TOLD_SHARE * a + (1 - TOLD_SHARE) * b  # noqa: E731
-        return told._replace(rotations=roma.special_procrustes(mean(told.rotations, alone.rotations)),
-                             betas=mean(told.betas, alone.betas),
-                             confidence=mean(told.confidence, alone.confidence))
+    def answers(self, images: Tensor, landmarks: Tensor, given: Tensor, image: Tensor) -> Estimate:
+        """Answers M questions about images (N, 3, S, S), each seen once: what `forward` would say of the images
+        `image` (M,) with landmarks (M, 21, 6) where `given` (M,)."""
+        return self._answer(tuple(part[image] for part in self._see(images)), landmarks, given)
 
     def _see(self, images: Tensor) -> tuple[Tensor, ...]:
         """What does not depend on landmarks: features, crop features, heatmaps, their joints and peaks."""
@@ -154,25 +126,27 @@ class HandNetwork(nn.Module, PyTorchModelHubMixin, library_name="handpose", lice
     def _answer(self, seen: tuple[Tensor, ...], landmarks: Tensor | None, given: Tensor | None) -> Estimate:
         """What `forward` says of hands of which `_see` made this."""
         features, crop_features, heatmaps, image_joints, peak = seen
-        images = len(features)
         if landmarks is None:
-            landmarks = features.new_zeros(images, JOINTS, LANDMARK_VALUES)
-            given = torch.zeros(images, dtype=torch.bool)
+            landmarks = features.new_zeros(len(features), JOINTS, LANDMARK_VALUES)
+            given = torch.zeros(len(features), dtype=torch.bool)
         elif given is None:
             given = torch.ones(len(landmarks), dtype=torch.bool)
-        batch, blind = len(landmarks), len(landmarks) - images
-        given = given.to(landmarks.device).reshape(batch, 1, 1)
+        given = given.to(landmarks.device)[:, None, None]
+        blind = len(landmarks) - len(features)
+        seen_landmarks, seen_given = (landmarks[:-blind], given[:-blind]) if blind else (landmarks, given)
 
-        at = torch.where(given, landmarks[..., :2], _extended(image_joints[..., :2], blind))[:images]
+        at = torch.where(seen_given, seen_landmarks[..., :2], image_joints[..., :2])
         sampled = F.grid_sample(features, at[:, :, None], align_corners=False)[..., 0].transpose(1, 2)
         joint_tokens = self.joint_token(torch.cat([sampled, image_joints, peak[..., None]], 2))
-        joint_tokens = torch.cat([joint_tokens, self.no_image[0].expand(blind, JOINTS, -1)])
-        image_joints = torch.cat([image_joints, landmarks[images:, :, :3]])
+        crop_token = self.crop_token(crop_features)
+        if blind:
+            joint_tokens = torch.cat([joint_tokens, self.no_image[0].expand(blind, JOINTS, -1)])
+            crop_token = torch.cat([crop_token, self.no_image[1].expand(blind, -1)])
+            image_joints = torch.cat([image_joints, landmarks[-blind:, :, :3]])
         apart = landmarks[..., :3] - image_joints
         joint_tokens = joint_tokens + torch.where(given, self.landmark_token(torch.cat([landmarks, apart], 2)),
                                                   self.no_landmark)
-        crop_token = torch.cat([self.crop_token(crop_features), self.no_image[1].expand(blind, -1)])[:, None]
-        tokens = torch.cat([joint_tokens, crop_token], 1) + self.places
+        tokens = torch.cat([joint_tokens, crop_token[:, None]], 1) + self.places
         tokens = self.norm(self.encoder(tokens)).float()
 
         shift, trust, log_spread = self.joint_out(tokens[:, :JOINTS]).split([3, 1, 1], 2)
@@ -184,7 +158,7 @@ class HandNetwork(nn.Module, PyTorchModelHubMixin, library_name="handpose", lice
         six, betas, confidence = lifted.split([ROTATIONS * 6, BETAS, 1], 1)
         six = self.rotation_basis + six.unflatten(1, (ROTATIONS, 6))
         return Estimate(heatmaps, image_joints, joints, (log_spread[..., 0] - 3).exp(),
-                        roma.special_gramschmidt(six.reshape(batch, ROTATIONS, 3, 2)), betas, confidence[:, 0])
+                        gram_schmidt(six.unflatten(2, (3, 2))), betas, confidence[:, 0])
 
     def _read_heatmaps(self, features: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Heatmaps (B, 21, h, w), the joints (B, 21, 3) where they expect them, and their peaks (B, 21)."""
@@ -197,14 +171,18 @@ class HandNetwork(nn.Module, PyTorchModelHubMixin, library_name="handpose", lice
         return heatmaps.unflatten(2, (height, width)), torch.cat([uv, depth - depth[:, :1]], 2), heatmaps.amax(2)
 
     def save(self, folder: str | Path) -> None:
-        """Writes the checkpoint: `model.safetensors` (fp16) and `config.json`, each whole or not at all."""
+        """Writes the checkpoint: `model.safetensors` (fp16), `config.json` and `network.onnx`, the graph that
+        `handpose.engine` runs with these weights; each file whole or not at all."""
+        from .graph import network_graph
+
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         weights = {key: value.to(torch.float16) if value.is_floating_point() else value
                    for key, value in self.state_dict().items()}
         weights = {key: value.contiguous().cpu() for key, value in weights.items()}
         for name, write in ((WEIGHTS, lambda part: save_file(weights, part)),
-                            (CONFIG, lambda part: part.write_text(json.dumps(asdict(self.config), indent=1) + "\n"))):
+                            (CONFIG, lambda part: part.write_text(json.dumps(asdict(self.config), indent=1) + "\n")),
+                            (GRAPH, lambda part: part.write_bytes(network_graph(self.config)))):
             part = folder / f"{name}.part"
             write(part)
             os.replace(part, folder / name)
@@ -224,38 +202,20 @@ class HandNetwork(nn.Module, PyTorchModelHubMixin, library_name="handpose", lice
 
         Raises FileNotFoundError or ValueError naming the remedy.
         """
-        folder = Path(pretrained_model_name_or_path)
-        if not folder.is_dir():
-            folder = _fetch(str(pretrained_model_name_or_path), **download)
-        for name in (CONFIG, WEIGHTS):
-            if not (folder / name).is_file():
-                raise FileNotFoundError(f"No checkpoint file {folder / name}; {REMEDY}.")
+        folder = find_checkpoint(pretrained_model_name_or_path, **download)
         try:
-            network = cls(NetworkConfig(**json.loads((folder / CONFIG).read_text())))
+            network = cls(read_config(folder))
             network.load_state_dict({key: value.float() if value.is_floating_point() else value
                                      for key, value in load_file(folder / WEIGHTS).items()}, strict=strict)
-        except (SafetensorError, TypeError, RuntimeError, ValueError) as error:
-            raise ValueError(f"{WEIGHTS} and {CONFIG} in {folder} do not belong together or are damaged "
-                             f"({_short(error)}); restore both from the same training run.") from error
+        except (SafetensorError, RuntimeError, ValueError) as error:
+            raise damaged(folder, error) from error
         return network.eval().to(memory_format=torch.channels_last)
 
 
-def _fetch(name: str, **download) -> Path:
-    """The folder of a checkpoint from the Hub. Raises FileNotFoundError where there is none or it cannot be had."""
-    if re.fullmatch(HUB_ID, name) is None or Path(name).parent.is_dir():
-        raise FileNotFoundError(f"There is no checkpoint folder {name}; {REMEDY}.")
-    try:
-        return Path(snapshot_download(name, allow_patterns=[CONFIG, WEIGHTS], **download))
-    except (OSError, HfHubHTTPError, HFValidationError) as error:
-        raise FileNotFoundError(f"There is no folder {name}, and the Hub's {name} cannot be had ({_short(error)}); "
-                                "check the name and the network, or give a folder that is here.") from error
-
-
-def _short(error: Exception) -> str:
-    """An error's message, cut to what fits into a sentence."""
-    return shorten(str(error) or type(error).__name__, 160, placeholder=" ...").rstrip(".: ")
-
-
-def _extended(rows: Tensor, by: int) -> Tensor:
-    """The same rows and `by` more of zeros."""
-    return torch.cat([rows, rows.new_zeros(by, *rows.shape[1:])])
+def gram_schmidt(columns: Tensor) -> Tensor:
+    """Rotations (..., 3, 3) from their first two columns (..., 3, 2), as far as these are not yet orthonormal (Zhou et
+    al., On the Continuity of Rotation Representations in Neural Networks, 2019)."""
+    first = F.normalize(columns[..., 0], dim=-1)
+    second = columns[..., 1]
+    second = F.normalize(second - (first * second).sum(-1, keepdim=True) * first, dim=-1)
+    return torch.stack([first, second, torch.linalg.cross(first, second)], -1)

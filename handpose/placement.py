@@ -1,23 +1,28 @@
 """Where a posed hand stands before a camera, from where its joints are seen."""
 from __future__ import annotations
 
-import torch
-from torch import Tensor
+from importlib import import_module
+
+import numpy as np
+
+from .hand_model import Array
+
+DAMPING = 1e-8  # keeps the distance defined where all joints fall onto one ray
 
 
-def solve_translation(joints_3d: Tensor, rays: Tensor, weights: Tensor) -> Tensor:
+def solve_translation(joints_3d: Array, rays: Array, weights: Array) -> Array:
     """The translation (B, 3) that best brings joints (B, J, 3), metres, onto viewing rays (B, J, 2) = (x / z, y / z).
 
-    For each joint x + tx = u (z + tz) and y + ty = v (z + tz), which is linear in t: weighted least squares in closed
-    form (`weights` (B, J)). Differentiable.
+    For each joint x + tx = u (z + tz) and y + ty = v (z + tz), which is linear in t: weighted least squares (`weights`
+    (B, J)) in closed form, a linear regression of u z - x on -u and v z - y on -v with one slope, tz, and two
+    intercepts. Of NumPy arrays or, differentiable, of torch tensors.
     """
-    u, v = rays.unbind(2)
-    x, y, z = joints_3d.unbind(2)
-    one, zero = torch.ones_like(u), torch.zeros_like(u)
-    rows = torch.cat([torch.stack([one, zero, -u], 2), torch.stack([zero, one, -v], 2)], 1)
-    right = torch.cat([u * z - x, v * z - y], 1)[..., None]
-    weighted = rows * torch.cat([weights, weights], 1)[..., None]
-    normal = weighted.transpose(1, 2) @ rows
-    # A trace of damping keeps the system solvable where all joints fall onto one ray.
-    normal = normal + 1e-8 * torch.eye(3, device=u.device)
-    return torch.linalg.solve(normal, weighted.transpose(1, 2) @ right)[..., 0]
+    xp = np if isinstance(joints_3d, np.ndarray) else import_module("torch")
+    share = weights[..., None] / (weights.sum(1)[:, None, None] + DAMPING)
+    goal = rays * joints_3d[..., 2:] - joints_3d[..., :2]
+    middle, middle_goal = (share * rays).sum(1), (share * goal).sum(1)
+    off, off_goal = rays - middle[:, None], goal - middle_goal[:, None]
+    weighted = weights[..., None] * off
+    distance = -(weighted * off_goal).sum(2).sum(1) / ((weighted * off).sum(2).sum(1) + DAMPING)
+    distance = distance[:, None]
+    return xp.concatenate([middle_goal + middle * distance, distance], 1)

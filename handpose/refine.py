@@ -2,10 +2,9 @@
 from __future__ import annotations
 
 import numpy as np
-import roma
-import torch
 
 from .hand_model import HandModel
+from .rotations import rotvec_to_rotmat
 
 # How far (radians, one deviation) a joint may reasonably be turned from the network's answer: twist, spread, flexion.
 WRIST, KNUCKLE, HINGE, THUMB = (0.08,) * 3, (0.04, 0.07, 0.18), (0.015, 0.015, 0.18), (0.08, 0.08, 0.08)
@@ -25,27 +24,29 @@ def refine(skeleton: HandModel, rotations: np.ndarray, betas: np.ndarray, transl
     """
     carries = _carries(skeleton)
     away, given = np.zeros((16, 3)), np.array(betas, float)
-    betas, shapes = given.copy(), len(given)
-    deviation = np.append(TURN_DEVIATION.ravel(), np.full(shapes, SHAPE_DEVIATION))
-    prior = np.hstack([np.diag(1 / deviation), np.zeros((48 + shapes, 3))])
-    transl = np.array(transl, float)
+    betas, transl, shapes = given.copy(), np.array(transl, float), len(given)
+    information = np.concatenate([TURN_DEVIATION.ravel() ** -2, np.full(shapes, SHAPE_DEVIATION ** -2), np.zeros(3)])
+    jacobian = np.zeros((21, 3, 51 + shapes))  # of the joints by turns, betas, translation
+    jacobian[:, :, -3:] = np.eye(3)
+    weight = 1 / ray_deviation[:, None]
     for _ in range(steps):
         turns, pivots, points, growth = _pose(skeleton, rotations, betas)
-        points = points + transl
         # d point / d turn about joint k's axis = axis x (point - pivot), for the joints that k carries.
-        levers = points[:, None] - (pivots + transl)
-        motion = np.cross(turns.transpose(0, 2, 1)[None], levers[:, :, None]) * carries[..., None, None]
-        motion = np.concatenate([motion.reshape(21, 48, 3), growth, np.tile(np.eye(3), (21, 1, 1))], 1)  # (21, 61, 3)
-        x, y, z = points.T
-        seen_u = (motion[..., 0] - (x / z)[:, None] * motion[..., 2]) / z[:, None]
-        seen_v = (motion[..., 1] - (y / z)[:, None] * motion[..., 2]) / z[:, None]
-        system = np.vstack([seen_u / ray_deviation[:, None], seen_v / ray_deviation[:, None], prior])
-        left = np.concatenate([(rays[:, 0] - x / z) / ray_deviation, (rays[:, 1] - y / z) / ray_deviation,
-                               -np.append(away, betas - given) / deviation])
-        step = np.linalg.lstsq(system, left, rcond=None)[0]
+        motion = -_skew((points[:, None] - pivots) * carries[..., None]) @ turns  # (21, 16, 3, 3 axes)
+        jacobian[:, :, :48] = motion.transpose(0, 2, 1, 3).reshape(21, 3, 48)
+        jacobian[:, :, 48:-3] = growth
+        points = points + transl
+        seen = points[:, :2] / points[:, 2:]
+        # Of the rays, each over its deviation, rows (u, v).
+        by_ray = (jacobian[:, :2] - seen[..., None] * jacobian[:, 2:]) * (weight / points[:, 2:])[..., None]
+        by_ray = by_ray.reshape(42, -1)
+        missing = ((rays - seen) * weight).ravel()
+        normal = by_ray.T @ by_ray + np.diag(information)
+        step = np.linalg.solve(normal, by_ray.T @ missing - information * np.concatenate([away.ravel(), betas - given,
+                                                                                          np.zeros(3)]))
         turn = step[:48].reshape(16, 3).clip(-0.5, 0.5)
         away += turn
-        rotations = rotations @ roma.rotvec_to_rotmat(torch.from_numpy(turn)).numpy()
+        rotations = rotations @ rotvec_to_rotmat(turn)
         betas = betas + step[48:-3]
         transl = transl + step[-3:]
     return rotations, betas, transl
@@ -61,13 +62,21 @@ def _carries(skeleton: HandModel) -> np.ndarray:
     return carried
 
 
+def _skew(vectors: np.ndarray) -> np.ndarray:
+    """Matrices (..., 3, 3) that multiply as the cross product with vectors (..., 3) from the left does."""
+    matrix = np.zeros((*vectors.shape, 3))
+    x, y, z = np.moveaxis(vectors, -1, 0)
+    matrix[..., 0, 1], matrix[..., 0, 2], matrix[..., 1, 2] = -z, y, -x
+    matrix[..., 1, 0], matrix[..., 2, 0], matrix[..., 2, 1] = z, -y, x
+    return matrix
+
+
 def _pose(skeleton: HandModel, rotations: np.ndarray, betas: np.ndarray) -> tuple[np.ndarray, ...]:
     """Turns (16, 3, 3) of the joints' frames, their places (16, 3), the reported joints (21, 3), and how these move
-    with each of betas (21, B, 3)."""
+    with each of betas (21, 3, B)."""
     count = len(betas)
-    rotations = torch.as_tensor(rotations, dtype=torch.float32).expand(count + 1, 16, 3, 3)
-    betas = torch.as_tensor(betas, dtype=torch.float32) + torch.eye(count + 1, count).roll(1, 0)  # first the hand's own
-    turns, places = skeleton.chain(rotations[:1], skeleton.rest(betas[:1])[1])
-    joints = skeleton.pose(rotations, betas, torch.zeros(count + 1, 3)).joints  # linear in betas: differences are exact
-    growth = (joints[1:] - joints[:1]).transpose(0, 1)
-    return tuple(values.numpy().astype(float) for values in (turns[0], places[0], joints[0], growth))
+    betas = betas + np.eye(count + 1, count, -1)  # first the hand's own; joints are linear in betas: differences exact
+    repeated = np.broadcast_to(rotations, (count + 1, 16, 3, 3))
+    turns, places = skeleton.chain(rotations[None], skeleton.rest(betas[:1])[1])
+    joints = skeleton.pose(repeated, betas, np.zeros((count + 1, 3))).joints
+    return turns[0], places[0], joints[0], (joints[1:] - joints[0]).transpose(1, 2, 0)

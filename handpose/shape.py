@@ -6,12 +6,9 @@ not depend on the rest pose: bones, the knuckles' distances from each other, and
 """
 from __future__ import annotations
 
-import copy
 from typing import NamedTuple
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from .hand_model import HandModel
 from .skeleton import BONES
@@ -20,6 +17,7 @@ KNUCKLES = ((1, 5), (5, 9), (9, 13), (13, 17), (5, 17))  # pairs whose distances
 SEGMENTS = tuple((parent, joint) for parent, joint in BONES if parent > 0)  # of the fingers
 PRIOR_MM = 1.0  # one standard deviation of a beta costs as much as a length that is off by this
 ITERATIONS = 4  # lengths are nearly linear in betas
+STEP = 1e-3  # of betas, for central differences
 
 
 class ShapeFit(NamedTuple):
@@ -33,26 +31,22 @@ def convert_shape(betas: np.ndarray, source: HandModel, target: HandModel) -> Sh
 
     Regularised linear least squares on 40 lengths, repeated (Gauss-Newton), as lengths are not quite linear in betas.
     """
-    def measured(values: Tensor) -> Tensor:
-        return lengths(target, values)
-
-    source, target = copy.deepcopy(source).double(), copy.deepcopy(target).double()
-    wanted = lengths(source, torch.as_tensor(np.asarray(betas, float)))
-    fitted, prior = torch.zeros(10).double(), torch.eye(10).double() * PRIOR_MM
+    wanted = lengths(source, betas)
+    fitted, steps, prior = np.zeros(10), np.eye(10) * STEP, np.eye(10) * PRIOR_MM
     for _ in range(ITERATIONS):
-        slope = 1e3 * torch.func.jacfwd(measured)(fitted)
-        missing = 1e3 * (wanted - measured(fitted)) + slope @ fitted
-        fitted = torch.linalg.lstsq(torch.cat([slope, prior]), torch.cat([missing, torch.zeros(10).double()])[:, None]
-                                    ).solution[:, 0]
-    left_over = 1e3 * (measured(fitted) - wanted)
-    return ShapeFit(fitted.numpy(), float(left_over.square().mean().sqrt()), float(left_over.abs().max()))
+        slope = 1e3 * np.stack([(lengths(target, fitted + step) - lengths(target, fitted - step)) / (2 * STEP)
+                                for step in steps], 1)
+        missing = 1e3 * (wanted - lengths(target, fitted)) + slope @ fitted
+        fitted = np.linalg.lstsq(np.vstack([slope, prior]), np.append(missing, np.zeros(10)), rcond=None)[0]
+    left_over = 1e3 * (lengths(target, fitted) - wanted)
+    return ShapeFit(fitted, float(np.sqrt(np.square(left_over).mean())), float(np.abs(left_over).max()))
 
 
-def lengths(model: HandModel, betas: Tensor) -> Tensor:
+def lengths(model: HandModel, betas: np.ndarray) -> np.ndarray:
     """40 lengths in metres of a hand of shape (10,): 20 bones, 5 distances of knuckles, 15 segments' mean radii."""
     vertices, joints = _rest(model, betas)
     start, end = (joints[list(ends)] for ends in zip(*BONES + KNUCKLES, strict=True))
-    return torch.cat([(end - start).norm(dim=1), _radii(model, vertices, joints)])
+    return np.append(np.linalg.norm(end - start, axis=1), _radii(model, vertices, joints))
 
 
 def rest_pose_difference(first: HandModel, second: HandModel) -> np.ndarray:
@@ -62,23 +56,27 @@ def rest_pose_difference(first: HandModel, second: HandModel) -> np.ndarray:
     """
     directions = []
     for model in (first, second):
-        joints = _rest(model, torch.zeros(10).to(model.v_template))[1].double()
+        joints = _rest(model, np.zeros(10))[1]
         start, end = (joints[list(ends)] for ends in zip(*BONES, strict=True))
-        directions.append(torch.nn.functional.normalize(end - start, dim=1))
-    return np.degrees(torch.linalg.vector_norm(directions[0] - directions[1], dim=1).div(2).asin().mul(2).numpy())
+        directions.append(_normalized(end - start))
+    return np.degrees(2 * np.arcsin(np.linalg.norm(directions[0] - directions[1], axis=1) / 2))
 
 
-def _rest(model: HandModel, betas: Tensor) -> tuple[Tensor, Tensor]:
+def _rest(model: HandModel, betas: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Vertices (V, 3) and the 21 joints (21, 3) in the rest pose, the joints where the bones turn (no offsets)."""
-    vertices, joints = (part[0] for part in model.rest(betas[None]))
-    return vertices, torch.cat([joints, vertices[model.tip_vertices]])[model.joint_order]
+    vertices, joints = (part[0] for part in model.rest(np.asarray(betas, float)[None]))
+    return vertices, np.concatenate([joints, vertices[model.tip_vertices]])[model.joint_order]
 
 
-def _radii(model: HandModel, vertices: Tensor, joints: Tensor) -> Tensor:
+def _radii(model: HandModel, vertices: np.ndarray, joints: np.ndarray) -> np.ndarray:
     """The mean distance (15,) from each finger's bones of the skin that follows them."""
     start, end = (joints[list(ends)] for ends in zip(*SEGMENTS, strict=True))
-    axes = torch.nn.functional.normalize(end - start, dim=1)
+    axes = _normalized(end - start)
     weights = model.weights[:, [model.joint_bone[first] for first, _ in SEGMENTS]]
     off = vertices[:, None] - start
-    off = off - (off * axes).sum(-1, keepdim=True) * axes
-    return (weights * off.norm(dim=-1)).sum(0) / weights.sum(0)
+    off = off - (off * axes).sum(-1, keepdims=True) * axes
+    return (weights * np.linalg.norm(off, axis=-1)).sum(0) / weights.sum(0)
+
+
+def _normalized(vectors: np.ndarray) -> np.ndarray:
+    return vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)

@@ -10,10 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-import roma
-import torch
 
 from .estimator import Sighting
+from .rotations import nearest_rotation, rotmat_to_rotvec, rotvec_to_rotmat
 
 
 @dataclass(frozen=True)
@@ -71,25 +70,22 @@ class OneEuroRotation:
 
     def __call__(self, rotvec: np.ndarray, time_s: float) -> np.ndarray:
         """The filtered rotations (N, 3) at a time in seconds; a time not later than the last changes nothing."""
-        turns = roma.rotvec_to_unitquat(torch.from_numpy(np.asarray(rotvec, float)))
+        turns = rotvec_to_rotmat(np.asarray(rotvec, float))
         if self._time is None:
-            self._time, self._raw, self._value = time_s, turns, turns
-            self._speed = torch.zeros(len(turns), 3, dtype=torch.float64)
+            self._time, self._raw, self._value, self._speed = time_s, turns, turns, np.zeros((len(turns), 3))
         elif (elapsed := time_s - self._time) > 0:
             speed = _between(self._raw, turns) / elapsed
-            self._speed = self._speed + float(smoothing_factor(self.cutoff.speed, elapsed)) * (speed - self._speed)
-            weight = smoothing_factor(self.cutoff.at(self._speed.norm(dim=1).numpy()), elapsed)
-            step = roma.rotvec_to_unitquat(torch.from_numpy(weight)[:, None] * _between(self._value, turns))
-            value = roma.quat_product(self._value, step)
-            self._value = value / value.norm(dim=1, keepdim=True)  # rounding adds up
+            self._speed = self._speed + smoothing_factor(self.cutoff.speed, elapsed) * (speed - self._speed)
+            weight = smoothing_factor(self.cutoff.at(np.linalg.norm(self._speed, axis=1)), elapsed)
+            step = rotvec_to_rotmat(weight[:, None] * _between(self._value, turns))
+            self._value = nearest_rotation(self._value @ step)  # rounding adds up
             self._time, self._raw = time_s, turns
-        return roma.unitquat_to_rotvec(self._value).numpy()
+        return rotmat_to_rotvec(self._value)
 
 
-def _between(start: torch.Tensor, end: torch.Tensor) -> torch.Tensor:
-    """Rotation vectors (N, 3) that lead from unit quaternions (N, 4) to others, the shorter way, in the first's frame.
-    """
-    return roma.unitquat_to_rotvec(roma.quat_product(roma.quat_conjugation(start), end))
+def _between(start: np.ndarray, end: np.ndarray) -> np.ndarray:
+    """Rotation vectors (N, 3) that lead from rotations (N, 3, 3) to others, the shorter way, in the first's frame."""
+    return rotmat_to_rotvec(start.swapaxes(-1, -2) @ end)
 
 
 class FrozenMean:

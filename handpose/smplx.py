@@ -14,7 +14,7 @@ import numpy as np
 from .hand import Hand
 from .mano import to_mean_pose, to_pca
 
-if TYPE_CHECKING:  # torch comes with it
+if TYPE_CHECKING:
     from .hand_model import HandModel
 
 

@@ -14,9 +14,9 @@ from PIL import Image
 
 from handpose import Camera, Hand, HandEstimator, load_photo
 from handpose.camera import Crop
+from handpose.engine import Answer
 from handpose.estimator import MIN_SCORE
 from handpose.lens import guess_lens
-from handpose.network import Estimate
 
 LARGEST_SHOWN = 1600  # pixels; more is not seen on the page
 MOST_HANDS = 10
@@ -61,7 +61,7 @@ class Look:
     guessed: Camera  # where nobody tells the lens
     mirrored: bool  # whether the photo was turned back left-right first; everything is about the turned one
     jpeg: bytes
-    seen: tuple[tuple[float, Crop, Estimate], ...]
+    seen: tuple[tuple[float, Crop, Answer], ...]
 
     def __deepcopy__(self, memo: dict) -> Look:
         return self
@@ -99,7 +99,7 @@ def look_at(estimator: HandEstimator, path: str, name: str | None = None, mirror
     photo = load_photo(path, name)
     rgb = np.ascontiguousarray(photo.rgb[:, ::-1]) if mirrored else photo.rgb
     found = estimator.find(rgb)
-    seen = tuple((landmarks.presence, crop, estimate) for landmarks, (crop, estimate)
+    seen = tuple((landmarks.presence, crop, answer) for landmarks, (crop, answer)
                  in zip(found, estimator.look([rgb] * len(found), found), strict=True))
     return Look(key or secrets.token_urlsafe(6), name or Path(path).name, photo.width, photo.height, photo.focal_35mm,
                 guess_lens(Camera.of_photo(photo.width, photo.height), found), mirrored, _jpeg(rgb), seen)
@@ -110,7 +110,7 @@ def hands_of(estimator: HandEstimator, look: Look, options: Options) -> Result:
     camera = Camera.of_photo(look.width, look.height, focal_35mm=look.focal_35mm, **options.camera_arguments())
     if camera.source == "default":
         camera = look.guessed
-    hands = [estimator.to_hand(camera, crop, presence, estimate) for presence, crop, estimate in look.seen]
+    hands = [estimator.to_hand(camera, crop, presence, answer) for presence, crop, answer in look.seen]
     chosen = [hand for hand in sorted(hands, key=lambda hand: -hand.score)
               if hand.score >= options.min_score and (options.left_hands or hand.side == "right")]
     return Result(look, options, camera, chosen[:options.most_hands])
@@ -118,7 +118,7 @@ def hands_of(estimator: HandEstimator, look: Look, options: Options) -> Result:
 
 def best_score(look: Look) -> float:
     """The highest score of the hands that were seen, 0 without any."""
-    return max((float(presence * estimate.confidence[0].sigmoid()) for presence, _, estimate in look.seen), default=0.0)
+    return max((presence * answer.confidence for presence, _, answer in look.seen), default=0.0)
 
 
 def _jpeg(rgb: np.ndarray) -> bytes:

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import torch
 from mano_files import mano_arrays
 from PIL import Image
 
@@ -39,10 +38,9 @@ def draw_hands(count: int, size: int, seed: int) -> dict[str, np.ndarray]:
     intrinsics[:, 0, 0] = rng.uniform(430, 520, count) * size / 224
     intrinsics[:, 1, 1] = intrinsics[:, 0, 0] * rng.uniform(0.99, 1.01, count)
     intrinsics[:, :2, 2] = size / 2 + rng.uniform(-4, 4, (count, 2)) * size / 224
-    with torch.no_grad():
-        rooted = model(*(torch.tensor(values.reshape(count, -1), dtype=torch.float32)
-                         for values in (orient, pose, betas, np.zeros((count, 3)))))
-    joints, vertices = rooted.joints.numpy().astype(float), rooted.vertices.numpy().astype(float)
+    rooted = model(*(values.reshape(count, -1).astype(np.float32)
+                     for values in (orient, pose, betas, np.zeros((count, 3)))))
+    joints, vertices = rooted.joints.astype(float), rooted.vertices.astype(float)
     place = -joints.mean(1) + np.column_stack([rng.uniform(-0.02, 0.02, (count, 2)), rng.uniform(0.6, 0.85, count)])
     joints, vertices = joints + place[:, None], vertices + place[:, None]
     parts = FreihandVector(orient, pose.reshape(count, 45), betas, *freihand_uv_scale(joints[:, 9], intrinsics))

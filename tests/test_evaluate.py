@@ -12,7 +12,7 @@ from scipy.spatial import procrustes as scipy_procrustes
 
 from handpose.camera import Camera
 from handpose.estimator import MIN_SCORE, HandEstimator
-from handpose.hand_model import HandModel
+from handpose.hand_layer import HandLayer
 from handpose.image import load_photo
 from handpose.landmarks import Landmarks
 from train import evaluate
@@ -79,7 +79,7 @@ def written_out(hand, case):
 def test_every_method_scores_the_estimators_own_hands(estimator, cases, scores):
     for method, (use_landmarks, refinement) in zip(METHODS, ((True, True), (True, False), (False, True),
                                                              (False, False)), strict=True):
-        alone = HandEstimator(estimator.network, estimator.hand_models["right"], None, None, refinement)
+        alone = HandEstimator(estimator.engine, estimator.hand_models["right"], None, None, refinement)
         for row, case in enumerate(cases):
             rgb = load_photo(case.photo).rgb
             hands = [hand for hand in alone.pose(rgb, case.camera, list(case.found), use_landmarks)
@@ -220,7 +220,7 @@ def test_renders_without_landmarks_are_looked_at_by_the_detector(folder, cases):
     found, *_ = renders(folder / "renders", count=3)
     assert found.found is None and found.side == "right" and cases[0].side is None
     assert len(renders(folder / "renders", count=3)) == 3
-    posed = HandModel.load()
+    posed = HandLayer.load()
     assert cases[0].vertices.shape == posed.v_template.shape
     camera = cases[0].camera
     assert isinstance(camera, Camera) and np.allclose(camera.project(cases[0].goal_3d), cases[0].goal_2d, atol=1e-3)

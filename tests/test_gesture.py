@@ -1,13 +1,12 @@
 """Gestures have their names in exact poses of both hands from all sides, and in renderings as far as they are named."""
 import numpy as np
 import pytest
-import roma
-import torch
 
 from handpose import HandEstimator
 from handpose.gesture import finger_bends, gesture
 from handpose.hand import Hand
 from handpose.hand_model import HandModel, mirror_rotvec
+from handpose.rotations import rotmat_to_rotvec, rotvec_to_rotmat
 from handpose.tracker import TrackedHand
 from train.make_clip import clip_camera, film
 from train.motions import CURL, UPRIGHT
@@ -33,18 +32,18 @@ def make_hand(curled: str, side: str = "right", thumb: float = 0.0, spread: floa
     pose[12:] = np.outer(thumb * np.array([.5, .8, 1.0]), THUMB)
     orient = UPRIGHT
     for angle, axis in zip(turn, ((0, 0, 1), (0, 1, 0), (1, 0, 0)), strict=True):
-        orient = roma.rotvec_to_rotmat(torch.tensor(axis) * np.radians(angle)).numpy() @ orient
-    orient = roma.rotmat_to_rotvec(torch.from_numpy(orient)).numpy()
+        orient = rotvec_to_rotmat(np.array(axis) * np.radians(angle)) @ orient
+    orient = rotmat_to_rotvec(orient)
     model = right
     if side == "left":
         model, pose, orient = right.left(), mirror_rotvec(pose), mirror_rotvec(orient)
-    posed = model(*(torch.from_numpy(np.asarray(value, np.float32).reshape(1, -1))
+    posed = model(*(np.asarray(value, np.float32).reshape(1, -1)
                     for value in (orient, pose, np.zeros(10), np.zeros(3))))
-    shift = np.array([0, 0, .5]) - posed.joints[0].numpy().mean(0)
-    joints = posed.joints[0].numpy() + shift
+    shift = np.array([0, 0, .5]) - posed.joints[0].mean(0)
+    joints = posed.joints[0] + shift
     pixels = CAMERA.project(joints)
     return Hand(side, 1.0, np.concatenate([pixels.min(0), pixels.max(0)]), "open", pixels, joints,
-                posed.vertices[0].numpy() + shift, model.faces, orient, pose.ravel(), np.zeros(10), shift)
+                posed.vertices[0] + shift, model.faces, orient, pose.ravel(), np.zeros(10), shift)
 
 
 ALL = "index middle ring little"

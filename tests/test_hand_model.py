@@ -6,6 +6,7 @@ import pytest
 import torch
 from scipy.spatial.transform import Rotation
 
+from handpose.hand_layer import HandLayer
 from handpose.hand_model import OPEN_HAND, HandModel, mirror_rotvec
 from handpose.skeleton import BONES, MANO_PARENTS, MANO_TO_JOINT, TIP_JOINTS
 
@@ -18,7 +19,7 @@ def arrays():
 
 @pytest.fixture(scope="module")
 def model():
-    return HandModel.load().double()
+    return HandLayer.load().double()
 
 
 def random_parameters(count=3, seed=0):
@@ -63,33 +64,46 @@ def with_pose_shapes(arrays):
 
 def test_equals_naive_reference(arrays):
     invented = with_pose_shapes(arrays)
-    model = HandModel(invented, "open").double()
-    parameters = random_parameters()
+    model = HandModel(invented, "open")
+    parameters = [p.numpy() for p in random_parameters()]
     posed = model(*parameters)
     for n in range(3):
-        vertices, joints = naive_mano(invented, *(p[n].numpy() for p in parameters))
-        assert np.abs(posed.vertices[n].numpy() - vertices).max() < 1e-6
+        vertices, joints = naive_mano(invented, *(p[n] for p in parameters))
+        assert np.abs(posed.vertices[n] - vertices).max() < 1e-6
         # the 21 joints, their constant offsets taken off again
-        bare = HandModel({**invented, "joint_offsets": np.zeros((21, 3))}, "open").double()
-        bare = bare(*parameters).joints[n].numpy()
+        bare = HandModel({**invented, "joint_offsets": np.zeros((21, 3))}, "open")
+        bare = bare(*parameters).joints[n]
         assert np.abs(bare[list(MANO_TO_JOINT)] - joints).max() < 1e-6
         assert np.abs(bare[list(TIP_JOINTS)] - vertices[invented["tip_vertices"]]).max() < 1e-6
 
 
+@pytest.mark.parametrize("kind", [lambda model: model, lambda model: model.left(), lambda model: model.joints_only(),
+                                  lambda model: model.left().joints_only()])
+def test_the_layer_is_the_model_in_torch(arrays, kind):
+    invented, parameters = with_pose_shapes(arrays), [p.float() for p in random_parameters()]
+    model, layer = kind(HandModel(invented, "open")), kind(HandLayer(invented, "open"))
+    posed, expected = model(*(p.numpy() for p in parameters)), layer(*parameters)
+    for name in ("vertices", "joints"):
+        assert getattr(posed, name).dtype == np.float32
+        assert np.abs(getattr(posed, name) - getattr(expected, name).numpy()).max() < 1e-6
+    assert np.array_equal(model.faces, layer.faces) and model.tip_vertices == layer.tip_vertices
+    assert kind(HandLayer(invented, "open").double()).v_template.dtype == torch.float64
+
+
 def test_gradients(arrays):
     parameters = [p[:1].requires_grad_() for p in random_parameters(1)]
-    skeleton = HandModel(with_pose_shapes(arrays), "open").joints_only().double()
+    skeleton = HandLayer(with_pose_shapes(arrays), "open").joints_only().double()
     assert torch.autograd.gradcheck(lambda *p: skeleton(*p).joints, parameters, atol=1e-6)
 
 
 def test_joints_only_gives_the_same_joints(arrays):
-    model = HandModel(with_pose_shapes(arrays), "open").double()
+    model = HandLayer(with_pose_shapes(arrays), "open").double()
     parameters = random_parameters()
     assert torch.allclose(model.joints_only().double()(*parameters).joints, model(*parameters).joints, atol=1e-7)
 
 
 def test_left_is_the_mirror_image(arrays):
-    model = HandModel(with_pose_shapes(arrays), "open").double()
+    model = HandLayer(with_pose_shapes(arrays), "open").double()
     orient, pose, betas, transl = random_parameters()
     mirror = torch.tensor([-1.0, 1, 1]).double()
     left_pose = torch.tensor(mirror_rotvec(pose.reshape(-1, 15, 3))).reshape(-1, 45)
@@ -175,7 +189,7 @@ def test_a_file_as_mano_has_it_is_read(tmp_path, arrays):
     few |= {"J_regressor": arrays["J_regressor"][:, :778], "kintree_table": arrays["kintree_table"],
             "f": np.arange(777).reshape(-1, 3)}
     np.savez(tmp_path / "mano.npz", **few)
-    posed = HandModel.load(tmp_path / "mano.npz").double()(*random_parameters(1))
+    posed = HandLayer.load(tmp_path / "mano.npz").double()(*random_parameters(1))
     vertices, joints = naive_mano(few, *(p[0].numpy() for p in random_parameters(1)))
     assert np.abs(posed.vertices[0].numpy() - vertices).max() < 1e-6
     assert np.allclose(posed.joints[0, [0, 5, 4, 20]], [joints[0], joints[1], vertices[744], vertices[672]], atol=1e-6)

@@ -8,9 +8,7 @@ import types
 
 import numpy as np
 import pytest
-import roma
 import scipy.sparse
-import torch
 from mano_files import (
     REST_TURNS,
     Ch,
@@ -28,6 +26,7 @@ from handpose import mano
 from handpose.estimator import HandEstimator
 from handpose.hand_model import HandModel
 from handpose.model_file import read_arrays
+from handpose.rotations import rotvec_to_rotmat
 from handpose.safe_pickle import KNOWN
 from handpose.shape import convert_shape, rest_pose_difference
 from handpose.skeleton import BONES, MANO_PARENTS, MANO_TO_JOINT
@@ -52,9 +51,9 @@ def pickled(arrays, tmp_path_factory):
 
 
 def posed(model: HandModel, seed: int = 0) -> np.ndarray:
-    dice = torch.Generator().manual_seed(seed)
-    parameters = [torch.randn(2, count, generator=dice) * 0.5 for count in (3, 45, 10, 3)]
-    return torch.cat(model(*parameters), 1).numpy()
+    dice = np.random.default_rng(seed)
+    parameters = [dice.normal(size=(2, count)).astype(np.float32) * 0.5 for count in (3, 45, 10, 3)]
+    return np.concatenate(model(*parameters), 1)
 
 
 # What the files hold arrives.
@@ -379,9 +378,9 @@ def test_shape_comes_back_from_another_model(hands):
         there = convert_shape(betas, opened, other)
         back = convert_shape(there.betas, other, opened)
         assert there.residual_mm < 1.0 and there.worst_mm < 5
-        rest = [model.rest(torch.tensor(values, dtype=torch.float32)[None])[1][0] for model, values in
+        rest = [model.rest(np.asarray(values)[None])[1][0] for model, values in
                 ((opened, betas), (opened, back.betas), (opened, np.zeros(10)))]
-        gaps = [float((joints - rest[0]).norm(dim=1).mean()) for joints in rest[1:]]
+        gaps = [np.linalg.norm(joints - rest[0], axis=1).mean() for joints in rest[1:]]
         assert gaps[0] < 0.4 * gaps[1]
     assert convert_shape(np.zeros(10), opened, opened).residual_mm == pytest.approx(0, abs=1e-6)
 
@@ -393,7 +392,7 @@ def test_shape_of_a_scaled_hand_is_scaled(arrays, hands):
     fit = convert_shape(np.zeros(10), HandModel(larger, "mano"), hands[1])
     same = convert_shape(np.zeros(10), hands[1], hands[1])
     assert fit.residual_mm < 1.0 < 1e3 * 0.05 * 0.09 and np.abs(same.betas).max() < 1e-6
-    size = [float(hands[1].rest(torch.tensor(values, dtype=torch.float32)[None])[1][0, 4].norm())
+    size = [np.linalg.norm(hands[1].rest(values[None])[1][0, 4])
             for values in (fit.betas, same.betas)]
     assert size[0] / size[1] == pytest.approx(scale, abs=0.01)
 
@@ -411,13 +410,13 @@ def test_rest_pose_difference_finds_how_the_fingers_were_turned(hands, arrays):
 
 def test_a_pose_carried_over_is_wrong_by_the_rest_poses_difference(hands):
     """Whatever the pose: between joints, not at the tips, whose skin bends on its own."""
-    parameters = [torch.randn(1, count, generator=torch.Generator().manual_seed(1)) for count in (3, 45)]
+    pose = np.random.default_rng(1).normal(size=(1, 16, 3))
     directions = []
     for model in hands:
-        rotations = roma.rotvec_to_rotmat(torch.cat(parameters, 1).reshape(1, 16, 3))
-        places = model.chain(rotations, model.rest(torch.zeros(1, 10))[1])[1][0]
+        rotations = rotvec_to_rotmat(pose)
+        places = model.chain(rotations, model.rest(np.zeros((1, 10)))[1])[1][0]
         bones = places[1:] - places[list(MANO_PARENTS[1:])]
-        directions.append((bones / bones.norm(dim=1, keepdim=True)).numpy().astype(float))
+        directions.append(bones / np.linalg.norm(bones, axis=1, keepdims=True))
     posed_degrees = np.degrees(np.arccos((directions[0] * directions[1]).sum(1)))
     expected = dict(zip(BONES, rest_pose_difference(*hands), strict=True))
     for joint in range(1, 16):

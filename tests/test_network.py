@@ -86,7 +86,7 @@ def test_a_heatmap_peak_is_read_where_it_stands(network):
 
 def test_saved_weights_come_back_in_half_precision(network, inputs, tmp_path):
     network.save(tmp_path)
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["config.json", "model.safetensors"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["config.json", "model.safetensors", "network.onnx"]
     size = sum(t.numel() for t in network.state_dict().values())
     assert (tmp_path / "model.safetensors").stat().st_size < 2.1 * size + 100_000
     again = HandNetwork.from_pretrained(tmp_path)
@@ -206,6 +206,8 @@ def test_translation_is_found_exactly_and_by_least_squares():
     seen = joints + true[:, None]
     rays, weights = seen[..., :2] / seen[..., 2:], torch.tensor(rng.uniform(0.1, 1, (4, 21)))
     assert torch.allclose(solve_translation(joints, rays, weights), true, atol=1e-4)
+    in_numpy = solve_translation(joints.numpy(), rays.numpy(), weights.numpy())
+    assert np.abs(in_numpy - solve_translation(joints, rays, weights).numpy()).max() < 1e-9
 
     noisy = rays + torch.tensor(rng.normal(size=rays.shape) * 0.01)
     found = solve_translation(joints, noisy, weights)[0].numpy()

@@ -103,8 +103,8 @@ def test_the_errors_are_printed(made):
 
 def test_the_checkpoint_predicts(made, tmp_path):
     checkpoint = made[0] / "checkpoint"
-    assert sorted(path.name for path in checkpoint.iterdir()) == ["config.json", "model.safetensors",
-                                                                       "renders.jpg"]
+    assert sorted(path.name for path in checkpoint.iterdir()) == ["config.json", "model.safetensors", "network.onnx",
+                                                                "renders.jpg"]
     assert HandNetwork.from_pretrained(checkpoint).config.backbone == "resnet18"
     run = subprocess.run([sys.executable, "-m", "handpose", "predict", ROOT / "tests" / "data" / "hand_right.jpg",
                           "--checkpoint", checkpoint, "--out", tmp_path, "--no-overlay"], cwd=ROOT,

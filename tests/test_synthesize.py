@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from handpose.hand_model import HandModel
+from handpose.hand_layer import HandLayer
 from train.synthesis.arm import Forearm, border_loop, skin_rings, sleeve, tube_faces
 from train.synthesis.poses import PoseBank, collides
 from train.synthesis.props import Photos, sample_object
@@ -54,7 +54,7 @@ def silhouette(vertices, faces, K):
 
 
 def test_labels_fit_the_pixels(job, labels):
-    model = HandModel.load()
+    model = HandLayer.load()
     posed = model(*(torch.from_numpy(labels[key]) for key in ("global_orient", "hand_pose", "betas", "transl")))
     np.testing.assert_allclose(posed.joints, labels["joints"], atol=1e-5)
     projected = np.einsum("nij,nkj->nki", labels["K"], labels["joints"])
@@ -134,7 +134,7 @@ def volume(vertices, faces):
 
 @pytest.fixture(scope="module")
 def rest():
-    model = HandModel.load()
+    model = HandLayer.load()
     posed = model(*(torch.zeros(1, n) for n in (3, 45, 10, 3)))
     return model, posed.vertices[0].numpy(), posed.joints[0].numpy()
 

@@ -7,7 +7,7 @@ import torch
 from lightning.fabric import Fabric
 
 from handpose.estimator import upright_box
-from handpose.hand_model import HandModel
+from handpose.hand_layer import HandLayer
 from handpose.network import HandNetwork, NetworkConfig
 from train.data.augment import AugmentConfig, make_batch, upright_boxes
 from train.data.dataset import load_renders
@@ -69,7 +69,7 @@ def test_crops_keep_labels_on_the_hand(rendered):
     for config in (None, AugmentConfig()):
         torch.manual_seed(3)
         batch = make_batch(samples, 128, config)
-        model = HandModel.load().joints_only()
+        model = HandLayer.load().joints_only()
         posed = model.pose(batch.rotations, batch.betas, torch.zeros(len(samples), 3)).joints
         # a batch's labels are one and the same hand
         assert torch.allclose(posed - posed[:, :1], batch.joints_3d, atol=1e-5)
@@ -105,7 +105,7 @@ def test_batched_boxes_are_the_estimators():
 
 
 def test_fits_recover_a_known_hand():
-    model = HandModel.load()
+    model = HandLayer.load()
     rng = np.random.default_rng(0)
     pose = np.zeros((6, 15, 3), np.float32)
     pose[:, :12, 2] = rng.uniform(0, 1.1, (6, 12))

@@ -7,17 +7,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import roma
 import torch
 import trimesh
 from freihand_files import draw_hands, mano_hand, write_freihand, zip_set
 from mano_files import mano_arrays, write_mano_npz
 from PIL import Image
+from scipy.spatial.transform import Rotation
 
 from handpose.camera import Camera
+from handpose.engine import Answer
 from handpose.estimator import HandEstimator
 from handpose.hand import Hand
-from handpose.network import Estimate, HandNetwork, NetworkConfig
+from handpose.network import HandNetwork, NetworkConfig
 from train.data.freihand import FreiHand
 from train.validate import hand_of_image, main, score_table, validate_set
 
@@ -60,14 +61,11 @@ class Knowing(HandEstimator):
         row = {key: values[self.number] for key, values in self.truth.items()}
         camera = camera_of(row["K"])
         uv = (crop.to_crop(camera.project(row["xyz"])) + 0.5) * 2 / crop.size - 1
-        joints = torch.tensor(np.column_stack([uv, np.zeros(21)])[None], dtype=torch.float32)
-        rotations = roma.rotvec_to_rotmat(torch.tensor(row["flat"].reshape(16, 3)))
+        rotations = Rotation.from_rotvec(row["flat"].reshape(16, 3)).as_matrix()
         # the camera turned onto the crop's middle, then by the crop's angle
-        frame = torch.tensor((camera.rotation_to(crop.center) @ crop.rotation).T)
-        rotations = torch.cat([frame @ rotations[:1], rotations[1:]])[None].float()
-        betas = torch.tensor(row["mano"][:, 48:58], dtype=torch.float32)
-        return [Estimate(torch.zeros(1, 21, 8, 8), joints, joints, torch.full((1, 21), 0.01), rotations, betas,
-                         torch.zeros(1))]
+        frame = (camera.rotation_to(crop.center) @ crop.rotation).T
+        rotations = np.concatenate([frame @ rotations[:1], rotations[1:]])
+        return [Answer(np.column_stack([uv, np.zeros(21)]), np.full(21, 0.01), rotations, row["mano"][0, 48:58], 0.5)]
 
 
 def camera_of(intrinsics) -> Camera:

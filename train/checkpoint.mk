@@ -32,7 +32,7 @@ begins_with = $(filter %.whl %/.trained $(WORK)/fits_by_%,$(patsubst %/handpose,
 checkpoint: $(run)/evaluation.txt
 	cat $<
 	mkdir -p $(CHECKPOINT)
-	cp $(run)/handpose/model.safetensors $(run)/handpose/config.json $(run)/renders.jpg $(CHECKPOINT)
+	cp $(addprefix $(run)/handpose/,model.safetensors config.json network.onnx) $(run)/renders.jpg $(CHECKPOINT)
 
 $(VENV)/.train-ready: requirements.txt pyproject.toml | $(VENV)/.app-ready
 	$(BIN)/python -m pip install -e '.[train]'

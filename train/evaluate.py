@@ -20,7 +20,9 @@ from pathlib import Path
 import numpy as np
 
 from handpose.estimator import HandEstimator
-from handpose.network import CHECKPOINT
+from handpose.hand_layer import HandLayer
+from handpose.mano import hand_model_file
+from handpose.network import CHECKPOINT, HandNetwork
 
 from .data.sources import load_sources
 from .recipe import Recipe
@@ -93,14 +95,15 @@ def mean(values: np.ndarray) -> float:
     return float(values.mean()) if len(values) else np.nan
 
 
-def held_out(estimator: HandEstimator, recipe: Path) -> Table:
+def held_out(checkpoint: str | Path, recipe: Path) -> Table:
     """The samples that a recipe validates on, in crops around the true hand, before alignment."""
-    hand_model = estimator.hand_models["right"]
+    network = HandNetwork.from_pretrained(checkpoint)
+    hand_model = HandLayer.load(hand_model_file(network.config.hand_model))
     _, validation = load_sources(Recipe.load(recipe).data, hand_model, "cpu")
     rows = {}
     for name, source in validation.items():
         for given in (True, False):
-            means = evaluate_source(estimator.network, source, hand_model.joints_only(), given)
+            means = evaluate_source(network, source, hand_model.joints_only(), given)
             rows[f"{name}, {ALIGNED if given else IMAGE}"] = {
                 Column("", key, 3 if key == "error_2d" else 1): value for key, value in means.items()}
     return Table(f"Held out by {recipe.name}", rows)
@@ -138,7 +141,7 @@ def main() -> None:
             test_sets["Renders"] = renders(args.renders, args.landmarks, args.count)
     except (FileNotFoundError, ValueError) as error:
         parser.exit(1, f"{error}\n")
-    tables = [held_out(estimator, args.recipe)] if args.recipe else []
+    tables = [held_out(args.checkpoint, args.recipe)] if args.recipe else []
     for title, cases in test_sets.items():
         scores = measure(estimator, cases)
         tables += [overview(title, scores), *by_group(title, scores, cases)]

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 from tqdm import trange
 
-from handpose.hand_model import HandModel
+from handpose.hand_layer import HandLayer
 from handpose.skeleton import PALM_JOINTS
 
 FOCAL_PER_BOX = 4.0  # assumed focal length over the hand's box: an 0.15 m hand at 0.6 m
@@ -51,7 +51,7 @@ def start_pose(world: np.ndarray, orientation: np.ndarray, rest: np.ndarray) -> 
     return pose
 
 
-def fit(points: np.ndarray, world: np.ndarray, weight: np.ndarray, model: HandModel, *, steps: int = 400,
+def fit(points: np.ndarray, world: np.ndarray, weight: np.ndarray, model: HandLayer, *, steps: int = 400,
         learn_offsets: bool = False, world_weight: float = 1.0) -> dict[str, np.ndarray]:
     """Parameters of the right hand for N hands.
 
@@ -149,7 +149,7 @@ def main() -> None:
     parser.add_argument("--without", nargs="*", default=[], metavar="SET",
                         help="photo sets to learn no convention from")
     args = parser.parse_args()
-    labels, model = load_labels(args.labels), HandModel.load()
+    labels, model = load_labels(args.labels), HandLayer.load()
     trust = trust_of(labels)
     if args.learn_offsets:
         sure = (labels["spread"].mean(1) < 0.02) & ~np.isin(labels["set"], args.without)

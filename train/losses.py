@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812, the customary name
 
-from handpose.hand_model import HandModel
+from handpose.hand_layer import HandLayer
 from handpose.network import Estimate
 from handpose.placement import solve_translation
 
@@ -33,7 +33,7 @@ class LossWeights:
 class HandLoss:
     """`HandLoss(weights, hand_model)(estimate, batch, ...)` gives the total and its parts by name."""
 
-    def __init__(self, weights: LossWeights, hand_model: HandModel):
+    def __init__(self, weights: LossWeights, hand_model: HandLayer):
         self.weights, self.skeleton = weights, hand_model.joints_only()
 
     def __call__(self, estimate: Estimate, batch: Batch, seen: bool = True) -> tuple[Tensor, dict[str, Tensor]]:

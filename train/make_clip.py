@@ -23,7 +23,7 @@ from handpose.camera import DEFAULT_FOV_DEG, Camera
 from handpose.clip_arrays import ClipArrays
 from handpose.clip_writer import ClipWriter
 from handpose.hand import Hand
-from handpose.hand_model import HandModel
+from handpose.hand_layer import HandLayer
 from handpose.tracker import TrackedHand
 from handpose.whole_file import whole_file
 
@@ -60,7 +60,7 @@ def film(frames: list[list[TrackedHand]], camera: Camera, width: int, height: in
             for number in range(4):
                 picture = paint_background(np.random.default_rng([seed, number]), 640, 640)
                 cv2.imwrite(str(Path(folder, f"{number}.png")), picture)
-        model = HandModel.load()
+        model = HandLayer.load()
         rest = model(*(torch.zeros(1, n) for n in (3, 45, 10, 3)))
         photos = Photos(backgrounds or [folder])
         studio = Studio(model, rest.vertices[0].numpy(), rest.joints[0].numpy(), photos)

@@ -17,7 +17,7 @@ import roma
 import torch
 from tqdm import tqdm
 
-from handpose.hand_model import HandModel
+from handpose.hand_layer import HandLayer
 from handpose.rasterizer import rasterize
 
 from .synthesis.poses import PoseBank, collides
@@ -95,7 +95,7 @@ class Photographer:
         for number in range(12):
             cv2.imwrite(str(folder / f"{number:02d}.png"),
                         paint_background(np.random.default_rng([seed, 1, number]), 640, 480))
-        self.model = HandModel.load()
+        self.model = HandLayer.load()
         rest = self.model(*(torch.zeros(1, n) for n in (3, 45, 10, 3)))
         self.studio = Studio(self.model, rest.vertices[0].numpy(), rest.joints[0].numpy(), Photos((folder,)))
 

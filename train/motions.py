@@ -2,12 +2,11 @@
 from __future__ import annotations
 
 import numpy as np
-import roma
-import torch
 
 from handpose.camera import Camera
 from handpose.hand import Hand
 from handpose.hand_model import HandModel, mirror_rotvec
+from handpose.rotations import rotmat_to_rotvec, rotvec_to_rotmat
 from handpose.tracker import TrackedHand
 
 # Palm to the camera, fingers up: where the axes of the hand at rest (fingers -x, back of the hand y, thumb z) point.
@@ -47,12 +46,11 @@ def move(motion: str, t: np.ndarray, number: int, of: int) -> tuple[np.ndarray, 
     raise ValueError(f"There is no motion {motion!r}: name one of {', '.join(MOTIONS)}.")
 
 
-@torch.inference_mode()
 def stage(motion: str, hands: int, times_s: np.ndarray, camera: Camera, seed: int = 0) -> list[list[TrackedHand]]:
     """The hands of each frame: tracks 1 (right), 2 (left), 3 (right), ... with exact parameters, joints and meshes."""
     right = HandModel.load()
     models = {"right": right, "left": right.left()}
-    middle_of_hand = right(*(torch.zeros(1, n) for n in (3, 45, 10, 3))).joints[0].numpy().mean(0)
+    middle_of_hand = right(*(np.zeros((1, n)) for n in (3, 45, 10, 3))).joints[0].mean(0)
     rng = np.random.default_rng(seed)
     frames: list[list[TrackedHand]] = [[] for _ in times_s]
     for number in range(hands):
@@ -62,23 +60,23 @@ def stage(motion: str, hands: int, times_s: np.ndarray, camera: Camera, seed: in
         for finger in range(4):  # MANO's order: index, middle, little, ring
             pose[:, 3 * finger:3 * finger + 3, 2] = curl[:, finger + 1, None] * CURL
         pose[:, 12:] = curl[:, :1, None] * THUMB_CURL
-        pitch, yaw, roll = (roma.rotvec_to_rotmat(torch.from_numpy(np.outer(angle, axis)))
+        pitch, yaw, roll = (rotvec_to_rotmat(np.outer(angle, axis))
                             for angle, axis in zip(turn.T, np.eye(3), strict=True))
-        orient = roma.rotmat_to_rotvec(roll @ yaw @ pitch @ torch.from_numpy(UPRIGHT)).numpy()
+        orient = rotmat_to_rotvec(roll @ yaw @ pitch @ UPRIGHT)
         if side == "left":
             middle, orient, pose = middle * [-1, 1, 1], mirror_rotvec(orient), mirror_rotvec(pose)
         values = [orient, pose.reshape(-1, 45), betas]
-        posed = models[side](*(torch.from_numpy(v).float() for v in values), torch.zeros(len(times_s), 3))
+        posed = models[side](*values, np.zeros((len(times_s), 3)))
         # The hand turns about the middle of its palm at rest, wherever its fingers are.
         offset = middle_of_hand * ([-1, 1, 1] if side == "left" else [1, 1, 1])
-        root = models[side].rest(torch.from_numpy(betas).float())[1][:, 0].numpy()
-        turned = np.einsum("tij,tj->ti", roma.rotvec_to_rotmat(torch.from_numpy(orient)).numpy(), offset - root)
+        root = models[side].rest(betas)[1][:, 0]
+        turned = np.einsum("tij,tj->ti", rotvec_to_rotmat(orient), offset - root)
         transl = middle - turned - root
         for row, frame in enumerate(frames):
-            joints = posed.joints[row].numpy() + transl[row]
+            joints = posed.joints[row] + transl[row]
             uv = camera.project(joints)
             frame.append(TrackedHand(number + 1, Hand(
                 side, 1.0, np.concatenate([uv.min(0), uv.max(0)]), right.name, uv, joints,
-                posed.vertices[row].numpy() + transl[row], models[side].faces, orient[row], pose[row].reshape(45),
+                posed.vertices[row] + transl[row], models[side].faces, orient[row], pose[row].reshape(45),
                 betas[row], transl[row])))
     return frames

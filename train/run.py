@@ -25,7 +25,7 @@ from lightning.fabric.loggers import TensorBoardLogger
 from torch import Tensor
 from tqdm import tqdm
 
-from handpose.hand_model import HandModel
+from handpose.hand_layer import HandLayer
 from handpose.mano import hand_model_file
 from handpose.network import Estimate, HandNetwork
 
@@ -45,7 +45,7 @@ from .warm_start import warm_start
 class Trainer:
     def __init__(self, recipe: Recipe, out: Path, fabric: Fabric):
         self.out, self.fabric = out, fabric
-        hand_model = HandModel.load(hand_model_file(recipe.network.hand_model))
+        hand_model = HandLayer.load(hand_model_file(recipe.network.hand_model))
         sources, self.validation = load_sources(recipe.data, hand_model, fabric.device)
         self.hands = sum(map(len, sources))
         self.recipe = recipe = recipe.in_steps(self.hands)

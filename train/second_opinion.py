@@ -15,7 +15,6 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
-import torch
 from tqdm import tqdm
 
 from handpose import Camera, HandEstimator, load_photo
@@ -50,8 +49,7 @@ def mix(world: np.ndarray, other: np.ndarray, share: float) -> np.ndarray:
 
 @cache
 def _estimator(checkpoint: str) -> HandEstimator:  # one for each process
-    torch.set_num_threads(1)
-    return HandEstimator.load(checkpoint)
+    return HandEstimator.load(checkpoint, threads=1)
 
 
 def _opinion(job: tuple) -> np.ndarray:

@@ -29,8 +29,9 @@ import roma
 import torch
 from tqdm import tqdm
 
-from handpose.hand_model import OPEN_HAND, HandModel
+from handpose.hand_layer import HandLayer
 from handpose.mano import ROOT_JOINT, freihand_uv_scale
+from handpose.model_file import OPEN_HAND
 from handpose.skeleton import PALM_JOINTS
 
 from .synthesis.poses import PoseBank, collides
@@ -58,10 +59,10 @@ class Job:
 
 
 @cache
-def _tools(job: Job) -> tuple[HandModel, PoseBank, Studio]:
+def _tools(job: Job) -> tuple[HandLayer, PoseBank, Studio]:
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
-    model = HandModel.load(job.hand_model)
+    model = HandLayer.load(job.hand_model)
     rest = model(*(torch.zeros(1, n) for n in (3, 45, 10, 3)))
     bank = PoseBank.load(job.poses, job.without, job.only) if job.poses else PoseBank.invented()
     return model, bank, Studio(model, rest.vertices[0].numpy(), rest.joints[0].numpy(), Photos(job.backgrounds))
@@ -166,7 +167,7 @@ def _claim(job: Job) -> None:
 
     Raises FileNotFoundError or ValueError where the hand model, the poses or the photos are not there or not right.
     """
-    HandModel.load(job.hand_model)
+    HandLayer.load(job.hand_model)
     photos = Photos(job.backgrounds)
     if job.poses:
         PoseBank.load(job.poses, job.without, job.only)

@@ -48,7 +48,7 @@ REFERENCE_BONE = (9, 10)  # whose length FreiHAND calls a hand's scale
 def hand_of_image(estimator: HandEstimator, rgb: np.ndarray, camera: Camera, looks: int = 2) -> Hand:
     """The right hand that fills an image (H, W, 3) uint8 RGB, from the image alone; see the module for `looks`."""
     height, width = rgb.shape[:2]
-    longer, size = max(height, width), estimator.network.config.input_size
+    longer, size = max(height, width), estimator.engine.config.input_size
     crop = Crop.around(np.array([width - 1, height - 1]) / 2, longer, 0.0, size)
     estimate, = estimator.look_at([rgb], [crop])
     for _ in range(looks - 1):

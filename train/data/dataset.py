@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from handpose.hand_model import HandModel
+from handpose.hand_layer import HandLayer
 
 from ..fit_hands import load_labels, trust_of
 from ..pseudo_label import VIEWS
@@ -101,7 +101,7 @@ def load_photos(folder: Path, labels_file: Path, fits_file: Path, sets: list[str
         return (points[..., :2] + 0.5) * factor - 0.5 + shifted
 
     with torch.no_grad():
-        joints = HandModel.load().joints_only()(*(torch.from_numpy(fits[key]) for key in
+        joints = HandLayer.load().joints_only()(*(torch.from_numpy(fits[key]) for key in
                                                   ("global_orient", "hand_pose", "betas", "transl"))).joints.numpy()
     rotvec = np.concatenate([fits["global_orient"], fits["hand_pose"]], 1).reshape(-1, 16, 3)
     points = labels["view_points"]

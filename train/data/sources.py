@@ -5,7 +5,7 @@ from pathlib import Path
 
 import torch
 
-from handpose.hand_model import HandModel
+from handpose.hand_layer import HandLayer
 
 from ..recipe import DataConfig
 from .dataset import load_photos, load_renders
@@ -13,7 +13,7 @@ from .freihand import FreiHand
 from .loader import Source
 
 
-def load_sources(data: DataConfig, hand_model: HandModel, device: torch.device | str
+def load_sources(data: DataConfig, hand_model: HandLayer, device: torch.device | str
                  ) -> tuple[list[Source], dict[str, Source]]:
     """Training sources (photos first) and validation sources by name; poses are of `hand_model`."""
     sources, validation = [], {}

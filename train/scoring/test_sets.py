@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from handpose.camera import Camera
-from handpose.hand_model import HandModel
+from handpose.hand_layer import HandLayer
 from handpose.landmarks import MIN_PRESENCE, Landmarks
 
 RELIABLE_FLIP = 0.05  # of the box: what the landmark model says of a photo and of its mirror image may differ by less
@@ -90,7 +90,7 @@ def renders(folder: Path, landmarks_file: Path | None = None, count: int | None 
     if seen and len(seen["view_points"]) < count:
         raise ValueError(f"{landmarks_file} is of fewer images than {folder} holds; make it anew.")
     with torch.no_grad():
-        vertices = HandModel.load()(*(torch.from_numpy(labels[key][:count]) for key in (
+        vertices = HandLayer.load()(*(torch.from_numpy(labels[key][:count]) for key in (
             "global_orient", "hand_pose", "betas", "transl"))).vertices.numpy()
     cases = []
     for row in range(count):

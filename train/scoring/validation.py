@@ -4,7 +4,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from handpose.hand_model import HandModel
+from handpose.hand_layer import HandLayer
 from handpose.network import HandNetwork
 
 from ..data.augment import make_batch
@@ -13,7 +13,7 @@ from .metrics import error_2d, pa_mpjpe, root_relative
 
 
 @torch.no_grad()
-def evaluate_source(network: HandNetwork, source: Source, skeleton: HandModel, with_landmarks: bool,
+def evaluate_source(network: HandNetwork, source: Source, skeleton: HandLayer, with_landmarks: bool,
                     batch: int = 128) -> dict[str, float]:
     """Mean errors (`metrics`) of the network's hands, posed but not placed: 2D is that of its 2.5D joints."""
     device, found = next(network.parameters()).device, []
