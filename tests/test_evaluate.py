@@ -11,6 +11,7 @@ from scipy.spatial import KDTree
 from scipy.spatial import procrustes as scipy_procrustes
 
 from handpose.camera import Camera
+from handpose.checkpoint import CHECKPOINT
 from handpose.estimator import MIN_SCORE, HandEstimator
 from handpose.hand_layer import HandLayer
 from handpose.image import load_photo
@@ -160,10 +161,10 @@ def test_groups_are_those_of_the_labels(folder, cases, scores):
     assert worst == pytest.approx(np.nanmax(means) / np.nanmin(means))
 
 
-def test_what_a_recipe_holds_out_is_measured_too(folder, estimator, tmp_path):
+def test_what_a_recipe_holds_out_is_measured_too(folder, tmp_path):
     data = f"renders: {folder / 'renders'}, renders_landmarks: {folder / 'landmarks.npz'}, validation_renders: 4"
     (tmp_path / "recipe.yaml").write_text(f"data: {{{data}}}")
-    rows = evaluate.held_out(estimator, tmp_path / "recipe.yaml").rows
+    rows = evaluate.held_out(CHECKPOINT, tmp_path / "recipe.yaml").rows
     assert [*rows] == ["renders, with landmarks", "renders, image alone"]
     seen = {column.name: value for column, value in rows["renders, with landmarks"].items()}
     assert 0 < seen["error_2d"] < 0.2 and 2 < seen["pa_mpjpe_mm"] < 40
