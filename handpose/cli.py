@@ -174,7 +174,7 @@ def _use_of(folder: Path) -> Iterator[None]:
 
 def _options_digest(args: argparse.Namespace) -> str:
     """Tells runs apart whose results may differ: by their options, and by what lies in the checkpoint."""
-    from .network import CHECKPOINT
+    from .checkpoint import CHECKPOINT
     place = Path(args.checkpoint or CHECKPOINT)
     files = [file for ending in CHECKPOINT_ENDINGS for file in sorted(place.glob("*" + ending))]
     same = {"paths", "out", "again", "workers", "ray"}  # make no difference to a photo's results

@@ -43,7 +43,7 @@ def read_glb(data: bytes) -> tuple[dict, list[np.ndarray]]:
     tree, binary = json.loads(data[20:20 + json_length]), data[20 + json_length + 8:]
     arrays = []
     for accessor in tree["accessors"]:
-        kind, columns = {5126: "<f4", 5125: "<u4", 5123: "<u2"}[accessor["componentType"]], accessor["type"]
+        kind, columns = {5126: "<f4", 5125: "<u4", 5123: "<u2", 5121: "u1"}[accessor["componentType"]], accessor["type"]
         start = tree["bufferViews"][accessor["bufferView"]].get("byteOffset", 0) + accessor.get("byteOffset", 0)
         width = {"SCALAR": 1, "VEC3": 3, "VEC4": 4}[columns]
         arrays.append(np.frombuffer(binary, kind, accessor["count"] * width, start).reshape(-1, width))
