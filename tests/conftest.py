@@ -44,8 +44,9 @@ def running_page(tmp_path_factory):
 @pytest.fixture(scope="session")
 def browser(tmp_path_factory):
     """Chromium, whose webcam sees a right hand of our own generator."""
-    from playwright.sync_api import sync_playwright
+    from playwright.sync_api import expect, sync_playwright
 
+    expect.set_options(timeout=PATIENCE)
     film = tmp_path_factory.mktemp("webcam") / "hand.y4m"
     make_clip(film, motion="rest", frames=3, hands=1, width=320, height=240, fps=5, seed=2)
     with sync_playwright() as playwright:

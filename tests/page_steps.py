@@ -1,0 +1,76 @@
+"""Steps on the photo tab that several tests take, and what they look for there."""
+import base64
+import io
+from pathlib import Path
+
+import numpy as np
+from PIL import ExifTags, Image
+from playwright.sync_api import Page
+
+ROOT = Path(__file__).parent.parent
+PHOTO = ROOT / "tests" / "data" / "hand_right.jpg"
+TWO_HANDS = ROOT / "assets" / "examples" / "both_hands.jpg"
+
+# What the page's 3D figure really holds, after Plotly has read it.
+FIGURE = """() => {
+    const plot = document.querySelector("#figure .js-plotly-plot");
+    return {traces: plot.data.map((trace, index) => ({type: trace.type, visible: trace.visible,
+                                                      triangles: (plot._fullData[index].i ?? []).length})),
+            eye: plot._fullLayout.scene?.camera.eye, words: plot.textContent};
+}"""
+LOOK = "document.querySelector('#stage .frame')?.dataset.look"
+
+
+def upload(page: Page, name: str, data: bytes) -> None:
+    """Gives a photo to the page and waits until it shows the result, or says why there is none."""
+    before = page.evaluate(LOOK)
+    page.locator("#photo input[type=file]").set_input_files({"name": name, "mimeType": "image/jpeg", "buffer": data})
+    settled(page, before)
+
+
+def settled(page: Page, before: str | None) -> None:
+    page.wait_for_function(f"(before) => {LOOK} !== before || document.querySelector('.message')", arg=before)
+    page.wait_for_timeout(300)  # the figure comes with the same answer, and is drawn after it
+
+
+def hand_lines(page: Page) -> list[str]:
+    """What the page says of each hand, once it says something."""
+    page.locator(".hand").first.wait_for()
+    return [" ".join(line.split()) for line in page.locator(".hand").all_inner_texts()]
+
+
+def shown_photo(page: Page) -> np.ndarray:
+    """The pixels on the stage, without their layers."""
+    data = page.locator("#stage .photo").get_attribute("src").split(",", 1)[1]
+    return np.asarray(Image.open(io.BytesIO(base64.b64decode(data))).convert("RGB"), int)
+
+
+def with_exif(focal_35mm: int) -> bytes:
+    exif, file = Image.Exif(), io.BytesIO()
+    exif.get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.FocalLengthIn35mmFilm] = focal_35mm
+    Image.open(PHOTO).convert("RGB").save(file, "JPEG", exif=exif, quality=95)
+    return file.getvalue()
+
+
+def jpeg(rgb: np.ndarray) -> bytes:
+    file = io.BytesIO()
+    Image.fromarray(rgb).save(file, "JPEG", quality=95)
+    return file.getvalue()
+
+
+def mirrored_photo() -> bytes:
+    return jpeg(np.asarray(Image.open(PHOTO).convert("RGB"))[:, ::-1])
+
+
+def message(page: Page) -> str:
+    page.locator(".message").wait_for()
+    assert "Traceback" not in page.content()
+    return page.locator(".message").inner_text()
+
+
+def options(page: Page) -> None:
+    page.locator("#options").get_by_role("button", name="Options").click()
+
+
+def visible_layers(page: Page) -> set[str]:
+    return {layer for layer in ("mesh", "skeleton") if page.locator(f"#stage .{layer}").first.is_visible()}

@@ -1,0 +1,234 @@
+"""The photo tab as a visitor has it: app.py as a server, in a real browser."""
+import base64
+import json
+import re
+
+import numpy as np
+import pytest
+from page_steps import (
+    FIGURE,
+    LOOK,
+    PHOTO,
+    ROOT,
+    TWO_HANDS,
+    hand_lines,
+    jpeg,
+    message,
+    mirrored_photo,
+    options,
+    settled,
+    shown_photo,
+    upload,
+    visible_layers,
+    with_exif,
+)
+from PIL import Image
+from playwright.sync_api import expect
+
+# ---- first visit, and a photo of one's own
+
+def test_the_first_visit_shows_an_example_already_solved(page):
+    assert page.evaluate(LOOK) == "example"
+    assert page.locator(".hand").count() >= 1
+    figure = page.evaluate(FIGURE)
+    assert sum(trace["type"] == "mesh3d" for trace in figure["traces"]) == page.locator(".hand").count()
+    expect(page.locator("#found")).to_contain_text("This is an example")
+
+
+def test_a_photo_becomes_an_overlay_a_turnable_hand_and_a_card(page):
+    upload(page, "holiday.jpg", PHOTO.read_bytes())
+    lines = hand_lines(page)
+    assert len(lines) == 1
+    assert lines[0].startswith("Right hand Sure, ")
+    assert 10 < float(re.search(r"(\d+) cm away", lines[0])[1]) < 300
+    assert "thumb" in page.locator(".bends").get_attribute("aria-label")
+
+    photo = np.asarray(Image.open(PHOTO).convert("RGB"), int)
+    assert shown_photo(page).shape == photo.shape
+    assert np.abs(shown_photo(page) - photo).mean() < 3  # a JPEG of it
+    mesh, frame = (page.locator(f"#stage {part}").bounding_box() for part in (".mesh", ".frame"))
+    truth = np.array(json.loads((ROOT / "tests" / "data" / "hand_right.json").read_text())["joints_2d"])
+    low, high = truth.min(0) / photo.shape[1::-1], truth.max(0) / photo.shape[1::-1]
+    box = np.array([(mesh["x"] - frame["x"]) / frame["width"], (mesh["y"] - frame["y"]) / frame["height"],
+                    (mesh["x"] + mesh["width"] - frame["x"]) / frame["width"],
+                    (mesh["y"] + mesh["height"] - frame["y"]) / frame["height"]])
+    assert np.abs(box - [*low, *high]).max() < 0.15  # the mesh is a little larger than its joints
+
+    faces = np.load(ROOT / "assets" / "open_hand.npz")["f"]
+    figure = page.evaluate(FIGURE)
+    assert [trace["triangles"] for trace in figure["traces"] if trace["type"] == "mesh3d"] == [len(faces)]
+
+
+GIVE = """([name, data, way]) => {
+    const bytes = Uint8Array.from(atob(data), (c) => c.charCodeAt(0));
+    const transfer = new DataTransfer();
+    transfer.items.add(new File([bytes], name, {type: way === "drop" ? "" : "image/jpeg"}));
+    const target = document.querySelector(way === "drop" ? "#stage" : "body");
+    target.dispatchEvent(way === "drop"
+        ? new DragEvent("drop", {dataTransfer: transfer, bubbles: true, cancelable: true})
+        : new ClipboardEvent("paste", {clipboardData: transfer, bubbles: true, cancelable: true}));
+}"""
+
+
+@pytest.mark.parametrize(("way", "name"), [("paste", "pasted.jpg"), ("drop", "dropped.heic")])
+def test_photos_are_taken_wherever_they_are_pasted_or_dropped(page, way, name):
+    """A browser may not know a file's kind (HEIC on Windows): what it is, the server finds out."""
+    before = page.evaluate(LOOK)
+    page.evaluate(GIVE, [name, base64.b64encode(PHOTO.read_bytes()).decode(), way])
+    settled(page, before)
+    assert len(hand_lines(page)) == 1
+    page.get_by_role("button", name="The same in Python").click()
+    expect(page.locator(".snippet code")).to_contain_text(name)
+
+
+def test_a_webcam_shot_is_not_mirrored(page):
+    """The browser's webcam sees a right hand."""
+    before = page.evaluate(LOOK)
+    page.locator("#photo button[aria-label='Capture from camera']").click()
+    page.get_by_text("Click to Access Webcam").click()
+    page.wait_for_function("document.querySelector('#photo video')?.videoWidth > 0")
+    assert "-1" in page.evaluate("getComputedStyle(document.querySelector('#photo video')).transform")  # as in a mirror
+    page.locator("#photo button[aria-label='capture photo']").click()
+    settled(page, before)
+    assert [line.split(" hand")[0] for line in hand_lines(page)] == ["Right"]
+
+
+def test_clearing_the_photo_clears_the_result(page):
+    upload(page, "hand.jpg", PHOTO.read_bytes())
+    page.locator("#photo").get_by_role("button", name="Remove Image").click()
+    expect(page.locator(".hand")).to_have_count(0)
+    expect(page.locator("#stage .photo")).to_have_count(0)
+    page.wait_for_function("!document.querySelector('#figure .js-plotly-plot')?.data?.length")
+
+
+def test_a_picture_without_a_hand_gets_advice_and_a_bad_file_a_reason(page):
+    ramp = np.linspace(90, 160, 320).astype(np.uint8)
+    upload(page, "wall.jpg", jpeg(np.dstack([np.tile(ramp, (240, 1))] * 3)))
+    assert message(page).startswith("No hand found") and "What helps" in message(page)
+    assert "No hand" in page.evaluate(FIGURE)["words"]
+
+    page.locator("#photo").get_by_role("button", name="Remove Image").click()
+    expect(page.locator(".message")).to_have_count(0)
+    upload(page, "notes.jpg", b"These are no pixels.")
+    assert "notes.jpg is not an image" in message(page)
+
+    upload(page, "hand.jpg", PHOTO.read_bytes())  # and the page works on
+    expect(page.locator(".message")).to_have_count(0)
+    assert len(hand_lines(page)) == 1
+
+
+# ---- how it is shown: by the browser alone
+
+def test_parts_opacity_and_comparison_change_at_once_and_ask_the_server_nothing(page):
+    upload(page, "hand.jpg", PHOTO.read_bytes())
+    page.wait_for_timeout(1000)
+    requests = []
+    page.on("request", lambda request: requests.append(request.url) if "app_id" not in request.url else None)
+    assert visible_layers(page) == {"mesh"}
+    for choice, layers in (("Skeleton", {"skeleton"}), ("Both", {"mesh", "skeleton"}), ("Mesh", {"mesh"})):
+        page.locator("#views .choice").get_by_text(choice, exact=True).click()
+        assert visible_layers(page) == layers
+        visible = {trace["type"]: trace["visible"] for trace in page.evaluate(FIGURE)["traces"]}
+        assert visible == {"mesh3d": "mesh" in layers, "scatter3d": "skeleton" in layers}
+    page.locator("input[name=opacity]").fill("30")
+    assert page.evaluate("getComputedStyle(document.querySelector('#stage .mesh')).opacity") == "0.3"
+
+    drawn = page.locator("#stage .drawn")
+    page.get_by_text("Compare").click()
+    expect(drawn).to_have_css("clip-path", "inset(0px 0px 0px 50%)")
+    swipe = page.get_by_role("slider", name=re.compile("Compare"))
+    swipe.focus()
+    page.keyboard.press("Home")
+    expect(drawn).to_have_css("clip-path", re.compile(r"inset\(0px( 0px 0px 0%)?\)"))
+    box = swipe.bounding_box()
+    page.mouse.click(box["x"] + 0.8 * box["width"], box["y"] + 0.5 * box["height"])
+    assert float(re.search(r"([\d.]+)%", drawn.evaluate("one => getComputedStyle(one).clipPath"))[1]) > 70
+    assert not requests
+
+
+def test_views_are_turned_to_and_kept_by_options_and_by_the_next_photo(page):
+    upload(page, "hand.jpg", PHOTO.read_bytes())
+    eyes = {}
+    for name in ("Front", "Side", "Top", "Camera"):
+        page.get_by_role("button", name=name, exact=True).click()
+        eyes[name] = np.array([page.evaluate(FIGURE)["eye"][axis] for axis in "xyz"])
+    pairs = [(one, other) for one in eyes for other in eyes if one < other and "Camera" not in (one, other)]
+    assert all(np.dot(eyes[one], eyes[other]) / 1.4 ** 2 < 0.5 for one, other in pairs)  # from quite other sides
+    joints = np.array(json.loads((ROOT / "tests" / "data" / "hand_right.json").read_text())["joints_2d"])
+    assert eyes["Top"][2] * -(joints[9] - joints[0])[1] > 0  # the fingertips' end, in the photo and in space
+
+    eye = {"x": 1.1, "y": 0.3, "z": 0.6}
+    page.evaluate("""(eye) => window.Plotly.relayout(document.querySelector("#figure .js-plotly-plot"),
+                                                    {"scene.camera.eye": eye})""", eye)
+    options(page)
+    page.get_by_label("Field of view").check()
+    expect(page.locator("#options .note")).to_contain_text("you gave")
+    assert page.evaluate(FIGURE)["eye"] == pytest.approx(eye)
+    upload(page, "other.jpg", mirrored_photo())
+    assert page.evaluate(FIGURE)["eye"] == pytest.approx(eye)
+    page.get_by_role("button", name="Side", exact=True).click()
+    upload(page, "hand.jpg", PHOTO.read_bytes())
+    # Not quite the same, for the lens is another now.
+    assert [page.evaluate(FIGURE)["eye"][axis] for axis in "xyz"] == pytest.approx(eyes["Side"], abs=0.05)
+
+
+# ---- options
+
+def test_the_focal_length_comes_from_the_file_unless_the_visitor_gives_one(page):
+    width, height = Image.open(PHOTO).size
+    focal = 26 * np.hypot(width, height) / np.hypot(36, 24)
+    field_of_view = f"{np.degrees(2 * np.arctan(max(width, height) / 2 / focal)):.0f}°"
+    upload(page, "phone.jpg", with_exif(26))
+    options(page)
+    note = page.locator("#options .note")
+    expect(note).to_contain_text("the photo's file")
+    expect(note).to_contain_text(field_of_view)
+    page.get_by_label("Field of view").check()
+    expect(note).to_contain_text("you gave")
+    number = page.locator("#options input[type=number]").first
+    number.fill("40")
+    expect(note).to_contain_text("field of view 40°")
+    near = hand_lines(page)[0]
+    number.fill("20")
+    expect(note).to_contain_text("field of view 20°")
+    expect(page.locator(".hand").first).not_to_have_text(near)
+    number.fill("200")
+    assert "between 1 and 179" in message(page)
+    page.get_by_label("Focal length").check()
+    expect(note).to_contain_text("focal length 1000 pixels")
+    page.get_by_label("Automatic").check()
+    expect(note).to_contain_text(field_of_view)
+
+
+def test_most_hands_left_hands_and_least_confidence_choose_among_the_hands(page):
+    upload(page, "two.jpg", TWO_HANDS.read_bytes())
+    both = hand_lines(page)
+    assert sorted(line.split()[0] for line in both) == ["Left", "Right"]
+    options(page)
+    cards = page.locator(".hand")
+    page.get_by_label("number input for Most hands").fill("1")
+    expect(cards).to_have_count(1)
+    assert hand_lines(page) == both[:1]  # the surer one
+    page.get_by_label("number input for Most hands").fill("10")
+    expect(cards).to_have_count(2)
+    page.get_by_label("Left hands, too").uncheck()
+    expect(cards).to_have_count(1)
+    expect(cards).to_contain_text("Right hand")
+    page.get_by_label("Left hands, too").check()
+    expect(cards).to_have_count(2)
+    scores = sorted(float(re.search(r"(\d+)%", line)[1]) for line in both)
+    if scores[1] < 95 - 1:
+        pytest.fail("The example's hands are expected to be sure ones.")
+    page.get_by_label("number input for Least confidence").fill("0.95")
+    expect(cards).to_have_count(sum(score >= 95 for score in scores))
+
+
+def test_a_mirrored_photo_is_turned_back_first(page):
+    upload(page, "selfie.jpg", mirrored_photo())
+    assert hand_lines(page)[0].startswith("Left hand")
+    options(page)
+    before = page.evaluate(LOOK)
+    page.get_by_label("The photo is mirrored").check()
+    settled(page, before)
+    assert hand_lines(page)[0].startswith("Right hand")
+    assert np.abs(shown_photo(page) - np.asarray(Image.open(PHOTO).convert("RGB"), int)).mean() < 4
