@@ -1,7 +1,8 @@
 // The tab "Live" (page/live.py): one frame at a time to the server, and what comes back over that very frame.
 const part = (name) => element.querySelector(`[data-live=${name}]`);
 const frame = element.querySelector(".frame"), canvas = element.querySelector("canvas");
-const video = document.createElement("video"), grab = document.createElement("canvas");
+const video = document.createElement("video");
+const grabs = [document.createElement("canvas"), document.createElement("canvas")];  // one is sent, one is drawn
 const LONGER_SIDE = 640, QUALITY = 0.8;
 let stream = null, run = 0, facing = "user";
 video.muted = video.playsInline = true;
@@ -37,17 +38,22 @@ function stop(words = "") {
 
 async function follow(mine) {
     const visitor = crypto.randomUUID?.() ?? String(Math.random()).repeat(2);
-    let last = performance.now(), rate = 0, failures = 0;
+    let last = performance.now(), rate = 0, failures = 0, answered = null;  // the frame before, with its answer
     while (mine === run) {
         if (!element.checkVisibility()) return stop();  // another tab of the page: the camera's light goes out
         if (document.hidden || !video.videoWidth) { await pause(200); continue; }
         const scale = Math.min(1, LONGER_SIDE / Math.max(video.videoWidth, video.videoHeight));
+        const grab = grabs.reverse()[0];
         grab.width = Math.round(video.videoWidth * scale);
         grab.height = Math.round(video.videoHeight * scale);
         grab.getContext("2d").drawImage(video, 0, 0, grab.width, grab.height);
         let reply;
         try {
-            reply = await server.follow({visitor, frame: grab.toDataURL("image/jpeg", QUALITY)});
+            const coming = server.follow({visitor, frame: grab.toDataURL("image/jpeg", QUALITY)});
+            coming.catch(() => {});  // is awaited below
+            if (answered) await draw(...answered);  // while the server looks at the next
+            answered = null;
+            reply = await coming;
             failures = 0;
         } catch (error) {
             if (++failures > 5) return stop("The server does not answer: start it again and reload the page.");
@@ -57,7 +63,7 @@ async function follow(mine) {
         if (mine !== run) return;
         if (reply.problem) return stop(reply.problem);
         if (reply.busy) { say("Many visitors at once: waiting for a free moment…"); await pause(300); continue; }
-        await draw(reply);
+        answered = [reply, grab];
         const now = performance.now();
         rate = rate ? 0.9 * rate + 0.1 * 1000 / (now - last) : 1000 / (now - last);
         last = now;
@@ -66,7 +72,7 @@ async function follow(mine) {
 }
 
 // The frame and its layers change together, so that the mesh never swims behind the hand.
-async function draw(reply) {
+async function draw(reply, grab) {
     const drawn = document.createElement("div");
     drawn.className = "drawn";
     drawn.innerHTML = reply.layers;
