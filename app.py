@@ -8,10 +8,12 @@ import os
 import signal
 import sys
 
+from page.memory import return_freed_memory
 from page.temporary import keep_swept, use_own_folder
 
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # read when Gradio is imported: nothing is reported to anyone
 FOLDER = use_own_folder()
+return_freed_memory()
 
 import numpy as np  # noqa: E402
 
