@@ -81,14 +81,16 @@ def main() -> None:
             "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream",
             f"--use-file-for-fake-video-capture={film}"])
 
-        for run in range(args.runs + 2):
+        for run in range(args.runs + 3):
             page = browser.new_context(permissions=["camera"], viewport={"width": 1366, "height": 768}).new_page()
             start = time.perf_counter()
             page.goto(running.address, wait_until="commit")
             for name, ready in (("page opened, example's overlay", DRAWN), ("page opened, 3D view too", READY)):
                 page.wait_for_function(ready, polling="raf")
                 times.setdefault(name, []).append(1000 * (time.perf_counter() - start))
-            if run <= args.runs:  # the last one stays for what follows
+            if run == 0:
+                rate = live_rate(page)
+            if run < args.runs + 2:  # the last one stays for what follows
                 page.context.close()
         for run in range(args.runs + 1):
             for name, work in {
@@ -103,7 +105,6 @@ def main() -> None:
         page.get_by_label("Field of view").check()
         page.locator("#options input[type=number]").first.wait_for()
         times["field of view"] = [clock(lambda run=run: change_lens(page, 40 + run)) for run in range(args.runs + 1)]
-        rate = live_rate(page)
         browser.close()
     print(f"{os.cpu_count()} cores, {args.runs} runs; ms")
     for name, values in times.items():

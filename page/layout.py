@@ -18,6 +18,7 @@ ASSETS = Path(__file__).parent.parent / "assets"
 TITLE = """<h1>From a photo to a <em>3D hand</em></h1><p>Drop in a picture and turn the hand around. Your photo stays on
 the machine that runs this page and is deleted after 30 minutes.</p>"""
 MOST_WAITING = 100  # visitors; who comes then is told to try again
+MOST_REMEMBERED = 300  # visitors; one whom many have followed drops the photo in again
 LARGEST_FILE = 500_000_000  # bytes: a minute of a phone's film
 
 
@@ -44,4 +45,4 @@ def launch_options() -> dict:
     """What `launch` is told: looks, and nothing that reports or remembers."""
     script = (ASSETS / "page.js").read_text()
     return dict(theme=theme(), css_paths=ASSETS / "page.css", head=f"<script>{script}</script>", footer_links=[],
-                run_history=False, max_file_size=LARGEST_FILE)
+                run_history=False, max_file_size=LARGEST_FILE, state_session_capacity=MOST_REMEMBERED)
