@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -148,7 +149,8 @@ def test_an_assistant_can_use_it(tmp_path):
     os.environ["GRADIO_MCP_SERVER"] = "True"
     try:
         with RunningPage(tmp_path) as running:
-            tools, content = asyncio.run(use(running.address))
+            with ThreadPoolExecutor(1) as apart:  # Playwright's loop may be running in this thread
+                tools, content = apart.submit(asyncio.run, use(running.address)).result()
     finally:
         del os.environ["GRADIO_MCP_SERVER"]
     assert {name.rsplit("_", 1)[-1] for name in tools} >= {"estimate", "files", "video"}
