@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import shutil
 import tempfile
 import time
 from collections.abc import Callable
@@ -19,9 +18,9 @@ from playwright.sync_api import Page, sync_playwright
 
 from train.make_clip import make_clip
 
+from .browser import launch
 from .running_page import ROOT, RunningPage
 
-BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 EXAMPLES = sorted((ROOT / "assets" / "examples").glob("*.jpg"))
 DRAWN = "document.querySelector('#stage .mesh')?.complete"
 READY = f"{DRAWN} && document.querySelector('#figure .js-plotly-plot')?._fullLayout"
@@ -76,10 +75,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder, RunningPage(Path(folder)) as running, sync_playwright() as playwright:
         film = Path(folder) / "webcam.y4m"
         make_clip(film, motion="wave", frames=30, hands=1, width=640, height=480, fps=30, seed=2)
-        browser = playwright.chromium.launch(executable_path=BROWSER, args=[
-            "--no-sandbox", "--use-gl=swiftshader", "--enable-unsafe-swiftshader", "--disable-background-networking",
-            "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream",
-            f"--use-file-for-fake-video-capture={film}"])
+        browser = launch(playwright, film)
 
         for run in range(args.runs + 3):
             page = browser.new_context(permissions=["camera"], viewport={"width": 1366, "height": 768}).new_page()

@@ -6,7 +6,6 @@ ours to show (photos of people) is in none of them.
 from __future__ import annotations
 
 import argparse
-import shutil
 import sys
 import tempfile
 from collections.abc import Callable
@@ -17,12 +16,12 @@ from playwright.sync_api import Browser, Page, sync_playwright
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
+from benchmarks.browser import launch  # noqa: E402
 from benchmarks.running_page import RunningPage  # noqa: E402
 from train.make_clip import make_clip  # noqa: E402
 
 PICTURES = ROOT / "docs" / "pictures"
 EXAMPLES = ROOT / "assets" / "examples"
-BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 LAPTOP, PHONE = {"width": 1366, "height": 768}, {"width": 390, "height": 844}
 PATIENCE = 120_000  # ms
 DRAWN = "document.querySelector('#figure .js-plotly-plot')?._fullLayout"
@@ -147,10 +146,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder, RunningPage(Path(folder)) as running, sync_playwright() as playwright:
         film = Path(folder) / "webcam.y4m"
         make_clip(film, motion="rest", frames=3, hands=1, width=640, height=480, fps=5, seed=2)
-        browser = playwright.chromium.launch(executable_path=BROWSER, args=[
-            "--no-sandbox", "--use-gl=swiftshader", "--enable-unsafe-swiftshader", "--disable-background-networking",
-            "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream",
-            f"--use-file-for-fake-video-capture={film}"])
+        browser = launch(playwright, film)
         for name in args.only:
             take(browser, running.address, name)
             print(PICTURES / f"{name}.jpg", flush=True)

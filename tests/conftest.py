@@ -1,5 +1,4 @@
 """What several test files share: data to train on, and the page in a real browser."""
-import shutil
 from urllib.parse import urlsplit
 
 import cv2
@@ -13,10 +12,6 @@ from train.synthesize import Job, synthesize
 
 RENDERS = 24
 PATIENCE = 120_000  # ms; a shared machine may be slow
-BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-# Drawing without a graphics card; Chromium itself asks no server for updates; a film instead of a webcam.
-BROWSER_ARGS = ["--no-sandbox", "--use-gl=swiftshader", "--enable-unsafe-swiftshader", "--use-fake-ui-for-media-stream",
-                "--use-fake-device-for-media-stream", "--disable-background-networking"]
 
 
 @pytest.fixture(scope="session")
@@ -46,12 +41,13 @@ def browser(tmp_path_factory):
     """Chromium, whose webcam sees a right hand of our own generator."""
     from playwright.sync_api import expect, sync_playwright
 
+    from benchmarks.browser import launch
+
     expect.set_options(timeout=PATIENCE)
     film = tmp_path_factory.mktemp("webcam") / "hand.y4m"
     make_clip(film, motion="rest", frames=3, hands=1, width=320, height=240, fps=5, seed=2)
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=BROWSER, args=[*BROWSER_ARGS, f"--use-file-for-fake-video-capture={film}"])
+        browser = launch(playwright, film)
         yield browser
         browser.close()
 

