@@ -33,6 +33,8 @@ SIZES = ((640, 480), (1280, 720))
 FRAME_S = 1 / 30
 PHOTO_YARDSTICK, LIVE_YARDSTICK = "palm detector, one landmark pass a hand", "one landmark pass a hand"
 PHOTO, LIVE, LIVE_ALONE = "photo to result", "live: frame to result", "live: frame to result, network alone"
+FINDING, CROPS, ALIGNMENT = "  finding: detector, landmark passes", "  crops", "  alignment"
+TOLD, ALONE, MESH = "  network, with landmarks", "  network alone", "  mesh and place"
 
 
 def letterboxed(rgb: np.ndarray, width: int, height: int) -> np.ndarray:
@@ -72,13 +74,12 @@ def measure(estimator: HandEstimator, rgb: np.ndarray, runs: int, shown: bool) -
         time_s = next(times) * FRAME_S
         for name, tracker in trackers.items():
             clock(name, tracker, rgb, time_s, camera)
-        clock("  finding: detector, three landmark passes a hand", find_hands, rgb, estimator.detector,
-              estimator.landmark_model)
-        clock("  crops", lambda: [estimator.crop_of(landmarks).warp(rgb) for landmarks in found])
-        clock("  network, with landmarks", estimator.engine, crops, points)
-        clock("  network alone", estimator.engine, crops)
-        clock("  alignment", sight_all)
-        clock("  mesh and place", lambda: [estimator.stand(camera, sighting) for sighting in sightings])
+        clock(FINDING, find_hands, rgb, estimator.detector, estimator.landmark_model)
+        clock(CROPS, lambda: [estimator.crop_of(landmarks).warp(rgb) for landmarks in found])
+        clock(TOLD, estimator.engine, crops, points)
+        clock(ALONE, estimator.engine, crops)
+        clock(ALIGNMENT, sight_all)
+        clock(MESH, lambda: [estimator.stand(camera, sighting) for sighting in sightings])
         if shown:
             clock("  overlay", draw_overlay, rgb, camera, hands)
             clock("  figure", lambda hands: hand_figure(hands).to_json(), hands)

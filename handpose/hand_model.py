@@ -119,9 +119,11 @@ class HandModel:
     def pose(self, rotations: Array, betas: Array, transl: Array) -> PosedHand:
         """Poses the hand from rotation matrices (B, 16, 3, 3), betas (B, 10) and transl (B, 3) metres."""
         einsum, count = self.xp.einsum, len(rotations)
+        # Of one hand, products as large as these would wake BLAS's threads, which then wait in a busy loop for tens of
+        # milliseconds and hold the cores that the networks need: hence einsum, here and in `rest`.
         shaped, rest_joints = self.rest(betas)
         feature = (rotations[:, 1:] - self._identity).reshape(count, 135)
-        posed_rest = shaped + (feature @ self.posedirs.reshape(-1, 135).T).reshape(shaped.shape)
+        posed_rest = shaped + einsum("bk,vik->bvi", feature, self.posedirs)
         turns, places = self.chain(rotations, rest_joints)
 
         shift = places - einsum("bjik,bjk->bji", turns, rest_joints)
@@ -134,8 +136,7 @@ class HandModel:
 
     def rest(self, betas: Array) -> tuple[Array, Array]:
         """Vertices (B, V, 3) and posed joints (B, 16, 3) of hands of these shapes (B, 10) in the rest pose."""
-        shapes = betas.shape[1]
-        shaped = self.v_template + (betas @ self.shapedirs.reshape(-1, shapes).T).reshape(len(betas), -1, 3)
+        shaped = self.v_template + self.xp.einsum("bs,vis->bvi", betas, self.shapedirs)
         return shaped, self.J_regressor @ shaped
 
     def chain(self, rotations: Array, rest_joints: Array) -> tuple[Array, Array]:

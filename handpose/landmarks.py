@@ -24,6 +24,9 @@ MIN_PRESENCE = 0.5
 MIN_PRESENCE_SMALL = 0.9
 SMALL_HAND = 0.25  # of the photo's longer side, the larger side of the joints' box
 SAME_HAND_IOU = 0.5  # of the joints' boxes
+# One look is enough where it is sure of the hand and of its side, in a region that the landmarks then confirm.
+SURE_PRESENCE, SURE_SIDE = 0.9, 0.8
+CONFIRMED_TURN, CONFIRMED_SHIFT, CONFIRMED_SCALE = 0.25, 0.1, 0.15  # radians; of the side; of its logarithm
 
 
 @dataclass(frozen=True)
@@ -114,14 +117,24 @@ def is_hand(hand: Landmarks, rgb: np.ndarray) -> bool:
 
 
 def look_again(rgb: np.ndarray, region: HandRegion, model: LandmarkModel) -> Landmarks:
-    """Landmarks from the region that the landmarks in `region` give, which frames the hand better than a detector does.
+    """Landmarks of the hand in a detector's region, in one look where that is sure and well framed, else in three.
 
-    `presence` is the lowest, `right` the mean over the two regions and the second one's mirror image: what only looks
-    like a hand seldom looks so three times.
+    Further looks are at the region that the first one's landmarks give, which then frames the hand better. `presence`
+    is the lowest, `right` the mean over the two regions and the second one's mirror image: what only looks like a hand
+    seldom looks so three times.
     """
     first = model(rgb, region)
-    if first.presence < MIN_PRESENCE:
+    sure = first.presence >= SURE_PRESENCE and max(first.right, 1 - first.right) >= SURE_SIDE
+    if first.presence < MIN_PRESENCE or sure and confirms(first.region, region):
         return first
     second, mirrored = (model(rgb, first.region, mirror) for mirror in (False, True))
     return replace(second, presence=min(first.presence, second.presence, mirrored.presence),
                    right=(second.right + mirrored.right) / 2)
+
+
+def confirms(region: HandRegion, other: HandRegion) -> bool:
+    """Whether a region shows a hand as another one does, so that a look at it would tell nothing new."""
+    turn = (region.angle - other.angle + np.pi) % (2 * np.pi) - np.pi
+    shift = np.linalg.norm(region.center - other.center) / region.side
+    return bool(abs(turn) < CONFIRMED_TURN and shift < CONFIRMED_SHIFT
+                and abs(np.log(region.side / other.side)) < CONFIRMED_SCALE)

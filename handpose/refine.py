@@ -13,7 +13,7 @@ TURN_DEVIATION = np.array([WRIST, *(KNUCKLE, HINGE, HINGE) * 4, *(THUMB,) * 3]) 
 
 
 def refine(skeleton: HandModel, rotations: np.ndarray, betas: np.ndarray, transl: np.ndarray, rays: np.ndarray,
-           ray_deviation: np.ndarray, steps: int = 3) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+           ray_deviation: np.ndarray, steps: int = 2) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Rotations (16, 3, 3), betas (10,), translation (3,), metres, of a hand whose joints lie closer to what is seen.
 
     `skeleton` is the hand model's `joints_only()`. Seen are viewing rays (21, 2) = (x / z, y / z), each to a deviation
@@ -27,15 +27,15 @@ def refine(skeleton: HandModel, rotations: np.ndarray, betas: np.ndarray, transl
     betas, transl, shapes = given.copy(), np.array(transl, float), len(given)
     information = np.concatenate([TURN_DEVIATION.ravel() ** -2, np.full(shapes, SHAPE_DEVIATION ** -2), np.zeros(3)])
     jacobian = np.zeros((21, 3, 51 + shapes))  # of the joints by turns, betas, translation
+    jacobian[:, :, 48:-3] = _growth(skeleton, rotations, betas)  # which small turns hardly change
     jacobian[:, :, -3:] = np.eye(3)
     weight = 1 / ray_deviation[:, None]
     for _ in range(steps):
-        turns, pivots, points, growth = _pose(skeleton, rotations, betas)
+        turns, pivots = (part[0] for part in skeleton.chain(rotations[None], skeleton.rest(betas[None])[1]))
+        points = skeleton.pose(rotations[None], betas[None], transl[None]).joints[0]
         # d point / d turn about joint k's axis = axis x (point - pivot), for the joints that k carries.
-        motion = -_skew((points[:, None] - pivots) * carries[..., None]) @ turns  # (21, 16, 3, 3 axes)
+        motion = -_skew((points[:, None] - transl - pivots) * carries[..., None]) @ turns  # (21, 16, 3, 3 axes)
         jacobian[:, :, :48] = motion.transpose(0, 2, 1, 3).reshape(21, 3, 48)
-        jacobian[:, :, 48:-3] = growth
-        points = points + transl
         seen = points[:, :2] / points[:, 2:]
         # Of the rays, each over its deviation, rows (u, v).
         by_ray = (jacobian[:, :2] - seen[..., None] * jacobian[:, 2:]) * (weight / points[:, 2:])[..., None]
@@ -71,12 +71,9 @@ def _skew(vectors: np.ndarray) -> np.ndarray:
     return matrix
 
 
-def _pose(skeleton: HandModel, rotations: np.ndarray, betas: np.ndarray) -> tuple[np.ndarray, ...]:
-    """Turns (16, 3, 3) of the joints' frames, their places (16, 3), the reported joints (21, 3), and how these move
-    with each of betas (21, 3, B)."""
+def _growth(skeleton: HandModel, rotations: np.ndarray, betas: np.ndarray) -> np.ndarray:
+    """How the reported joints move with each of betas, (21, 3, B): linearly, so that differences are exact."""
     count = len(betas)
-    betas = betas + np.eye(count + 1, count, -1)  # first the hand's own; joints are linear in betas: differences exact
-    repeated = np.broadcast_to(rotations, (count + 1, 16, 3, 3))
-    turns, places = skeleton.chain(rotations[None], skeleton.rest(betas[:1])[1])
-    joints = skeleton.pose(repeated, betas, np.zeros((count + 1, 3))).joints
-    return turns[0], places[0], joints[0], (joints[1:] - joints[0]).transpose(1, 2, 0)
+    shapes, repeated = betas + np.eye(count + 1, count, -1), np.broadcast_to(rotations, (count + 1, 16, 3, 3))
+    joints = skeleton.pose(repeated, shapes, np.zeros((count + 1, 3))).joints
+    return (joints[1:] - joints[0]).transpose(1, 2, 0)

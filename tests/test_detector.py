@@ -104,8 +104,8 @@ def test_region_of_known_palm(turn):
     palm[2 + 0], palm[2 + 2] = (100, 100), np.array([100, 100]) + 15 * up
     view = Crop.around((95.5, 95.5), 192, 0, 192)  # the image itself
     region = hand_region(palm, .8, view)
-    np.testing.assert_allclose(region.center, np.array([99.5, 89.5]) + .5 * 30 * up, atol=1e-9)
-    assert region.side == pytest.approx(2.6 * 40)
+    np.testing.assert_allclose(region.center, np.array([99.5, 89.5]) + .33 * 30 * up, atol=1e-9)
+    assert region.side == pytest.approx(2.8 * 40)
     assert np.cos(region.angle - angle) == pytest.approx(1)
     # The same palm in a view that shows the image half as large, turned and shifted
     other = hand_region(palm, .8, Crop.around((300, 200), 384, np.radians(40), 192))

@@ -7,7 +7,7 @@ from drawn_hand import WALL, draw_hand, small_hand
 from PIL import Image
 
 from handpose.detector import HandRegion, PalmDetector
-from handpose.landmarks import LandmarkModel, Landmarks, find_hands, look_again, region_of
+from handpose.landmarks import LandmarkModel, Landmarks, confirms, find_hands, look_again, region_of
 from train.pseudo_label import VIEWS, label_crop, label_folder
 
 LENGTH = 230  # px, of the drawn hand
@@ -158,6 +158,40 @@ def test_look_again_repairs_a_bad_region(model, drawn):
     error = lambda hand: np.linalg.norm(hand.points[:, :2] - joints, axis=1).mean() / LENGTH  # noqa: E731
     again = look_again(image, bad, model)
     assert error(again) < .03 and error(again) < error(model(image, bad))
+
+
+class Saying:
+    """A landmark model that gives the same landmarks of any region, as sure of hand and side as it is told to be."""
+
+    def __init__(self, points, *presence_and_right):
+        self.points, self.said, self.asked = points, iter(presence_and_right), []
+
+    def __call__(self, rgb, region, mirrored=False):
+        self.asked.append(mirrored)
+        return Landmarks(self.points, np.zeros((21, 3)), *next(self.said))
+
+
+def test_one_look_is_enough_where_it_is_sure_of_hand_and_side_and_well_framed(drawn):
+    image, joints = drawn
+    points = np.column_stack([joints, np.zeros(21)])
+    good = region_of(joints)
+    sure = Saying(points, (.95, .9))
+    assert look_again(image, good, sure).presence == .95 and sure.asked == [False]
+    for region, first in ((good, (.8, .9)), (good, (.95, .6)), (replace(good, angle=good.angle + .5), (.95, .9))):
+        doubtful = Saying(points, first, (.9, .2), (.7, .4))
+        look = look_again(image, region, doubtful)
+        assert doubtful.asked == [False, False, True] and (look.presence, look.right) == (.7, pytest.approx(.3))
+    nothing = Saying(points, (.4, .9))
+    assert look_again(image, good, nothing).presence == .4 and nothing.asked == [False]
+
+
+@pytest.mark.parametrize("turns", [0, 1])
+def test_regions_confirm_each_other_up_to_whole_turns(turns):
+    region = HandRegion(np.array([100., 80.]), 60, .1)
+    same = replace(region, angle=.1 - .2 + 2 * np.pi * turns, center=region.center + 4, side=64)
+    assert confirms(region, region) and confirms(region, same) and confirms(same, region)
+    for other in (replace(same, angle=.1 + np.pi), replace(same, side=80), replace(same, center=region.center + 10)):
+        assert not confirms(region, other)
 
 
 def test_every_view_speaks_of_the_same_pixels(model, drawn):
