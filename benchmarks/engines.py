@@ -3,8 +3,8 @@
 Milliseconds for one and two crops, with landmarks and without, in rounds that alternate; the largest difference of any
 number that the network answers to PyTorch's; PA-MPJPE on photos with true joints if a folder is given; what the engine
 adds to a checkpoint's files, and to an installation. OpenVINO takes part where it is installed (its package brings one
-that reports on users, so that it is no dependency of this one), and int8 with `--int8 PHOTOS`, a folder of photos to
-calibrate on.
+that reports on users, so that it is no dependency of this one), int8 with `--int8 PHOTOS`, a folder of photos to
+calibrate on, and PyTorch's compiler with `--compile`, which needs a C++ compiler and minutes.
 """
 from __future__ import annotations
 
@@ -51,6 +51,13 @@ def whole_model() -> onnx.ModelProto:
     for tensor in model.graph.initializer:
         tensor.CopyFrom(onnx.numpy_helper.from_array(weights[tensor.name].astype(np.float32), tensor.name))
     return model
+
+
+def compiled() -> Engine:
+    """PyTorch with the network compiled, for each number of crops anew."""
+    network = HandNetwork.from_pretrained()
+    network.answers = torch.compile(network.answers, dynamic=False)
+    return TorchEngine(network)
 
 
 def openvino(precision: str, threads: int) -> Engine:
@@ -111,6 +118,7 @@ def main() -> None:
     add("--threads", type=int, default=usual_threads())
     add("--photos-3d", type=Path, metavar="DIR", help="photos with true 3D joints, as train.evaluate takes them")
     add("--side", choices=("left", "right"), help="of all their hands, where the labels do not say")
+    add("--compile", action="store_true", help="also PyTorch's compiler")
     add("--int8", type=Path, metavar="DIR", help="also quantise, calibrated on the photos in a folder")
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
@@ -119,6 +127,9 @@ def main() -> None:
                                   "ONNX Runtime": OnnxEngine.load(CHECKPOINT, args.threads)}
     size = {"PyTorch, eager": weights, "ONNX Runtime": weights + graph}
     package = {"PyTorch, eager": "torch", "ONNX Runtime": "onnxruntime"}
+    if args.compile:
+        engines["PyTorch, compiled"], size["PyTorch, compiled"] = compiled(), weights
+        package["PyTorch, compiled"] = "torch"
     if args.int8:
         engines["ONNX Runtime, int8"], size["ONNX Runtime, int8"] = int8(args.int8, args.threads)
         package["ONNX Runtime, int8"] = "onnxruntime"

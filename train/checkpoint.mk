@@ -8,7 +8,7 @@
 # The recipe alone names the photo sets that are held out and what its network begins with, another recipe's included; it
 # expects its files where the rules below put them.
 RECIPE ?= train/recipes/handpose.yaml
-COUNT ?= 40000
+COUNT ?= 80000
 TEST_COUNT ?= 2000
 WORKERS ?= $(shell getconf _NPROCESSORS_ONLN)
 DEVICES ?= 1
