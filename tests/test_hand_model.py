@@ -1,5 +1,8 @@
 """The hand model against a naive reference, finite differences, its own mirror image and anatomy."""
 import json
+import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -201,3 +204,24 @@ def test_missing_file_and_missing_keys_name_the_remedy(tmp_path, arrays):
     np.savez(tmp_path / "part.npz", v_template=arrays["v_template"])
     with pytest.raises(ValueError, match="lacks shapedirs"):
         HandModel.load(tmp_path / "part.npz")
+
+
+ONE_HAND = """
+import time
+import numpy as np
+from handpose.hand_model import HandModel
+model, one = HandModel.load(), [np.zeros((1, n), np.float32) for n in (3, 45, 10, 3)]
+model(*one)
+time.sleep(0.3)
+cpu, wall = time.process_time(), time.perf_counter()
+for _ in range(200):
+    model(*one)
+print((time.process_time() - cpu) / (time.perf_counter() - wall))
+"""
+
+
+def test_posing_one_hand_keeps_to_one_core():
+    """BLAS's threads, once woken, wait in a busy loop on the cores that the networks need next."""
+    environment = {name: value for name, value in os.environ.items() if not name.endswith("_NUM_THREADS")}
+    cores = subprocess.check_output([sys.executable, "-c", ONE_HAND], env=environment, text=True)
+    assert float(cores) < 1.3
