@@ -23,6 +23,8 @@ class PosedHand(NamedTuple):
     """Metres, in the camera frame when `transl` is."""
     vertices: Array  # (B, V, 3)
     joints: Array  # (B, 21, 3)
+    turns: Array  # (B, 16, 3, 3) frames of MANO's joints
+    pivots: Array  # (B, 16, 3) where these are turned about
 
 
 class HandModel:
@@ -132,7 +134,8 @@ class HandModel:
 
         joints = self.xp.concatenate([places, vertices[:, self.tip_vertices]], 1)[:, self.joint_order]
         joints = joints + einsum("bjik,jk->bji", turns[:, self.joint_bone], self.joint_offsets)
-        return PosedHand(vertices + transl[:, None], joints + transl[:, None])
+        transl = transl[:, None]
+        return PosedHand(vertices + transl, joints + transl, turns, places + transl)
 
     def rest(self, betas: Array) -> tuple[Array, Array]:
         """Vertices (B, V, 3) and posed joints (B, 16, 3) of hands of these shapes (B, 10) in the rest pose."""

@@ -31,10 +31,9 @@ def refine(skeleton: HandModel, rotations: np.ndarray, betas: np.ndarray, transl
     jacobian[:, :, -3:] = np.eye(3)
     weight = 1 / ray_deviation[:, None]
     for _ in range(steps):
-        turns, pivots = (part[0] for part in skeleton.chain(rotations[None], skeleton.rest(betas[None])[1]))
-        points = skeleton.pose(rotations[None], betas[None], transl[None]).joints[0]
+        _, points, turns, pivots = (part[0] for part in skeleton.pose(rotations[None], betas[None], transl[None]))
         # d point / d turn about joint k's axis = axis x (point - pivot), for the joints that k carries.
-        motion = -_skew((points[:, None] - transl - pivots) * carries[..., None]) @ turns  # (21, 16, 3, 3 axes)
+        motion = -_skew((points[:, None] - pivots) * carries[..., None]) @ turns  # (21, 16, 3, 3 axes)
         jacobian[:, :, :48] = motion.transpose(0, 2, 1, 3).reshape(21, 3, 48)
         seen = points[:, :2] / points[:, 2:]
         # Of the rays, each over its deviation, rows (u, v).
