@@ -80,7 +80,7 @@ $(WORK)/labels_by_%.npz: $(WORK)/labels.npz $(RUNS)/%/.trained
 
 .PRECIOUS: $(WORK)/labels_by_%.npz  # make would delete it as a step on the way
 $(WORK)/fits_by_%.npz: $(WORK)/labels_by_%.npz
-	$(train)fit_hands $< --out $@
+	$(train)fit_hands $< --out $@ --world-weight 8
 
 # Their names hold the count, so that another one is another file.
 $(WORK)/.renders-$(COUNT): $(WORK)/fits.npz $(WORK)/.backgrounds $(WORK)/held_out.txt

@@ -55,7 +55,8 @@ def fit(points: np.ndarray, world: np.ndarray, weight: np.ndarray, model: HandLa
         learn_offsets: bool = False, world_weight: float = 1.0) -> dict[str, np.ndarray]:
     """Parameters of the right hand for N hands.
 
-    `points` (N, 21, 2) pixels, `world` (N, 21, 3) metres in camera axes, `weight` (N, 21) trust in each point. Returns
+    `points` (N, 21, 2) pixels, `world` (N, 21, 3) metres in camera axes, `weight` (N, 21) trust in each point,
+    `world_weight` how much `world` counts against `points`. Returns
     global_orient (N, 3), hand_pose (N, 45), betas (N, 10), transl (N, 3) metres for the camera `focal` (N,) `center`
     (N, 2) pixels, `residual_2d` (N,) mean distance over the box, `residual_world` (N,) mean distance in metres, and
     `joint_offsets` (21, 3) metres.
@@ -144,6 +145,8 @@ def main() -> None:
     parser.add_argument("labels", type=Path)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--steps", type=int, default=400)
+    parser.add_argument("--world-weight", type=float, default=1.0,
+                        help="how much the world points count: more, where a network had a say (default: %(default)s)")
     parser.add_argument("--learn-offsets", type=Path, metavar="JSON",
                         help="also learn the labels' joint convention from those that all views agree on, and write it")
     parser.add_argument("--without", nargs="*", default=[], metavar="SET",
@@ -160,7 +163,8 @@ def main() -> None:
         part.write_text(json.dumps({"offsets_mm": millimetres}, indent=1) + "\n")
         os.replace(part, args.learn_offsets)
         model.joint_offsets = torch.as_tensor(found["joint_offsets"])
-    found = fit(labels["points"][..., :2], labels["world"], trust, model, steps=args.steps)
+    found = fit(labels["points"][..., :2], labels["world"], trust, model, steps=args.steps,
+                world_weight=args.world_weight)
     print(f"{len(trust)} hands: residual 2D {found['residual_2d'].mean():.4f} of the box, "
           f"world {1000 * found['residual_world'].mean():.1f} mm; "
           f"{(found['residual_2d'] > 0.04).mean():.1%} above .04 of the box")
