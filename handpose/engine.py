@@ -27,6 +27,7 @@ class Answer(NamedTuple):
     rotations: np.ndarray  # (16, 3, 3) of MANO's joints, the first in the crop's frame
     betas: np.ndarray  # (10,)
     confidence: float  # 0..1: a right hand, well seen
+    world: np.ndarray | None = None  # (21, 3) the landmark model's world points that it was given, metres, crop's frame
 
 
 class Engine(Protocol):
@@ -86,7 +87,7 @@ class OnnxEngine:
         if not len(crops):
             return []
         questions = ask(len(crops), landmarks)
-        return answers(*self._session.run(None, {"images": crops, **questions}), told=landmarks is not None)
+        return answers(*self._session.run(None, {"images": crops, **questions}), landmarks)
 
 
 class TorchEngine:
@@ -104,7 +105,7 @@ class TorchEngine:
         with torch.inference_mode():
             estimate = self._network.answers(torch.from_numpy(crops).permute(0, 3, 1, 2).float(), **questions)
         return answers(*(getattr(estimate, name).numpy() for name in ("joints", "spread", "rotations", "betas",
-                                                                      "confidence")), told=landmarks is not None)
+                                                                      "confidence")), landmarks)
 
 
 def load_engine(checkpoint: str | Path = CHECKPOINT, threads: int | None = None) -> Engine:
@@ -138,13 +139,14 @@ def ask(crops: int, landmarks: np.ndarray | None) -> dict[str, np.ndarray]:
 
 
 def answers(joints: np.ndarray, spread: np.ndarray, rotations: np.ndarray, betas: np.ndarray, confidence: np.ndarray,
-            told: bool) -> list[Answer]:
-    """One answer a crop, of what was said to `ask`; confidence as logits."""
-    if told:
+            landmarks: np.ndarray | None) -> list[Answer]:
+    """One answer a crop, of what was said to `ask` with these landmarks; confidence as logits."""
+    world = [None] * len(joints)
+    if landmarks is not None:
         half = len(joints) // 2
         mean = lambda both: TOLD_SHARE * both[:half] + (1 - TOLD_SHARE) * both[half:]  # noqa: E731
         joints, spread, betas, confidence = joints[:half], spread[:half], mean(betas), mean(confidence)
-        rotations = nearest_rotation(mean(rotations))
+        rotations, world = nearest_rotation(mean(rotations)), np.asarray(landmarks)[..., 3:] / 10
     confidence = 1 / (1 + np.exp(-confidence.astype(float)))
-    return [Answer(*each[:4], float(each[4])) for each in zip(joints, spread, rotations, betas, confidence,
-                                                              strict=True)]
+    return [Answer(*each[:4], float(each[4]), each[5]) for each in zip(joints, spread, rotations, betas, confidence,
+                                                                       world, strict=True)]

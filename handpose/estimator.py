@@ -169,7 +169,7 @@ class HandEstimator:
                     global_orient=pose[0], hand_pose=pose[1:].reshape(45), betas=sighting.betas, transl=transl)
 
     def _align(self, answer: Answer, trust: np.ndarray, focal: float) -> tuple[np.ndarray, np.ndarray]:
-        """Rotations (16, 3, 3) and betas (10,) aligned with where the network sees the joints.
+        """Rotations (16, 3, 3) and betas (10,) aligned with where the network sees the joints, and with world points.
 
         `focal` is that of the crop in crop units.
         """
@@ -179,7 +179,7 @@ class HandEstimator:
         rooted = self.skeleton.pose(rotations[None], betas[None], np.zeros((1, 3))).joints
         rays = answer.joints[:, :2].astype(float) / focal
         transl = solve_translation(rooted, rays[None], trust[None])[0]
-        rotations, betas, _ = refine(self.skeleton, rotations, betas, transl, rays, trust ** -0.5 / focal)
+        rotations, betas, _ = refine(self.skeleton, rotations, betas, transl, rays, trust ** -0.5 / focal, answer.world)
         return rotations, betas
 
 

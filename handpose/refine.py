@@ -9,18 +9,22 @@ from .rotations import rotvec_to_rotmat
 # How far (radians, one deviation) a joint may reasonably be turned from the network's answer: twist, spread, flexion.
 WRIST, KNUCKLE, HINGE, THUMB = (0.08,) * 3, (0.04, 0.07, 0.18), (0.015, 0.015, 0.18), (0.08, 0.08, 0.08)
 SHAPE_DEVIATION = 0.5  # of each of betas
+# Metres: how well a landmark model knows its world points, and how far off they are when they are trusted half as much.
+WORLD_DEVIATION, WORLD_DOUBT = 0.01, 0.015
 TURN_DEVIATION = np.array([WRIST, *(KNUCKLE, HINGE, HINGE) * 4, *(THUMB,) * 3])  # (16, 3)
 
 
 def refine(skeleton: HandModel, rotations: np.ndarray, betas: np.ndarray, transl: np.ndarray, rays: np.ndarray,
-           ray_deviation: np.ndarray, steps: int = 2) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+           ray_deviation: np.ndarray, world: np.ndarray | None = None, steps: int = 2
+           ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Rotations (16, 3, 3), betas (10,), translation (3,), metres, of a hand whose joints lie closer to what is seen.
 
     `skeleton` is the hand model's `joints_only()`. Seen are viewing rays (21, 2) = (x / z, y / z), each to a deviation
     (21,). Least squares of these and of the changes to the given pose and shape, each over its deviation (maximum a
     posteriori); turns are about the joints' own axes, so that the Jacobian is the cross product of axis and lever.
     Shape takes part so that a finger longer than the model's is not taken for one that is bent less. The network's
-    depths take none: with them, 3D came out worse on held-out renders.
+    depths take none: with them, 3D came out worse on held-out renders. A landmark model's world points, `world` (21, 3)
+    metres, tell of the joints about their middle, in the hand's own size: a second opinion, for its errors are others.
     """
     carries = _carries(skeleton)
     away, given = np.zeros((16, 3)), np.array(betas, float)
@@ -41,14 +45,30 @@ def refine(skeleton: HandModel, rotations: np.ndarray, betas: np.ndarray, transl
         by_ray = by_ray.reshape(42, -1)
         missing = ((rays - seen) * weight).ravel()
         normal = by_ray.T @ by_ray + np.diag(information)
-        step = np.linalg.solve(normal, by_ray.T @ missing - information * np.concatenate([away.ravel(), betas - given,
-                                                                                          np.zeros(3)]))
+        slope = by_ray.T @ missing - information * np.concatenate([away.ravel(), betas - given, np.zeros(3)])
+        if world is not None:
+            by_world, missing = _against_world(points, jacobian, world)
+            normal += by_world.T @ by_world
+            slope += by_world.T @ missing
+        step = np.linalg.solve(normal, slope)
         turn = step[:48].reshape(16, 3).clip(-0.5, 0.5)
         away += turn
         rotations = rotations @ rotvec_to_rotmat(turn)
         betas = betas + step[48:-3]
         transl = transl + step[-3:]
     return rotations, betas, transl
+
+
+def _against_world(points: np.ndarray, jacobian: np.ndarray, world: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Rows (63, N) of the Jacobian (21, 3, N) of points (21, 3) about their middle, and what these miss of the world
+    points, both over their deviation. The farther off these are, the more they are doubted: a model that took the hand
+    for another one says nothing of it (iteratively reweighted least squares of Geman and McClure's robust error, 1985,
+    of the hand as a whole)."""
+    points, world = points - points.mean(0), world - world.mean(0)
+    missing = world * np.linalg.norm(points) / max(np.linalg.norm(world), 1e-9) - points
+    doubt = 1 + (missing ** 2).sum(1).mean() / WORLD_DOUBT ** 2
+    rows = (jacobian - jacobian.mean(0)).reshape(-1, jacobian.shape[2])
+    return rows / (WORLD_DEVIATION * doubt), missing.ravel() / (WORLD_DEVIATION * doubt)
 
 
 def _carries(skeleton: HandModel) -> np.ndarray:

@@ -86,3 +86,28 @@ def test_the_shape_answers_for_bones_of_another_length(skeleton):
     given = betas + np.eye(10)[1] * 1.5
     rotations, shape, _ = refine(skeleton, true, given, transl, rays, np.full(21, 0.002))
     assert np.abs(shape - betas).sum() < np.abs(given - betas).sum()
+
+
+def told(skeleton, seed, *world):
+    """The joints (21, 3) of an estimate aligned with rays that tell little, and with these world points."""
+    true, estimate, betas, transl = a_hand(seed)
+    rays, _ = seen(skeleton, true, betas, transl)
+    return joints_of(skeleton, *refine(skeleton, estimate, betas, transl, rays, np.full(21, 0.03), *world))
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_world_points_bring_joints_closer_in_3d_whatever_their_place_and_size(skeleton, seed):
+    true, _, betas, transl = a_hand(seed)
+    goal = joints_of(skeleton, true, betas, transl)
+    away = lambda joints: np.linalg.norm((joints - joints[0]) - (goal - goal[0]), axis=1).mean()  # noqa: E731
+    assert away(told(skeleton, seed, goal)) < 0.8 * away(told(skeleton, seed))
+    assert np.allclose(told(skeleton, seed, 1.3 * goal + [0.2, 0, -0.1]), told(skeleton, seed, goal))
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_world_points_of_another_pose_are_doubted(skeleton, seed):
+    true, _, betas, transl = a_hand(seed)
+    other = joints_of(skeleton, true, betas, transl) * [1, 1, -1]
+    alone = told(skeleton, seed)
+    away = lambda joints: np.linalg.norm((joints - joints.mean(0)) - (alone - alone.mean(0)), axis=1)  # noqa: E731
+    assert away(told(skeleton, seed, other)).mean() < 0.1 * away(other).mean()
