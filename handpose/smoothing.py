@@ -102,12 +102,12 @@ class FrozenMean:
         return self._sum / self._weight
 
 
-# Chosen on filmed hands (benchmarks.tracking, seeds 1 to 3) so that jitter is halved, at rest and in motion, and lag
-# stays within a frame.
+# Chosen on filmed hands (benchmarks.tracking, seeds 1 to 3) so that jitter is about halved in motion, and more at rest,
+# and lag stays within a frame.
 ORIENTATION = Cutoff(rest=1.0, gain=5.5)  # speed in radians a second
 JOINTS = Cutoff(rest=1.0, gain=5.0)
 PLACE = Cutoff(rest=1.0, gain=30.0)  # of x / z and y / z, speed in those a second
-DISTANCE = Cutoff(rest=0.5, gain=3.0)  # of log z
+DISTANCE = Cutoff(rest=0.5, gain=8.0)  # of log z
 SHAPE_FRAMES = 30  # until the shape is frozen
 
 

@@ -48,7 +48,8 @@ def pickled(arrays, tmp_path_factory):
 def posed(model: HandModel, seed: int = 0) -> np.ndarray:
     dice = np.random.default_rng(seed)
     parameters = [dice.normal(size=(2, count)).astype(np.float32) * 0.5 for count in (3, 45, 10, 3)]
-    return np.concatenate(model(*parameters), 1)
+    hand = model(*parameters)
+    return np.concatenate([hand.vertices, hand.joints], 1)
 
 
 # What the files hold arrives.
