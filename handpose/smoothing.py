@@ -107,7 +107,7 @@ class FrozenMean:
 ORIENTATION = Cutoff(rest=1.0, gain=5.5)  # speed in radians a second
 JOINTS = Cutoff(rest=1.0, gain=5.0)
 PLACE = Cutoff(rest=1.0, gain=30.0)  # of x / z and y / z, speed in those a second
-DISTANCE = Cutoff(rest=0.5, gain=8.0)  # of log z
+DISTANCE = Cutoff(rest=0.5, gain=7.0)  # of log z
 SHAPE_FRAMES = 30  # until the shape is frozen
 
 
