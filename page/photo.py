@@ -108,9 +108,8 @@ class PhotoTab:
                      show_progress="hidden", trigger_mode="always_last", api_visibility="private",
                      concurrency_limit=4)
         self.lens.change(self.lens_field, self.lens, self.lens_value, show_progress="hidden",
-                         api_visibility="private")
-        # One event for all, so that the last change is what stands: a new lens is a change of its value, too.
-        gr.on([option.change for option in self.options[1:]], **again)
+                         api_visibility="private").then(**again)
+        gr.on([self.lens_value.input, *(option.change for option in self.options[2:])], **again)
         for kind, button in self.downloads.items():
             button.click(partial(self.download, kind), [self.look, *self.options, self.seen], self.file, js=WITH_SEEN,
                          show_progress="hidden", api_visibility="private", concurrency_limit=2
