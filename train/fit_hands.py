@@ -56,10 +56,9 @@ def fit(points: np.ndarray, world: np.ndarray, weight: np.ndarray, model: HandLa
     """Parameters of the right hand for N hands.
 
     `points` (N, 21, 2) pixels, `world` (N, 21, 3) metres in camera axes, `weight` (N, 21) trust in each point,
-    `world_weight` how much `world` counts against `points`. Returns
-    global_orient (N, 3), hand_pose (N, 45), betas (N, 10), transl (N, 3) metres for the camera `focal` (N,) `center`
-    (N, 2) pixels, `residual_2d` (N,) mean distance over the box, `residual_world` (N,) mean distance in metres, and
-    `joint_offsets` (21, 3) metres.
+    `world_weight` how much `world` counts against `points`. Returns global_orient (N, 3), hand_pose (N, 45), betas
+    (N, 10), transl (N, 3) metres for the camera `focal` (N,) `center` (N, 2) pixels, `residual_2d` (N,) mean distance
+    over the box, `residual_world` (N,) mean distance in metres, and `joint_offsets` (21, 3) metres.
     """
     skeleton = model.joints_only()
     with torch.no_grad():
