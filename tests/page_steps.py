@@ -70,6 +70,8 @@ def message(page: Page) -> str:
 
 def options(page: Page) -> None:
     page.locator("#options").get_by_role("button", name="Options").click()
+    page.locator("#options input").first.wait_for()
+    page.wait_for_timeout(1000)  # Gradio sets the values of what it has just mounted once more: no hand is as fast
 
 
 def visible_layers(page: Page) -> set[str]:
