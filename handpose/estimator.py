@@ -12,12 +12,12 @@ from .checkpoint import CHECKPOINT
 from .detector import Detector, PalmDetector
 from .engine import Answer, Engine, load_engine, usual_threads
 from .hand import Hand
-from .hand_model import HandModel, mirror_rotvec
+from .hand_model import HandModel
 from .landmarks import LandmarkModel, Landmarks, find_hands
 from .mano import hand_model_file
 from .placement import solve_translation
 from .refine import refine
-from .rotations import rotmat_to_rotvec, rotvec_to_rotmat
+from .rotations import rotmat_to_rotvec
 
 CROP_SCALE = 1.4  # the crop's side over that of the joints' upright box
 LEAST_SPREAD = 0.01  # crop units; no joint is trusted to be better known than this
@@ -25,6 +25,7 @@ LEAST_SPREAD = 0.01  # crop units; no joint is trusted to be better known than t
 # the default camera says, so that no finger is bent to explain a perspective that is not there.
 GUESSED_LENS = 1.5
 MIN_SCORE = 0.3  # of a hand that is told of
+MIRROR = np.array([-1.0, 1, 1])
 
 
 def upright_box(joints_2d: np.ndarray) -> tuple[np.ndarray, float, float]:
@@ -138,15 +139,13 @@ class HandEstimator:
         trust = 1 / (answer.spread + LEAST_SPREAD) ** 2
         focal = camera.fx * crop.scale * 2 / crop.size
         rotations, betas = self._align(answer, trust, focal * (GUESSED_LENS if camera.source == "default" else 1))
-        pose = rotmat_to_rotvec(rotations)
         turn = crop.rotation
         if crop.mirrored:
             # The crop shows M x of what the camera sees; a left hand is the right one's mirror image M v, so that
             # M R v = (M R M)(M v): both frames are mirrored and the rotation between them is a proper one again.
-            pose = mirror_rotvec(pose)
-            turn = turn @ np.diag([-1.0, 1, 1])
-        turn = camera.rotation_to(crop.center) @ turn
-        pose[0] = rotmat_to_rotvec(turn @ rotvec_to_rotmat(pose[0]))
+            rotations, turn = rotations * np.outer(MIRROR, MIRROR), turn * MIRROR
+        rotations[0] = camera.rotation_to(crop.center) @ turn @ rotations[0]
+        pose = rotmat_to_rotvec(rotations)
         return Sighting("left" if crop.mirrored else "right", presence * answer.confidence, joints_seen(crop, answer),
                         trust, pose, betas)
 
@@ -176,10 +175,8 @@ class HandEstimator:
         rotations, betas = answer.rotations.astype(float), answer.betas.astype(float)
         if not self.refinement:
             return rotations, betas
-        rooted = self.skeleton.pose(rotations[None], betas[None], np.zeros((1, 3))).joints
         rays = answer.joints[:, :2].astype(float) / focal
-        transl = solve_translation(rooted, rays[None], trust[None])[0]
-        rotations, betas, _ = refine(self.skeleton, rotations, betas, transl, rays, trust ** -0.5 / focal, answer.world)
+        rotations, betas, _ = refine(self.skeleton, rotations, betas, rays, trust ** -0.5 / focal, answer.world)
         return rotations, betas
 
 

@@ -45,6 +45,7 @@ class HandModel:
             self._hold(key, np.asarray(arrays[key], np.float32))
         self._hold("joint_offsets", np.asarray(arrays.get("joint_offsets", np.zeros((21, 3))), np.float32))
         self._hold("_identity", np.eye(3, dtype=np.float32))
+        self._bulges = bool(np.any(arrays["posedirs"]))  # the open hand has no pose blend shapes
         self.faces = np.asarray(arrays["f"], np.int32)
         self.parents = [-1, *np.asarray(arrays["kintree_table"])[0, 1:].astype(int).tolist()]
         self.tip_vertices = np.asarray(arrays.get("tip_vertices", MANO_TIP_VERTICES), int).tolist()
@@ -55,6 +56,7 @@ class HandModel:
         bone[list(MANO_TO_JOINT)], order[list(MANO_TO_JOINT)] = range(16), range(16)
         bone[list(TIP_JOINTS)], order[list(TIP_JOINTS)] = DISTAL_MANO_JOINTS, range(16, 21)
         self.joint_bone, self.joint_order = bone.tolist(), order.tolist()
+        self.ancestors = _ancestors(self.parents)
         self._levels = _levels(self.parents)
         self._level_order = np.argsort(sum(self._levels, [])).tolist()
 
@@ -124,8 +126,10 @@ class HandModel:
         # Of one hand, products as large as these would wake BLAS's threads, which then wait in a busy loop for tens of
         # milliseconds and hold the cores that the networks need: hence einsum, here and in `rest`.
         shaped, rest_joints = self.rest(betas)
-        feature = (rotations[:, 1:] - self._identity).reshape(count, 135)
-        posed_rest = shaped + einsum("bk,vik->bvi", feature, self.posedirs)
+        posed_rest = shaped
+        if self._bulges:
+            feature = (rotations[:, 1:] - self._identity).reshape(count, 135)
+            posed_rest = shaped + einsum("bk,vik->bvi", feature, self.posedirs)
         turns, places = self.chain(rotations, rest_joints)
 
         shift = places - einsum("bjik,bjk->bji", turns, rest_joints)
@@ -141,6 +145,20 @@ class HandModel:
         """Vertices (B, V, 3) and posed joints (B, 16, 3) of hands of these shapes (B, 10) in the rest pose."""
         shaped = self.v_template + self.xp.einsum("bs,vis->bvi", betas, self.shapedirs)
         return shaped, self.J_regressor @ shaped
+
+    def growth(self, turns: np.ndarray) -> np.ndarray:
+        """How the 21 joints (21, 3, 10) move with each of betas, by which they move linearly, of a hand whose joints'
+        frames are `turns` (16, 3, 3), as `pose` gives them."""
+        rest = np.einsum("jv,vib->jib", self.J_regressor, self.shapedirs)
+        bones, frames = rest.copy(), turns[self.parents]
+        bones[1:] -= rest[self.parents[1:]]
+        frames[0] = self._identity
+        places = (self.ancestors @ (frames @ bones).reshape(16, -1)).reshape(rest.shape)
+        weights, tips = self.weights[self.tip_vertices], self.shapedirs[self.tip_vertices]
+        shift = places - turns @ rest
+        tips = ((weights @ turns.reshape(16, 9)).reshape(-1, 3, 3) @ tips
+                + (weights @ shift.reshape(16, -1)).reshape(tips.shape))
+        return np.concatenate([places, tips])[self.joint_order]
 
     def chain(self, rotations: Array, rest_joints: Array) -> tuple[Array, Array]:
         """The joints' frames (B, 16, 3, 3) and places (B, 16, 3) after turning each by its rotation, without transl."""
@@ -161,6 +179,14 @@ def _levels(parents: list[int]) -> list[list[int]]:
     for parent in parents:
         depths.append(0 if parent < 0 else depths[parent] + 1)
     return [[joint for joint, depth in enumerate(depths) if depth == level] for level in range(max(depths) + 1)]
+
+
+def _ancestors(parents: list[int]) -> np.ndarray:
+    """(16, 16) 1 where the second joint is the first or one of those that carry it, else 0."""
+    ancestors = np.eye(len(parents))
+    for joint, parent in enumerate(parents[1:], 1):  # a joint comes after the one that carries it
+        ancestors[joint] += ancestors[parent]
+    return ancestors
 
 
 def mirror_rotvec(rotvec: np.ndarray) -> np.ndarray:

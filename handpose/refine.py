@@ -4,6 +4,7 @@ from __future__ import annotations
 import numpy as np
 
 from .hand_model import HandModel
+from .placement import solve_translation
 from .rotations import rotvec_to_rotmat
 
 # How far (radians, one deviation) a joint may reasonably be turned from the network's answer: twist, spread, flexion.
@@ -14,9 +15,8 @@ WORLD_DEVIATION, WORLD_DOUBT = 0.01, 0.015
 TURN_DEVIATION = np.array([WRIST, *(KNUCKLE, HINGE, HINGE) * 4, *(THUMB,) * 3])  # (16, 3)
 
 
-def refine(skeleton: HandModel, rotations: np.ndarray, betas: np.ndarray, transl: np.ndarray, rays: np.ndarray,
-           ray_deviation: np.ndarray, world: np.ndarray | None = None, steps: int = 2
-           ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def refine(skeleton: HandModel, rotations: np.ndarray, betas: np.ndarray, rays: np.ndarray, ray_deviation: np.ndarray,
+           world: np.ndarray | None = None, steps: int = 2) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Rotations (16, 3, 3), betas (10,), translation (3,), metres, of a hand whose joints lie closer to what is seen.
 
     `skeleton` is the hand model's `joints_only()`. Seen are viewing rays (21, 2) = (x / z, y / z), each to a deviation
@@ -26,19 +26,24 @@ def refine(skeleton: HandModel, rotations: np.ndarray, betas: np.ndarray, transl
     depths take none: with them, 3D came out worse on held-out renders. A landmark model's world points, `world` (21, 3)
     metres, tell of the joints about their middle, in the hand's own size: a second opinion, for its errors are others.
     """
-    carries = _carries(skeleton)
+    carries = skeleton.ancestors[skeleton.joint_bone][..., None]
     away, given = np.zeros((16, 3)), np.array(betas, float)
-    betas, transl, shapes = given.copy(), np.array(transl, float), len(given)
+    betas, shapes = given.copy(), len(given)
+    posed = skeleton.pose(rotations[None], betas[None], np.zeros((1, 3)))
+    transl = solve_translation(posed.joints, rays[None], ray_deviation[None] ** -2)[0]
     information = np.concatenate([TURN_DEVIATION.ravel() ** -2, np.full(shapes, SHAPE_DEVIATION ** -2), np.zeros(3)])
     jacobian = np.zeros((21, 3, 51 + shapes))  # of the joints by turns, betas, translation
-    jacobian[:, :, 48:-3] = _growth(skeleton, rotations, betas)  # which small turns hardly change
+    jacobian[:, :, 48:-3] = skeleton.growth(posed.turns[0])  # which small turns hardly change
     jacobian[:, :, -3:] = np.eye(3)
     weight = 1 / ray_deviation[:, None]
-    for _ in range(steps):
-        _, points, turns, pivots = (part[0] for part in skeleton.pose(rotations[None], betas[None], transl[None]))
+    for count in range(steps):
+        if count:
+            posed = skeleton.pose(rotations[None], betas[None], np.zeros((1, 3)))
+        _, points, turns, pivots = (part[0] for part in posed)
         # d point / d turn about joint k's axis = axis x (point - pivot), for the joints that k carries.
-        motion = -_skew((points[:, None] - pivots) * carries[..., None]) @ turns  # (21, 16, 3, 3 axes)
+        motion = -_skew((points[:, None] - pivots) * carries) @ turns  # (21, 16, 3, 3 axes)
         jacobian[:, :, :48] = motion.transpose(0, 2, 1, 3).reshape(21, 3, 48)
+        points = points + transl
         seen = points[:, :2] / points[:, 2:]
         # Of the rays, each over its deviation, rows (u, v).
         by_ray = (jacobian[:, :2] - seen[..., None] * jacobian[:, 2:]) * (weight / points[:, 2:])[..., None]
@@ -71,16 +76,6 @@ def _against_world(points: np.ndarray, jacobian: np.ndarray, world: np.ndarray) 
     return rows / (WORLD_DEVIATION * doubt), missing.ravel() / (WORLD_DEVIATION * doubt)
 
 
-def _carries(skeleton: HandModel) -> np.ndarray:
-    """(21, 16) 0 or 1: whether a turn of the posed joint moves the reported joint."""
-    carried = np.zeros((21, 16))
-    for joint, bone in enumerate(skeleton.joint_bone):
-        while bone >= 0:
-            carried[joint, bone] = 1
-            bone = skeleton.parents[bone]
-    return carried
-
-
 def _skew(vectors: np.ndarray) -> np.ndarray:
     """Matrices (..., 3, 3) that multiply as the cross product with vectors (..., 3) from the left does."""
     matrix = np.zeros((*vectors.shape, 3))
@@ -88,11 +83,3 @@ def _skew(vectors: np.ndarray) -> np.ndarray:
     matrix[..., 0, 1], matrix[..., 0, 2], matrix[..., 1, 2] = -z, y, -x
     matrix[..., 1, 0], matrix[..., 2, 0], matrix[..., 2, 1] = z, -y, x
     return matrix
-
-
-def _growth(skeleton: HandModel, rotations: np.ndarray, betas: np.ndarray) -> np.ndarray:
-    """How the reported joints move with each of betas, (21, 3, B): linearly, so that differences are exact."""
-    count = len(betas)
-    shapes, repeated = betas + np.eye(count + 1, count, -1), np.broadcast_to(rotations, (count + 1, 16, 3, 3))
-    joints = skeleton.pose(repeated, shapes, np.zeros((count + 1, 3))).joints
-    return (joints[1:] - joints[0]).transpose(1, 2, 0)

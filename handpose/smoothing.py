@@ -10,9 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
+from scipy.spatial.transform import Rotation
 
 from .estimator import Sighting
-from .rotations import nearest_rotation, rotmat_to_rotvec, rotvec_to_rotmat
 
 
 @dataclass(frozen=True)
@@ -70,22 +70,17 @@ class OneEuroRotation:
 
     def __call__(self, rotvec: np.ndarray, time_s: float) -> np.ndarray:
         """The filtered rotations (N, 3) at a time in seconds; a time not later than the last changes nothing."""
-        turns = rotvec_to_rotmat(np.asarray(rotvec, float))
+        turns = Rotation.from_rotvec(np.asarray(rotvec, float))
         if self._time is None:
             self._time, self._raw, self._value, self._speed = time_s, turns, turns, np.zeros((len(turns), 3))
         elif (elapsed := time_s - self._time) > 0:
-            speed = _between(self._raw, turns) / elapsed
+            speed = (self._raw.inv() * turns).as_rotvec() / elapsed
             self._speed = self._speed + smoothing_factor(self.cutoff.speed, elapsed) * (speed - self._speed)
             weight = smoothing_factor(self.cutoff.at(np.linalg.norm(self._speed, axis=1)), elapsed)
-            step = rotvec_to_rotmat(weight[:, None] * _between(self._value, turns))
-            self._value = nearest_rotation(self._value @ step)  # rounding adds up
+            step = weight[:, None] * (self._value.inv() * turns).as_rotvec()
+            self._value = self._value * Rotation.from_rotvec(step)
             self._time, self._raw = time_s, turns
-        return rotmat_to_rotvec(self._value)
-
-
-def _between(start: np.ndarray, end: np.ndarray) -> np.ndarray:
-    """Rotation vectors (N, 3) that lead from rotations (N, 3, 3) to others, the shorter way, in the first's frame."""
-    return rotmat_to_rotvec(start.swapaxes(-1, -2) @ end)
+        return self._value.as_rotvec()
 
 
 class FrozenMean:
@@ -104,8 +99,7 @@ class FrozenMean:
 
 # Chosen on filmed hands (benchmarks.tracking, seeds 1 to 3) so that jitter is about halved in motion, and more at rest,
 # and lag stays within a frame.
-ORIENTATION = Cutoff(rest=1.0, gain=5.5)  # speed in radians a second
-JOINTS = Cutoff(rest=1.0, gain=5.0)
+TURNS = Cutoff(rest=1.0, gain=5.0)  # speed in radians a second
 PLACE = Cutoff(rest=1.0, gain=30.0)  # of x / z and y / z, speed in those a second
 DISTANCE = Cutoff(rest=0.5, gain=7.0)  # of log z
 SHAPE_FRAMES = 30  # until the shape is frozen
@@ -120,14 +114,14 @@ class HandSmoother:
 
     def restart(self) -> None:
         """Forgets how the hand stood and moved, but not its shape: for a hand that was out of sight."""
-        self._orientation, self._joints = OneEuroRotation(ORIENTATION), OneEuroRotation(JOINTS)
+        self._turns = OneEuroRotation(TURNS)
         self._place, self._distance = OneEuro(PLACE), OneEuro(DISTANCE)
 
     def __call__(self, sighting: Sighting, time_s: float) -> Sighting:
         """The sighting with rotations smoothed and the track's shape. The shape tells a hand's size and with it its
         distance, so that this has to come before the hand stands anywhere."""
-        pose = np.concatenate([self._orientation(sighting.pose[:1], time_s), self._joints(sighting.pose[1:], time_s)])
-        return replace(sighting, pose=pose, betas=self._betas(sighting.betas, max(sighting.score, 1e-3)))
+        return replace(sighting, pose=self._turns(sighting.pose, time_s),
+                       betas=self._betas(sighting.betas, max(sighting.score, 1e-3)))
 
     def settle(self, joints: np.ndarray, transl: np.ndarray, time_s: float) -> np.ndarray:
         """The smoothed translation (3,), metres, of a hand with joints (21, 3) before it and the translation as seen.

@@ -65,6 +65,18 @@ def with_pose_shapes(arrays):
     return {**arrays, "posedirs": (rng.normal(size=arrays["posedirs"].shape) * 1e-4).astype(np.float32)}
 
 
+def test_growth_is_what_differences_of_betas_say(arrays):
+    model = HandModel(with_pose_shapes(arrays), "open")
+    pose = Rotation.random(16, random_state=1).as_matrix()[None]
+    betas = np.random.default_rng(2).normal(size=(1, 10))
+    for hand in (model, model.left(), model.joints_only()):
+        there = hand.pose(pose, betas, np.zeros((1, 3)))
+        growth = hand.growth(there.turns[0])
+        for k in range(10):
+            larger = hand.pose(pose, betas + 2 * np.eye(10)[k], np.zeros((1, 3)))
+            assert np.abs((larger.joints - there.joints)[0] / 2 - growth[..., k]).max() < 1e-7
+
+
 def test_equals_naive_reference(arrays):
     invented = with_pose_shapes(arrays)
     model = HandModel(invented, "open")

@@ -87,10 +87,10 @@ def test_noise_at_rest_is_reduced_as_theory_says():
 
 
 def test_noise_at_rest_is_more_than_halved_on_rotations_with_the_gain_in_use():
-    from handpose.smoothing import JOINTS
+    from handpose.smoothing import TURNS
     rng = np.random.default_rng(6)
     noise = 0.02 * rng.normal(size=(1000, 15, 3))
-    turning = OneEuroRotation(JOINTS)
+    turning = OneEuroRotation(TURNS)
     filtered = np.array([turning(row, time_s) for row, time_s in zip(noise, times(1000), strict=True)])[100:]
     assert angle(filtered, 0 * filtered).mean() < 0.5 * angle(noise, 0 * noise).mean()
 
