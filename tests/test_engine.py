@@ -94,7 +94,7 @@ def test_a_twofold_answer_lies_between_those_with_and_without(engines):
         mean = (.65 * told.rotations + .35 * alone.rotations)[row].numpy()
         # the nearest rotation R to M is the one for which R^T M is symmetric, with no negative sum of two eigenvalues
         product = answer.rotations.transpose(0, 2, 1) @ mean
-        assert np.allclose(product, product.transpose(0, 2, 1), atol=2e-5)
+        assert np.allclose(product, product.transpose(0, 2, 1), atol=1e-4)
         assert (np.sort(np.linalg.eigvalsh(product), 1)[:, :2].sum(1) > 0).all()
 
 
@@ -149,8 +149,11 @@ def test_files_that_do_not_belong_together_name_the_remedy(folder, tmp_path):
 
 WITHOUT_TORCH = """
 import sys
-for name in ("torch", "roma", "scipy", "lightning", "onnx"):
-    sys.modules[name] = None  # importing it fails
+class Missing:
+    def find_spec(self, name, *_):
+        if name.partition(".")[0] in ("torch", "roma", "lightning", "onnx"):
+            raise ModuleNotFoundError(f"No module named {name!r}")
+sys.meta_path.insert(0, Missing())
 """
 
 
