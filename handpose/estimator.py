@@ -12,7 +12,7 @@ from .checkpoint import CHECKPOINT
 from .detector import Detector, PalmDetector
 from .engine import Answer, Engine, load_engine, usual_threads
 from .hand import Hand
-from .hand_model import HandModel
+from .hand_model import MIRROR, HandModel
 from .landmarks import LandmarkModel, Landmarks, find_hands
 from .mano import hand_model_file
 from .placement import solve_translation
@@ -25,7 +25,6 @@ LEAST_SPREAD = 0.01  # crop units; no joint is trusted to be better known than t
 # the default camera says, so that no finger is bent to explain a perspective that is not there.
 GUESSED_LENS = 1.5
 MIN_SCORE = 0.3  # of a hand that is told of
-MIRROR = np.array([-1.0, 1, 1])
 
 
 def upright_box(joints_2d: np.ndarray) -> tuple[np.ndarray, float, float]:

@@ -16,6 +16,7 @@ from .skeleton import MANO_TO_JOINT, TIP_JOINTS
 
 Array: TypeAlias = Any  # of NumPy, or of torch in a `HandLayer`
 MANO_TIP_VERTICES = (744, 320, 443, 555, 672)  # thumb .. little, of MANO's 778; its own files do not name them
+MIRROR = np.array([-1.0, 1, 1])  # x -> -x, which turns a right hand into a left one
 DISTAL_MANO_JOINTS = (15, 3, 6, 12, 9)  # the last posed joint of thumb, index, middle, ring, little
 
 
@@ -56,7 +57,7 @@ class HandModel:
         bone[list(MANO_TO_JOINT)], order[list(MANO_TO_JOINT)] = range(16), range(16)
         bone[list(TIP_JOINTS)], order[list(TIP_JOINTS)] = DISTAL_MANO_JOINTS, range(16, 21)
         self.joint_bone, self.joint_order = bone.tolist(), order.tolist()
-        self.ancestors = _ancestors(self.parents)
+        self._hold("ancestors", _ancestors(self.parents))
         self._levels = _levels(self.parents)
         self._level_order = np.argsort(sum(self._levels, [])).tolist()
 
@@ -88,7 +89,7 @@ class HandModel:
 
     def left(self) -> HandModel:
         """The mirror image (x -> -x, as MANO_LEFT is MANO_RIGHT's), triangles wound to keep normals outwards."""
-        flip, arrays = np.array([-1.0, 1, 1]), self.arrays()
+        flip, arrays = MIRROR, self.arrays()
         arrays |= {"v_template": arrays["v_template"] * flip, "shapedirs": arrays["shapedirs"] * flip[:, None],
                    "joint_offsets": arrays["joint_offsets"] * flip,
                    # A mirrored rotation is M R M: element (row, column) changes sign as flip[row] * flip[column].
@@ -146,19 +147,19 @@ class HandModel:
         shaped = self.v_template + self.xp.einsum("bs,vis->bvi", betas, self.shapedirs)
         return shaped, self.J_regressor @ shaped
 
-    def growth(self, turns: np.ndarray) -> np.ndarray:
+    def growth(self, turns: Array) -> Array:
         """How the 21 joints (21, 3, 10) move with each of betas, by which they move linearly, of a hand whose joints'
         frames are `turns` (16, 3, 3), as `pose` gives them."""
-        rest = np.einsum("jv,vib->jib", self.J_regressor, self.shapedirs)
-        bones, frames = rest.copy(), turns[self.parents]
-        bones[1:] -= rest[self.parents[1:]]
-        frames[0] = self._identity
+        concatenate, parents = self.xp.concatenate, self.parents[1:]
+        rest = self.xp.einsum("jv,vib->jib", self.J_regressor, self.shapedirs)
+        bones = concatenate([rest[:1], rest[1:] - rest[parents]])
+        frames = concatenate([self._identity[None], turns[parents]])
         places = (self.ancestors @ (frames @ bones).reshape(16, -1)).reshape(rest.shape)
         weights, tips = self.weights[self.tip_vertices], self.shapedirs[self.tip_vertices]
         shift = places - turns @ rest
         tips = ((weights @ turns.reshape(16, 9)).reshape(-1, 3, 3) @ tips
                 + (weights @ shift.reshape(16, -1)).reshape(tips.shape))
-        return np.concatenate([places, tips])[self.joint_order]
+        return concatenate([places, tips])[self.joint_order]
 
     def chain(self, rotations: Array, rest_joints: Array) -> tuple[Array, Array]:
         """The joints' frames (B, 16, 3, 3) and places (B, 16, 3) after turning each by its rotation, without transl."""
@@ -183,7 +184,7 @@ def _levels(parents: list[int]) -> list[list[int]]:
 
 def _ancestors(parents: list[int]) -> np.ndarray:
     """(16, 16) 1 where the second joint is the first or one of those that carry it, else 0."""
-    ancestors = np.eye(len(parents))
+    ancestors = np.eye(len(parents), dtype=np.float32)
     for joint, parent in enumerate(parents[1:], 1):  # a joint comes after the one that carries it
         ancestors[joint] += ancestors[parent]
     return ancestors

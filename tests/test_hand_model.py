@@ -75,6 +75,8 @@ def test_growth_is_what_differences_of_betas_say(arrays):
         for k in range(10):
             larger = hand.pose(pose, betas + 2 * np.eye(10)[k], np.zeros((1, 3)))
             assert np.abs((larger.joints - there.joints)[0] / 2 - growth[..., k]).max() < 1e-7
+        layer = HandLayer(hand.arrays(), "open").double()
+        assert np.abs(layer.growth(torch.from_numpy(there.turns[0])).numpy() - growth).max() < 1e-7
 
 
 def test_equals_naive_reference(arrays):

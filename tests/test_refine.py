@@ -59,7 +59,7 @@ def test_reaches_the_minimum_that_scipy_finds(skeleton, seed):
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_three_steps_bring_joints_closer_in_2d_and_in_3d(skeleton, seed):
+def test_steps_bring_joints_closer_in_2d_and_in_3d(skeleton, seed):
     true, estimate, betas, transl = a_hand(seed)
     rays, goal = seen(skeleton, true, betas, transl)
     rotations, shape, place = refine(skeleton, estimate, betas, rays, np.full(21, 0.005))
