@@ -51,7 +51,8 @@ def measure(estimator: HandEstimator, rgb: np.ndarray, runs: int, shown: bool) -
     """The times of all stages, and how many hands there are."""
     clock, camera = Clock(), Camera.of_photo(rgb.shape[1], rgb.shape[0])
     found = find_hands(rgb, estimator.detector, estimator.landmark_model)
-    trackers = {LIVE: HandTracker(estimator), LIVE_ALONE: HandTracker(estimator, use_landmarks=False)}
+    live = estimator.for_live()
+    trackers = {LIVE: HandTracker(live), LIVE_ALONE: HandTracker(live, use_landmarks=False)}
     answers = estimator.look([rgb] * len(found), found)
     crops = np.stack([crop.warp(rgb) for crop, _ in answers])
     points = np.stack([landmarks_in_crop(landmarks, crop) for landmarks, (crop, _) in zip(found, answers, strict=True)])

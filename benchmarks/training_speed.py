@@ -38,7 +38,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as out:
         trainer = Trainer(recipe, Path(out), fabric)
         groups = trainer.loader.steps(0, 10**9)
-        draw = lambda: make_inputs(next(groups), recipe, trainer.backgrounds, fabric.device)  # noqa: E731
+
+        def draw() -> Inputs:
+            return make_inputs(next(groups), recipe, recipe.network.input_size, trainer.backgrounds, fabric.device)
+
         constant = draw()
         for _ in range(WARM_UP):
             one_step(trainer, constant)

@@ -67,7 +67,7 @@ class OnnxEngine:
         except Exception as error:  # ONNX Runtime's own have no common class
             raise ValueError(str(error)) from error
         made_for = self._session.get_modelmeta().custom_metadata_map.get("config", "{}")
-        if json.loads(made_for) != asdict(config):
+        if {"live_size": None} | json.loads(made_for) != asdict(config):  # older graphs know of no live_size
             raise ValueError(f"the graph was made for {made_for}")
 
     @classmethod

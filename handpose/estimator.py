@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -63,6 +64,7 @@ class HandEstimator:
         self.engine, self.detector, self.landmark_model = engine, detector, landmark_model
         self.hand_models = {"right": hand_model, "left": hand_model.left()}
         self.skeleton, self.refinement = hand_model.joints_only(), refinement
+        self.crop_size = engine.config.input_size
 
     @classmethod
     def load(cls, checkpoint: str | Path | None = None, hand_model: str | Path | None = None,
@@ -80,6 +82,12 @@ class HandEstimator:
             raise ValueError(f"The checkpoint answers for the hand model {engine.config.hand_model!r}, not "
                              f"{model.name!r}; give the checkpoint that was trained with it, or its hand model.")
         return cls(engine, model, PalmDetector.load(threads=threads), LandmarkModel.load(threads=threads))
+
+    def for_live(self) -> HandEstimator:
+        """The same models on the smaller crops that the checkpoint takes for live pictures: a little less exact."""
+        live = copy(self)
+        live.crop_size = self.engine.config.live_size or self.crop_size
+        return live
 
     def find(self, rgb: np.ndarray) -> list[Landmarks]:
         """Where hands are in an image (H, W, 3) uint8 RGB, upright, as the landmark model sees them."""
@@ -118,8 +126,7 @@ class HandEstimator:
     def crop_of(self, landmarks: Landmarks) -> Crop:
         """The upright crop around a hand that shows it to the network as a right one."""
         center, side, angle = upright_box(landmarks.points[:, :2])
-        return Crop.around(center, CROP_SCALE * side, angle, self.engine.config.input_size,
-                           mirrored=landmarks.right < 0.5)
+        return Crop.around(center, CROP_SCALE * side, angle, self.crop_size, mirrored=landmarks.right < 0.5)
 
     def look_at(self, images: list[np.ndarray], crops: list[Crop], points: list[np.ndarray] | None = None
                 ) -> list[Answer]:

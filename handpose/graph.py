@@ -51,19 +51,14 @@ def network_graph(config: NetworkConfig) -> bytes:
     # Other numbers than one, so that none is taken for a constant.
     examples = (torch.zeros(2, config.input_size, config.input_size, 3, dtype=torch.uint8), torch.zeros(3, 21, 6),
                 torch.tensor([True, False, True]), torch.tensor([0, 0, 1]))
-    rows = {name: {0: "images" if name == "images" else "hands"} for name in (*INPUTS, *OUTPUTS)}
-    fast_path = torch.backends.mha.get_fastpath_enabled()
-    torch.backends.mha.set_fastpath_enabled(False)  # one operator for a whole layer, of which ONNX knows nothing
-    try:
-        with torch.no_grad(), warnings.catch_warnings(), io.BytesIO() as file:
-            warnings.simplefilter("ignore")
-            torch.onnx.export(asked, examples, file, dynamo=False, opset_version=OPSET, input_names=[*INPUTS],
-                              output_names=[*OUTPUTS], dynamic_axes=rows,
-                              # Parameters stay as they are: folding and fusing is left to the runtime.
-                              training=torch.onnx.TrainingMode.PRESERVE, do_constant_folding=False)
-            model = onnx.load_from_string(file.getvalue())
-    finally:
-        torch.backends.mha.set_fastpath_enabled(fast_path)
+    rows = {name: {0: "hands"} for name in (*INPUTS, *OUTPUTS)} | {"images": {0: "images", 1: "size", 2: "size"}}
+    with torch.no_grad(), warnings.catch_warnings(), io.BytesIO() as file:
+        warnings.simplefilter("ignore")
+        torch.onnx.export(asked, examples, file, dynamo=False, opset_version=OPSET, input_names=[*INPUTS],
+                          output_names=[*OUTPUTS], dynamic_axes=rows,
+                          # Parameters stay as they are: folding and fusing is left to the runtime.
+                          training=torch.onnx.TrainingMode.PRESERVE, do_constant_folding=False)
+        model = onnx.load_from_string(file.getvalue())
     prefix = "network."
     for node in model.graph.node:
         node.input[:] = [name.removeprefix(prefix) for name in node.input]

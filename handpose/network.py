@@ -27,6 +27,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812, the customary name
 
 from .checkpoint import CHECKPOINT, CONFIG, GRAPH, WEIGHTS, NetworkConfig, damaged, find_checkpoint, read_config
+from .encoder import Encoder
 from .resnet import ResNet
 
 JOINTS, ROTATIONS, BETAS = 21, 16, 10
@@ -85,9 +86,7 @@ class HandNetwork(nn.Module, PyTorchModelHubMixin, library_name="handpose", lice
         self.no_image = nn.Parameter(torch.zeros(2, width))  # in a joint's and in the crop's token
         self.crop_token = nn.Linear(self.backbone.channels[-1], width)
         self.places = nn.Parameter(torch.randn(JOINTS + 1, width) * 0.3)
-        layer = nn.TransformerEncoderLayer(width, config.token_heads, 2 * width, dropout=0.0, activation="gelu",
-                                           batch_first=True, norm_first=True)
-        self.encoder = nn.TransformerEncoder(layer, config.token_layers, enable_nested_tensor=False)
+        self.encoder = Encoder(width, config.token_heads, config.token_layers)
         self.norm = nn.LayerNorm(width)
         self.joint_out = nn.Linear(width, 5)  # shift (3), trust in the landmark, log spread
         self.compress = nn.Linear(width, COMPRESSED)
@@ -119,7 +118,7 @@ class HandNetwork(nn.Module, PyTorchModelHubMixin, library_name="handpose", lice
         _, c3, c4, c5 = self.backbone(((images - mean) / std).contiguous(memory_format=torch.channels_last))
         features = self.lateral[2](c5)
         for lateral, finer in ((self.lateral[1], c4), (self.lateral[0], c3)):
-            features = F.interpolate(features, size=finer.shape[2:], mode="nearest") + lateral(finer)
+            features = F.interpolate(features, scale_factor=2.0, mode="nearest") + lateral(finer)
         features = self.smooth(features).float()
         return features, c5.float().mean((2, 3)), *self._read_heatmaps(features)
 
@@ -156,19 +155,18 @@ class HandNetwork(nn.Module, PyTorchModelHubMixin, library_name="handpose", lice
         numbers = [joints, image_joints, torch.where(given, landmarks, 0.0), given.expand(-1, JOINTS, 1)]
         lifted = self.lifter(torch.cat([self.compress(tokens).flatten(1), torch.cat(numbers, 2).flatten(1)], 1))
         six, betas, confidence = lifted.split([ROTATIONS * 6, BETAS, 1], 1)
-        six = self.rotation_basis + six.unflatten(1, (ROTATIONS, 6))
-        return Estimate(heatmaps, image_joints, joints, (log_spread[..., 0] - 3).exp(),
-                        gram_schmidt(six.unflatten(2, (3, 2))), betas, confidence[:, 0])
+        six = (self.rotation_basis + six.reshape(-1, ROTATIONS, 6)).reshape(-1, ROTATIONS, 3, 2)
+        return Estimate(heatmaps, image_joints, joints, (log_spread[..., 0] - 3).exp(), gram_schmidt(six), betas,
+                        confidence[:, 0])
 
     def _read_heatmaps(self, features: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Heatmaps (B, 21, h, w), the joints (B, 21, 3) where they expect them, and their peaks (B, 21)."""
-        height, width = features.shape[2:]
-        heatmaps = self.heat(features).float().flatten(2).softmax(2)
-        v, u = torch.meshgrid((torch.arange(height, device=features.device) + 0.5) * 2 / height - 1,
-                              (torch.arange(width, device=features.device) + 0.5) * 2 / width - 1, indexing="ij")
-        uv = heatmaps @ torch.stack([u.flatten(), v.flatten()], 1)
-        depth = (heatmaps * self.depth(features).float().flatten(2)).sum(2, keepdim=True)
-        return heatmaps.unflatten(2, (height, width)), torch.cat([uv, depth - depth[:, :1]], 2), heatmaps.amax(2)
+        logits, size = self.heat(features).float(), features.shape[3]
+        heatmaps = logits.flatten(2).softmax(2).reshape(logits.shape)
+        places = ((torch.arange(size, device=features.device) + 0.5) * 2 / size - 1)[:, None]  # of rows and columns
+        depth = (heatmaps * self.depth(features).float()).sum((2, 3))[..., None]
+        joints = torch.cat([heatmaps.sum(2) @ places, heatmaps.sum(3) @ places, depth - depth[:, :1]], 2)
+        return heatmaps, joints, heatmaps.amax((2, 3))
 
     def save(self, folder: str | Path) -> None:
         """Writes the checkpoint: `model.safetensors` (fp16), `config.json` and `network.onnx`, the graph that
@@ -215,7 +213,11 @@ class HandNetwork(nn.Module, PyTorchModelHubMixin, library_name="handpose", lice
 def gram_schmidt(columns: Tensor) -> Tensor:
     """Rotations (..., 3, 3) from their first two columns (..., 3, 2), as far as these are not yet orthonormal (Zhou et
     al., On the Continuity of Rotation Representations in Neural Networks, 2019)."""
-    first = F.normalize(columns[..., 0], dim=-1)
-    second = columns[..., 1]
-    second = F.normalize(second - (first * second).sum(-1, keepdim=True) * first, dim=-1)
-    return torch.stack([first, second, torch.linalg.cross(first, second)], -1)
+    first, second = columns.unbind(-1)
+    first = first / first.norm(dim=-1, keepdim=True).clamp(min=1e-12)
+    second = second - (first * second).sum(-1, keepdim=True) * first
+    second = second / second.norm(dim=-1, keepdim=True).clamp(min=1e-12)
+    yzx, zxy = (torch.tensor(order, device=columns.device) for order in ((1, 2, 0), (2, 0, 1)))
+    third = (first.index_select(-1, yzx) * second.index_select(-1, zxy)
+             - first.index_select(-1, zxy) * second.index_select(-1, yzx))
+    return torch.stack([first, second, third], -1)

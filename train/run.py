@@ -75,6 +75,11 @@ class Trainer:
             return (step + 1) / warm
         return 0.02 + 0.98 * (1 + math.cos(math.pi * (step - warm) / max(steps - warm, 1))) / 2
 
+    def _size_at(self, step: int) -> int:
+        """The crops' side: by turns that of photos and that of live pictures, where these differ."""
+        network = self.recipe.network
+        return network.live_size if network.live_size and step % 2 else network.input_size
+
     def train(self, until: int | None = None) -> None:
         """Goes on to the recipe's last step, or to step `until`."""
         recipe, saved = self.recipe, time.monotonic()
@@ -82,7 +87,7 @@ class Trainer:
         keep = round((recipe.keep_epochs or 0) * self.hands / recipe.batch)
         bar = tqdm(initial=self.step, total=recipe.steps, unit="step", disable=not self.fabric.is_global_zero)
         for groups in self.loader.steps(self.step, until):
-            inputs = make_inputs(groups, recipe, self.backgrounds, self.fabric.device)
+            inputs = make_inputs(groups, recipe, self._size_at(self.step), self.backgrounds, self.fabric.device)
             if self.step == 0 and self.fabric.is_global_zero:
                 self._sanity(inputs)
             total, parts = self._loss_of(inputs)

@@ -22,9 +22,10 @@ class Inputs:
     blind: Batch | None
 
 
-def make_inputs(groups: list[Group], recipe: Recipe, backgrounds: Tensor | None, device: torch.device) -> Inputs:
-    """Crops and labels of the groups, on the device; `backgrounds` (N, S, S, 3) uint8 without hands."""
-    size, data = recipe.network.input_size, recipe.data
+def make_inputs(groups: list[Group], recipe: Recipe, size: int, backgrounds: Tensor | None, device: torch.device
+                ) -> Inputs:
+    """Crops of `size` px and labels of the groups, on the device; `backgrounds` (N, S, S, 3) uint8 without hands."""
+    data = recipe.data
     hands, empty, blind = [], [], []
     for group in groups:
         torch.manual_seed(group.seed)
