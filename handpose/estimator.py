@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from scipy.spatial.transform import Rotation
 
 from .camera import Camera, Crop
 from .checkpoint import CHECKPOINT
@@ -18,7 +19,6 @@ from .landmarks import LandmarkModel, Landmarks, find_hands
 from .mano import hand_model_file
 from .placement import solve_translation
 from .refine import refine
-from .rotations import rotmat_to_rotvec
 
 CROP_SCALE = 1.4  # the crop's side over that of the joints' upright box
 LEAST_SPREAD = 0.01  # crop units; no joint is trusted to be better known than this
@@ -45,7 +45,7 @@ class Sighting:
     score: float  # 0..1
     seen: np.ndarray  # (21, 2) pixels of the image, where the network itself sees the joints
     trust: np.ndarray  # (21,) weights of `seen` against each other
-    pose: np.ndarray  # (16, 3) axis-angle of MANO's joints: global_orient, then hand_pose
+    pose: Rotation  # of MANO's 16 joints: global_orient, then hand_pose
     betas: np.ndarray  # (10,)
 
 
@@ -151,15 +151,14 @@ class HandEstimator:
             # M R v = (M R M)(M v): both frames are mirrored and the rotation between them is a proper one again.
             rotations, turn = rotations * np.outer(MIRROR, MIRROR), turn * MIRROR
         rotations[0] = camera.rotation_to(crop.center) @ turn @ rotations[0]
-        pose = rotmat_to_rotvec(rotations)
         return Sighting("left" if crop.mirrored else "right", presence * answer.confidence, joints_seen(crop, answer),
-                        trust, pose, betas)
+                        trust, Rotation.from_matrix(rotations, assume_valid=True), betas)
 
     def stand(self, camera: Camera, sighting: Sighting, settle: Settle | None = None) -> Hand:
         """The hand that was seen, where its joints are seen; `settle` may have it stand a little elsewhere."""
-        model, pose = self.hand_models[sighting.side], sighting.pose
-        rotvec, betas = pose.reshape(1, 48).astype(np.float32), sighting.betas[None].astype(np.float32)
-        posed = model(rotvec[:, :3], rotvec[:, 3:], betas, np.zeros((1, 3), np.float32))
+        model, pose = self.hand_models[sighting.side], sighting.pose.as_rotvec()
+        posed = model.pose(sighting.pose.as_matrix()[None].astype(np.float32), sighting.betas[None].astype(np.float32),
+                           np.zeros((1, 3), np.float32))
         joints = posed.joints[0].astype(float)
         rays = (sighting.seen - [camera.cx, camera.cy]) / [camera.fx, camera.fy]
         transl = solve_translation(joints[None], rays[None], sighting.trust[None])[0]

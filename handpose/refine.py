@@ -12,6 +12,7 @@ WRIST, KNUCKLE, HINGE, THUMB = (0.08,) * 3, (0.04, 0.07, 0.18), (0.015, 0.015, 0
 SHAPE_DEVIATION = 0.5  # of each of betas
 # Metres: how well a landmark model knows its world points, and how far off they are when they are trusted half as much.
 WORLD_DEVIATION, WORLD_DOUBT = 0.01, 0.015
+CROSS = np.cross(np.eye(3)[:, None], np.eye(3)).transpose(0, 2, 1).reshape(3, 9)  # of the axes, see `_skew`
 TURN_DEVIATION = np.array([WRIST, *(KNUCKLE, HINGE, HINGE) * 4, *(THUMB,) * 3])  # (16, 3)
 
 
@@ -27,41 +28,38 @@ def refine(skeleton: HandModel, rotations: np.ndarray, betas: np.ndarray, rays: 
     metres, tell of the joints about their middle, in the hand's own size: a second opinion, for its errors are others.
     """
     carries = skeleton.ancestors[skeleton.joint_bone][..., None]
-    away, given = np.zeros((16, 3)), np.array(betas, float)
-    betas, shapes = given.copy(), len(given)
+    shapes = len(betas)
     posed = skeleton.pose(rotations[None], betas[None], np.zeros((1, 3)))
     transl = solve_translation(posed.joints, rays[None], ray_deviation[None] ** -2)[0]
     information = np.concatenate([TURN_DEVIATION.ravel() ** -2, np.full(shapes, SHAPE_DEVIATION ** -2), np.zeros(3)])
-    jacobian = np.zeros((21, 3, 51 + shapes))  # of the joints by turns, betas, translation
+    jacobian = np.zeros((21, 3, len(information)))  # of the joints by turns, betas, translation
     jacobian[:, :, 48:-3] = skeleton.growth(posed.turns[0])  # which small turns hardly change
     jacobian[:, :, -3:] = np.eye(3)
     weight = 1 / ray_deviation[:, None]
+    change = np.zeros(len(information))
     for count in range(steps):
         if count:
-            posed = skeleton.pose(rotations[None], betas[None], np.zeros((1, 3)))
+            posed = skeleton.pose(rotations[None], (betas + change[48:-3])[None], np.zeros((1, 3)))
         _, points, turns, pivots = (part[0] for part in posed)
         # d point / d turn about joint k's axis = axis x (point - pivot), for the joints that k carries.
-        motion = -_skew((points[:, None] - pivots) * carries) @ turns  # (21, 16, 3, 3 axes)
+        motion = _skew((pivots - points[:, None]) * carries) @ turns  # (21, 16, 3, 3 axes)
         jacobian[:, :, :48] = motion.transpose(0, 2, 1, 3).reshape(21, 3, 48)
-        points = points + transl
+        points = points + transl + change[-3:]
         seen = points[:, :2] / points[:, 2:]
         # Of the rays, each over its deviation, rows (u, v).
         by_ray = (jacobian[:, :2] - seen[..., None] * jacobian[:, 2:]) * (weight / points[:, 2:])[..., None]
         by_ray = by_ray.reshape(42, -1)
-        missing = ((rays - seen) * weight).ravel()
         normal = by_ray.T @ by_ray + np.diag(information)
-        slope = by_ray.T @ missing - information * np.concatenate([away.ravel(), betas - given, np.zeros(3)])
+        slope = by_ray.T @ ((rays - seen) * weight).ravel() - information * change
         if world is not None:
             by_world, missing = _against_world(points, jacobian, world)
             normal += by_world.T @ by_world
             slope += by_world.T @ missing
         step = np.linalg.solve(normal, slope)
-        turn = step[:48].reshape(16, 3).clip(-0.5, 0.5)
-        away += turn
-        rotations = rotations @ rotvec_to_rotmat(turn)
-        betas = betas + step[48:-3]
-        transl = transl + step[-3:]
-    return rotations, betas, transl
+        step[:48] = step[:48].clip(-0.5, 0.5)
+        change += step
+        rotations = rotations @ rotvec_to_rotmat(step[:48].reshape(16, 3))
+    return rotations, betas + change[48:-3], transl + change[-3:]
 
 
 def _against_world(points: np.ndarray, jacobian: np.ndarray, world: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -78,8 +76,4 @@ def _against_world(points: np.ndarray, jacobian: np.ndarray, world: np.ndarray) 
 
 def _skew(vectors: np.ndarray) -> np.ndarray:
     """Matrices (..., 3, 3) that multiply as the cross product with vectors (..., 3) from the left does."""
-    matrix = np.zeros((*vectors.shape, 3))
-    x, y, z = np.moveaxis(vectors, -1, 0)
-    matrix[..., 0, 1], matrix[..., 0, 2], matrix[..., 1, 2] = -z, y, -x
-    matrix[..., 1, 0], matrix[..., 2, 0], matrix[..., 2, 1] = z, -y, x
-    return matrix
+    return (vectors @ CROSS).reshape(*vectors.shape, 3)

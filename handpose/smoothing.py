@@ -58,7 +58,7 @@ class OneEuro:
 
 
 class OneEuroRotation:
-    """The filter on rotations, axis-angle (N, 3) radians, each with its own speed in radians a second.
+    """The filter on N rotations, each with its own speed in radians a second.
 
     What the scalar filter does with differences is done with relative rotation vectors, log(A^-1 B), in the frame of
     the turned body: turning the world, or all bodies, turns the result alike.
@@ -68,9 +68,8 @@ class OneEuroRotation:
         self.cutoff = cutoff
         self._time: float | None = None
 
-    def __call__(self, rotvec: np.ndarray, time_s: float) -> np.ndarray:
-        """The filtered rotations (N, 3) at a time in seconds; a time not later than the last changes nothing."""
-        turns = Rotation.from_rotvec(np.asarray(rotvec, float))
+    def __call__(self, turns: Rotation, time_s: float) -> Rotation:
+        """The filtered rotations at a time in seconds; a time not later than the last changes nothing."""
         if self._time is None:
             self._time, self._raw, self._value, self._speed = time_s, turns, turns, np.zeros((len(turns), 3))
         elif (elapsed := time_s - self._time) > 0:
@@ -80,7 +79,7 @@ class OneEuroRotation:
             step = weight[:, None] * (self._value.inv() * turns).as_rotvec()
             self._value = self._value * Rotation.from_rotvec(step)
             self._time, self._raw = time_s, turns
-        return self._value.as_rotvec()
+        return self._value
 
 
 class FrozenMean:

@@ -184,6 +184,8 @@ class HandTracker:
     def _drop_duplicates(self, seen: dict[int, Sighting]) -> None:
         """Where two tracks follow one hand, that one stays which expected it there and holds its side."""
         tracks = [track for track in self._tracks if track.number in seen]
+        if len(tracks) < 2:
+            return
 
         def surprise(track: Track) -> float:
             return joints_apart(seen[track.number].seen, track.predict(self._time)) + OTHER_SIDE * track.other_side

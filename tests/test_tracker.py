@@ -4,6 +4,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from scipy.spatial.transform import Rotation
 from drawn_hand import JOINTS
 
 from handpose.detector import HandRegion
@@ -68,8 +69,8 @@ class World:
         points = landmarks.points[:, :2]
         hand = self.nearest((points.min(0) + points.max(0)) / 2, 0.7 * LENGTH)
         side, score = "right" if landmarks.right >= 0.5 else "left", 0.9 if hand else 0.02
-        return Sighting(side, score, hand.joints if hand else points, np.ones(21, np.float32), np.zeros((16, 3)),
-                        np.zeros(10))
+        return Sighting(side, score, hand.joints if hand else points, np.ones(21, np.float32),
+                        Rotation.identity(16), np.zeros(10))
 
     def stand(self, camera, sighting, settle=None):
         if settle is not None:
