@@ -71,6 +71,9 @@ class HandNetwork(nn.Module, PyTorchModelHubMixin, library_name="handpose", lice
                   pipeline_tag="keypoint-detection", tags=["hand-pose-estimation", "hand-mesh", "mano"]):
     def __init__(self, config: NetworkConfig = NetworkConfig()):  # noqa: B008, frozen
         super().__init__()
+        for size in (config.input_size, config.live_size or config.input_size):
+            if size < 32 or size % 32:
+                raise ValueError(f"The network's crops must be a multiple of 32 pixels wide, not {size}.")
         self.config = config
         self.backbone = ResNet(config.backbone)
         channels, width = config.pyramid_channels, config.token_width

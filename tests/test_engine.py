@@ -41,12 +41,12 @@ def far(found: list[Answer], expected: list[Answer]) -> float:
                for a, b in zip(one, other, strict=True) if a is not None)
 
 
-@pytest.mark.parametrize("count", [1, 2, 5])
+@pytest.mark.parametrize("count, size", [(1, 128), (2, 96), (5, 128), (1, 96)])
 @pytest.mark.parametrize("told", [True, False])
-def test_onnx_runtime_says_what_torch_says(engines, count, told):
-    rng = np.random.default_rng(count)
-    crops = rng.integers(0, 256, (count, 128, 128, 3), np.uint8)
-    landmarks = rng.normal(size=(count, 21, 6)) * 0.4 if told else None
+def test_onnx_runtime_says_what_torch_says(engines, count, size, told):
+    photo = np.asarray(Image.fromarray(load_photo(DATA / "hand_right.jpg").rgb).resize((size, size)))
+    crops = np.stack([np.roll(photo, 9 * row, (0, 1)) for row in range(count)])
+    landmarks = np.random.default_rng(count).normal(size=(count, 21, 6)) * 0.4 if told else None
     assert isinstance(engines[0], OnnxEngine)
     found, expected = (engine(crops, landmarks) for engine in engines)
     assert far(found, expected) < 2e-5
@@ -111,7 +111,7 @@ def test_the_graph_holds_no_weights_and_making_it_leaves_chance_alone(folder):
     network_graph(TINY)
     after = torch.rand(3)
     torch.manual_seed(5)
-    assert torch.equal(after, torch.rand(3)) and torch.backends.mha.get_fastpath_enabled()
+    assert torch.equal(after, torch.rand(3))
 
 
 def test_a_saved_network_runs_without_further_ado(folder):

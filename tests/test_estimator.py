@@ -1,5 +1,7 @@
 """From pixels to hands in one call, on a rendered photo whose truth is known, and on pictures without a hand."""
 import json
+from copy import copy
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -86,6 +88,28 @@ def test_landmarks_can_be_left_out(estimator, photo, truth):
     found = find_hands(photo, estimator.detector, estimator.landmark_model)
     (hand,) = estimator.pose(photo, camera, found, use_landmarks=False)
     assert error_2d(hand.joints_2d, joints_2d) < 0.25
+
+
+def test_live_crops_are_smaller_and_show_the_same(estimator, photo, truth):
+    camera, joints, joints_2d = truth
+    asked = []
+
+    class Engine:
+        config = replace(estimator.engine.config, live_size=96)
+
+        def __call__(self, crops, landmarks=None):
+            asked.append(crops.shape[1:])
+            return engine(crops, landmarks)
+
+    whole, engine = copy(estimator), estimator.engine
+    whole.engine = Engine()
+    live, found = whole.for_live(), whole.find(photo)
+    (hand,), (other,) = (each(photo, camera, found) for each in (whole, live))
+    assert asked == [(128, 128, 3), (96, 96, 3)]
+    for one in (hand, other):
+        assert error_2d(one.joints_2d, joints_2d) < 0.06 and pa_mpjpe(one.joints_3d, joints) < 15
+    whole.engine.config = replace(whole.engine.config, live_size=None)
+    assert whole.for_live().crop_size == 128
 
 
 @pytest.mark.parametrize("picture", ["black", "noise", "stripes"])

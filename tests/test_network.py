@@ -11,6 +11,7 @@ import torch
 from huggingface_hub import ModelCard
 from safetensors.torch import load_file, save_file
 
+from handpose.encoder import Encoder
 from handpose.network import CHECKPOINT, HandNetwork, NetworkConfig
 from handpose.placement import solve_translation
 from handpose.resnet import LAYOUTS, ResNet
@@ -40,6 +41,26 @@ def test_backbones_have_the_published_sizes(name, parameters):
 def test_backbone_strides(name):
     features = ResNet(name).eval()(torch.zeros(1, 3, 64, 64))
     assert [f.shape[2] for f in features] == [16, 8, 4, 2]
+
+
+def test_the_encoder_is_torchs_own():
+    torch.manual_seed(2)
+    layer = torch.nn.TransformerEncoderLayer(48, 6, 96, dropout=0.0, activation="gelu", batch_first=True,
+                                             norm_first=True)
+    theirs = torch.nn.TransformerEncoder(layer, 2, enable_nested_tensor=False).eval()
+    for parameter in theirs.parameters():
+        torch.nn.init.normal_(parameter, std=0.2)
+    ours = Encoder(48, 6, 2).eval()
+    ours.load_state_dict(theirs.state_dict(), strict=True)
+    tokens = torch.randn(3, 22, 48)
+    with torch.no_grad():
+        assert torch.allclose(ours(tokens), theirs(tokens), atol=1e-5)
+
+
+def test_a_size_that_the_pyramid_cannot_halve_is_named():
+    for sizes in ({"input_size": 112}, {"live_size": 100}, {"input_size": 0}):
+        with pytest.raises(ValueError, match="multiple of 32"):
+            HandNetwork(NetworkConfig(backbone="resnet18", **sizes))
 
 
 def test_answers_are_hands(network, inputs):

@@ -4,8 +4,8 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from scipy.spatial.transform import Rotation
 from drawn_hand import JOINTS
+from scipy.spatial.transform import Rotation
 
 from handpose.detector import HandRegion
 from handpose.estimator import HandEstimator, Sighting

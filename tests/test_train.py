@@ -1,5 +1,6 @@
 """The whole way to a checkpoint, tiny: backgrounds -> renders -> the landmark model's answers -> fits -> training."""
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -46,6 +47,17 @@ def test_loss_falls_and_the_checkpoint_runs(recipe, tmp_path):
     network = HandNetwork.from_pretrained(tmp_path / "run" / "handpose")
     with torch.no_grad():
         assert torch.isfinite(network(torch.zeros(1, 3, 64, 64)).joints).all()
+
+
+def test_crops_of_both_sizes_are_shown_by_turns(recipe, tmp_path):
+    both = replace(recipe, network=replace(recipe.network, live_size=32), steps=4)
+    (tmp_path / "run").mkdir()
+    trainer = Trainer(both, tmp_path / "run", Fabric(accelerator="cpu", devices=1, precision="32-true"))
+    shown, whole = [], trainer._loss_of
+    trainer._loss_of = lambda inputs: (shown.append(inputs.images.shape[2:]), whole(inputs))[1]
+    trainer.train()
+    assert shown == [(64, 64), (32, 32)] * 2
+    assert HandNetwork.from_pretrained(tmp_path / "run" / "handpose").config.live_size == 32
 
 
 def test_a_resumed_run_ends_as_an_unbroken_one(recipe, tmp_path):
