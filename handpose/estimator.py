@@ -14,11 +14,12 @@ from .checkpoint import CHECKPOINT
 from .detector import Detector, PalmDetector
 from .engine import Answer, Engine, load_engine, usual_threads
 from .hand import Hand
-from .hand_model import MIRROR, HandModel
+from .hand_model import HandModel
 from .landmarks import LandmarkModel, Landmarks, find_hands
 from .mano import hand_model_file
 from .placement import solve_translation
 from .refine import refine
+from .skeleton import MIRROR
 
 CROP_SCALE = 1.4  # the crop's side over that of the joints' upright box
 LEAST_SPREAD = 0.01  # crop units; no joint is trusted to be better known than this
@@ -152,7 +153,7 @@ class HandEstimator:
             rotations, turn = rotations * np.outer(MIRROR, MIRROR), turn * MIRROR
         rotations[0] = camera.rotation_to(crop.center) @ turn @ rotations[0]
         return Sighting("left" if crop.mirrored else "right", presence * answer.confidence, joints_seen(crop, answer),
-                        trust, Rotation.from_matrix(rotations, assume_valid=True), betas)
+                        trust, Rotation.from_matrix(rotations), betas)
 
     def stand(self, camera: Camera, sighting: Sighting, settle: Settle | None = None) -> Hand:
         """The hand that was seen, where its joints are seen; `settle` may have it stand a little elsewhere."""

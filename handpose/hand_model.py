@@ -12,11 +12,10 @@ import numpy as np
 
 from .model_file import OPEN_HAND, is_left, read_arrays
 from .rotations import rotvec_to_rotmat
-from .skeleton import MANO_TO_JOINT, TIP_JOINTS
+from .skeleton import MANO_TO_JOINT, MIRROR, TIP_JOINTS
 
 Array: TypeAlias = Any  # of NumPy, or of torch in a `HandLayer`
 MANO_TIP_VERTICES = (744, 320, 443, 555, 672)  # thumb .. little, of MANO's 778; its own files do not name them
-MIRROR = np.array([-1.0, 1, 1])  # x -> -x, which turns a right hand into a left one
 DISTAL_MANO_JOINTS = (15, 3, 6, 12, 9)  # the last posed joint of thumb, index, middle, ring, little
 
 

@@ -7,7 +7,7 @@ from zipfile import BadZipFile
 import numpy as np
 
 from .safe_pickle import load_records, to_array
-from .skeleton import MANO_PARENTS
+from .skeleton import MANO_PARENTS, MIRROR
 
 OPEN_HAND = Path(__file__).resolve().parent.parent / "assets" / "open_hand.npz"
 MANO_VERTICES = 778
@@ -26,7 +26,7 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
     arrays["shapedirs"] = arrays["shapedirs"][..., :10]  # those who keep more have MANO's ten first
     _check(arrays, path)
     if is_left(arrays) and _shapes_of_other_hand(arrays):
-        arrays["shapedirs"] = arrays["shapedirs"] * np.array([-1.0, 1, 1])[:, None]
+        arrays["shapedirs"] = arrays["shapedirs"] * MIRROR[:, None]
     return arrays
 
 

@@ -1,4 +1,5 @@
-"""Names, order and tree of the hand's joints: the 21 reported joints and MANO's 16 posed joints."""
+"""Names, order and tree of the hand's joints: the 21 reported joints and MANO's 16 posed joints; its mirror image."""
+import numpy as np
 
 FINGERS = ("thumb", "index", "middle", "ring", "little")
 
@@ -22,3 +23,4 @@ MANO_PARENTS = (-1, 0, 1, 2, 0, 4, 5, 0, 7, 8, 0, 10, 11, 0, 13, 14)
 MANO_TO_JOINT = (0, 5, 6, 7, 9, 10, 11, 17, 18, 19, 13, 14, 15, 1, 2, 3)
 TIP_JOINTS = (4, 8, 12, 16, 20)  # thumb .. little
 PALM_JOINTS = (0, 5, 9, 13, 17)  # wrist and knuckles: the part that is nearly rigid
+MIRROR = np.array([-1.0, 1, 1])  # x -> -x, which turns a right hand into a left one

@@ -24,6 +24,7 @@ from handpose.clip_arrays import ClipArrays
 from handpose.clip_writer import ClipWriter
 from handpose.hand import Hand
 from handpose.hand_layer import HandLayer
+from handpose.skeleton import MIRROR
 from handpose.tracker import TrackedHand
 from handpose.whole_file import whole_file
 
@@ -35,7 +36,6 @@ from .synthesis.shading import Part, draw, project, sample_light
 from .synthesis.skin import sample_palette, to_linear
 
 FORMATS = ("mp4", "y4m", "mjpeg")
-FLIP = np.array([-1.0, 1, 1])
 NOISE = 0.012  # of display values, at mid-grey: a webcam indoors
 
 
@@ -82,7 +82,7 @@ def film(frames: list[list[TrackedHand]], camera: Camera, width: int, height: in
 
 def _limb(studio: Studio, rng: np.random.Generator, hand: Hand, palette, focal: float) -> list[Part]:
     """A hand and its arm. The studio has right hands only: a left one is its mirror image, faces turned over."""
-    flip = FLIP if hand.side == "left" else np.ones(3)
+    flip = MIRROR if hand.side == "left" else np.ones(3)
     rotation = roma.rotvec_to_rotmat(torch.from_numpy(hand.global_orient)).numpy() * np.outer(flip, flip)
     parts = studio.limb(rng, PosedHand(hand.vertices * flip, hand.joints_3d * flip, rotation), palette, focal)
     if hand.side == "right":

@@ -19,6 +19,7 @@ from tqdm import tqdm
 
 from handpose.hand_layer import HandLayer
 from handpose.rasterizer import rasterize
+from handpose.skeleton import MIRROR
 
 from .synthesis.poses import PoseBank, collides
 from .synthesis.props import Photos
@@ -30,7 +31,6 @@ WIDTH, HEIGHT = 960, 720
 CANDIDATE_WIDTH = 320
 KINDS = ("one", "one", "holding", "two")  # of candidate k: KINDS[k % 4]
 TURNED = 35  # degrees by which a hand may be turned from how its pose's photo shows it, and be a pose people know
-FLIP = np.array([-1.0, 1, 1])
 
 
 def paint_background(rng: np.random.Generator, width: int = WIDTH, height: int = HEIGHT) -> np.ndarray:
@@ -134,7 +134,7 @@ class Photographer:
         if kind == "holding":
             parts.append(self.studio.held(rng, hand))
         if kind == "two":  # the studio has right hands only
-            parts += [Part(part.vertices * FLIP, part.faces[:, ::-1], part.coords[:, ::-1], part.materials,
+            parts += [Part(part.vertices * MIRROR, part.faces[:, ::-1], part.coords[:, ::-1], part.materials,
                            part.material_of_face) for part in self.studio.limb(rng, other, palette, focal)]
         layer, _ = draw(parts, light, focal, width, oversampling=2.0)
         picture = cv2.GaussianBlur(room * (1 - layer[..., 3:]) + layer[..., :3], (0, 0), .45)

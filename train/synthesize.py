@@ -32,7 +32,7 @@ from tqdm import tqdm
 from handpose.hand_layer import HandLayer
 from handpose.mano import ROOT_JOINT, freihand_uv_scale
 from handpose.model_file import OPEN_HAND
-from handpose.skeleton import PALM_JOINTS
+from handpose.skeleton import MIRROR, PALM_JOINTS
 
 from .synthesis.poses import PoseBank, collides
 from .synthesis.props import Photos
@@ -116,8 +116,7 @@ def make_shard(job: Job, shard: int) -> str:
 
 def _beside(rng: np.random.Generator, hand: PosedHand, other: PosedHand) -> PosedHand:
     """A left hand (the other one mirrored) near this one, on any side of it, mostly farther from the camera."""
-    flip = np.array([-1.0, 1, 1])
-    mirrored = PosedHand(other.vertices * flip, other.joints * flip, other.rotation * np.outer(flip, flip))
+    mirrored = PosedHand(other.vertices * MIRROR, other.joints * MIRROR, other.rotation * np.outer(MIRROR, MIRROR))
     away = rng.normal(size=2)
     away *= rng.uniform(.08, .2) / np.linalg.norm(away)
     middle = hand.joints.mean(0)
