@@ -113,6 +113,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     add = parser.add_argument
     add("--checkpoint", default=CHECKPOINT)
+    add("--live", action="store_true", help="in the smaller crops of live pictures, if the checkpoint takes such")
     add("--photos-3d", type=Path, metavar="DIR", help="photos with true 3D joints")
     add("--side", choices=("left", "right"), help="of all hands of --photos-3d, where its labels do not say")
     add("--photos", type=Path, metavar="DIR", help="folder of photo sets")
@@ -132,6 +133,7 @@ def main() -> None:
         parser.error("nothing to measure on: give --photos-3d, --photos, --renders or --recipe")
     try:
         estimator = HandEstimator.load(args.checkpoint)
+        estimator = estimator.for_live() if args.live else estimator
         test_sets = {}
         if args.photos_3d:
             test_sets["Photos with true 3D joints"] = photos_with_joints(args.photos_3d, args.side)
