@@ -1,10 +1,11 @@
 """Which engine runs the network best: `python -m benchmarks.engines [--photos-3d DIR --side left]`
 
-Milliseconds for one and two crops, with landmarks and without, in rounds that alternate; the largest difference of any
-number that the network answers to PyTorch's; PA-MPJPE on photos with true joints if a folder is given; what the engine
-adds to a checkpoint's files, and to an installation. OpenVINO takes part where it is installed (its package brings one
-that reports on users, so that it is no dependency of this one), int8 with `--int8 PHOTOS`, a folder of photos to
-calibrate on, and PyTorch's compiler with `--compile`, which needs a C++ compiler and minutes.
+Milliseconds for one and two crops, with landmarks and without, and for one of a live picture's size, in rounds that
+alternate; the largest difference of any number that the network answers to PyTorch's; PA-MPJPE on photos with true
+joints if a folder is given; what the engine adds to a checkpoint's files, and to an installation. OpenVINO takes part
+where it is installed (its package brings one that reports on users, so that it is no dependency of this one), int8 with
+`--int8 PHOTOS`, a folder of photos to calibrate on, and PyTorch's compiler with `--compile`, which needs a C++ compiler
+and minutes.
 """
 from __future__ import annotations
 
@@ -138,8 +139,9 @@ def main() -> None:
             name = f"OpenVINO, {precision}"
             engines[name], size[name], package[name] = openvino(precision, args.threads), weights + graph, "openvino"
 
-    rng = np.random.default_rng(0)
-    crops = rng.integers(0, 256, (2, *[read_config(CHECKPOINT).input_size] * 2, 3), np.uint8)
+    rng, config = np.random.default_rng(0), read_config(CHECKPOINT)
+    crops, live_crop = (rng.integers(0, 256, (count, size, size, 3), np.uint8)
+                        for count, size in ((2, config.input_size), (1, config.live_size or config.input_size)))
     points = rng.normal(size=(2, 21, 6)).astype(np.float32) * 0.3
     clock = Clock()
     for _ in range(args.runs + 3):
@@ -147,6 +149,7 @@ def main() -> None:
             for count in (1, 2):
                 clock(f"{name} {count}", engine, crops[:count], points[:count])
             clock(f"{name} alone", engine, crops[:1])
+            clock(f"{name} live", engine, live_crop)
     expected = engines["PyTorch, eager"](crops, points)
     errors = dict.fromkeys(engines, "")
     if args.photos_3d:
@@ -158,12 +161,13 @@ def main() -> None:
             errors[name] = " / ".join(f"{np.nanmean(scores[method][PA]):.3f}" for method in (ALIGNED, IMAGE))
     print(f"{args.threads} threads, {args.runs} rounds; ms p50 (p95), with landmarks unless alone; PA-MPJPE mm with "
           "landmarks / from the image alone")
-    print("| engine | one hand | two hands | one, alone | differs by | PA-MPJPE | checkpoint MB | installed MB |\n"
-          "|---|---|---|---|---|---|---|---|")
+    print("| engine | one hand | two hands | one, alone | the same, live | differs by | PA-MPJPE | checkpoint MB | "
+          "installed MB |\n|---|---|---|---|---|---|---|---|---|")
     for name, engine in engines.items():
         apart = max(float(np.abs(np.asarray(a) - b).max()) for one, other in
                     zip(engine(crops, points), expected, strict=True) for a, b in zip(one[:5], other[:5], strict=True))
-        times = (f"{clock.ms(f'{name} {what}'):.1f} ({clock.ms(f'{name} {what}', 95):.1f})" for what in (1, 2, "alone"))
+        times = (f"{clock.ms(f'{name} {what}'):.1f} ({clock.ms(f'{name} {what}', 95):.1f})"
+                 for what in (1, 2, "alone", "live"))
         print(f"| {name} | {' | '.join(times)} | {apart:.1e} | {errors[name]} | {size[name] / 1e6:.1f} | "
               f"{installed_mb(PACKAGES[package[name]]):.0f} |")
 
