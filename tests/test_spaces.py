@@ -61,7 +61,8 @@ def test_debian_packages_are_names_alone():
     assert words and all(re.fullmatch(r"[a-z0-9][a-z0-9+.-]+", word) for word in words)
 
 
-FOR_TRAINING = {"network.py", "resnet.py", "encoder.py", "hand_layer.py", "graph.py"}  # of handpose: what the extra `train` is for
+# Of handpose: what the extra `train` is for.
+FOR_TRAINING = {"network.py", "resnet.py", "encoder.py", "hand_layer.py", "graph.py"}
 
 
 def test_requirements_cover_every_import_of_the_page():
