@@ -34,7 +34,8 @@ FRAME_S = 1 / 30
 PHOTO_YARDSTICK, LIVE_YARDSTICK = "palm detector, one landmark pass a hand", "one landmark pass a hand"
 PHOTO, LIVE, LIVE_ALONE = "photo to result", "live: frame to result", "live: frame to result, network alone"
 FINDING, CROPS, ALIGNMENT = "  finding: detector, landmark passes", "  crops", "  alignment"
-TOLD, ALONE, MESH = "  network, with landmarks", "  network alone", "  mesh and place"
+MESH = "  mesh and place"
+TOLD, LIVE_TOLD, LIVE_ONLY = "  network, with landmarks", "  the same on a live crop", "  network alone on a live crop"
 
 
 def letterboxed(rgb: np.ndarray, width: int, height: int) -> np.ndarray:
@@ -54,7 +55,8 @@ def measure(estimator: HandEstimator, rgb: np.ndarray, runs: int, shown: bool) -
     live = estimator.for_live()
     trackers = {LIVE: HandTracker(live), LIVE_ALONE: HandTracker(live, use_landmarks=False)}
     answers = estimator.look([rgb] * len(found), found)
-    crops = np.stack([crop.warp(rgb) for crop, _ in answers])
+    crops, live_crops = (np.stack([one.crop_of(landmarks).warp(rgb) for landmarks in found])
+                         for one in (estimator, live))
     points = np.stack([landmarks_in_crop(landmarks, crop) for landmarks, (crop, _) in zip(found, answers, strict=True)])
     sightings = estimator.sightings(rgb, camera, found)
 
@@ -78,7 +80,8 @@ def measure(estimator: HandEstimator, rgb: np.ndarray, runs: int, shown: bool) -
         clock(FINDING, find_hands, rgb, estimator.detector, estimator.landmark_model)
         clock(CROPS, lambda: [estimator.crop_of(landmarks).warp(rgb) for landmarks in found])
         clock(TOLD, estimator.engine, crops, points)
-        clock(ALONE, estimator.engine, crops)
+        clock(LIVE_TOLD, estimator.engine, live_crops, points)
+        clock(LIVE_ONLY, estimator.engine, live_crops)
         clock(ALIGNMENT, sight_all)
         clock(MESH, lambda: [estimator.stand(camera, sighting) for sighting in sightings])
         if shown:
