@@ -3,7 +3,7 @@
 Photo: `HandEstimator` on a picture, against the palm detector and one pass of the landmark model for each hand, which
 is what MediaPipe does with a photo. Live: `HandTracker` on a still shown again and again, hands followed, against the
 landmark model alone, which is what MediaPipe does while it follows a hand; once with the landmark model's points given
-to our network and once with the network alone. The yardsticks run in the same rounds, by the same LiteRT, so that
+to our network and once with the network alone, on smaller crops (`HandEstimator.for_live`). The yardsticks run in the same rounds, by the same LiteRT, so that
 whatever else the machine does hits both; ratios are medians over rounds. With one and two hands, 640x480 and 1280x720.
 """
 from __future__ import annotations
@@ -35,7 +35,7 @@ PHOTO_YARDSTICK, LIVE_YARDSTICK = "palm detector, one landmark pass a hand", "on
 PHOTO, LIVE, LIVE_ALONE = "photo to result", "live: frame to result", "live: frame to result, network alone"
 FINDING, CROPS, ALIGNMENT = "  finding: detector, landmark passes", "  crops", "  alignment"
 MESH = "  mesh and place"
-TOLD, LIVE_TOLD, LIVE_ONLY = "  network, with landmarks", "  the same on a live crop", "  network alone on a live crop"
+TOLD, LIVE_ONLY = "  network, with landmarks", "  network alone, live crop"
 
 
 def letterboxed(rgb: np.ndarray, width: int, height: int) -> np.ndarray:
@@ -53,7 +53,7 @@ def measure(estimator: HandEstimator, rgb: np.ndarray, runs: int, shown: bool) -
     clock, camera = Clock(), Camera.of_photo(rgb.shape[1], rgb.shape[0])
     found = find_hands(rgb, estimator.detector, estimator.landmark_model)
     live = estimator.for_live()
-    trackers = {LIVE: HandTracker(live), LIVE_ALONE: HandTracker(live, use_landmarks=False)}
+    trackers = {LIVE: HandTracker(estimator), LIVE_ALONE: HandTracker(live, use_landmarks=False)}
     answers = estimator.look([rgb] * len(found), found)
     crops, live_crops = (np.stack([one.crop_of(landmarks).warp(rgb) for landmarks in found])
                          for one in (estimator, live))
@@ -80,7 +80,6 @@ def measure(estimator: HandEstimator, rgb: np.ndarray, runs: int, shown: bool) -
         clock(FINDING, find_hands, rgb, estimator.detector, estimator.landmark_model)
         clock(CROPS, lambda: [estimator.crop_of(landmarks).warp(rgb) for landmarks in found])
         clock(TOLD, estimator.engine, crops, points)
-        clock(LIVE_TOLD, estimator.engine, live_crops, points)
         clock(LIVE_ONLY, estimator.engine, live_crops)
         clock(ALIGNMENT, sight_all)
         clock(MESH, lambda: [estimator.stand(camera, sighting) for sighting in sightings])

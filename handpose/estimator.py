@@ -85,7 +85,10 @@ class HandEstimator:
         return cls(engine, model, PalmDetector.load(threads=threads), LandmarkModel.load(threads=threads))
 
     def for_live(self) -> HandEstimator:
-        """The same models on the smaller crops that the checkpoint takes for live pictures: a little less exact."""
+        """The same models on smaller crops, if the checkpoint takes such: quicker, and less exact.
+
+        Worth it where the network alone follows a hand, `HandTracker(estimator.for_live(), use_landmarks=False)`.
+        """
         live = copy(self)
         live.crop_size = self.engine.config.live_size or self.crop_size
         return live

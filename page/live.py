@@ -51,7 +51,7 @@ class Followers:
     """One tracker a visitor."""
 
     def __init__(self, estimator: HandEstimator):
-        self.estimator = estimator.for_live()
+        self.estimator = estimator
         self._trackers: OrderedDict[str, tuple[threading.Lock, HandTracker]] = OrderedDict()
         self._guard, self._slots = threading.Lock(), threading.Semaphore(AT_ONCE)
 
