@@ -3,8 +3,9 @@
 Photo: `HandEstimator` on a picture, against the palm detector and one pass of the landmark model for each hand, which
 is what MediaPipe does with a photo. Live: `HandTracker` on a still shown again and again, hands followed, against the
 landmark model alone, which is what MediaPipe does while it follows a hand; once with the landmark model's points given
-to our network and once with the network alone, on smaller crops (`HandEstimator.for_live`). The yardsticks run in the same rounds, by the same LiteRT, so that
-whatever else the machine does hits both; ratios are medians over rounds. With one and two hands, 640x480 and 1280x720.
+to our network and once with the network alone, on smaller crops (`HandEstimator.for_live`). The yardsticks run in the
+same rounds, by the same LiteRT, so that whatever else the machine does hits both; ratios are medians over rounds. With
+one and two hands, 640x480 and 1280x720.
 """
 from __future__ import annotations
 
