@@ -19,6 +19,7 @@ from .landmarks import LandmarkModel, Landmarks, find_hands
 from .mano import hand_model_file
 from .placement import solve_translation
 from .refine import refine
+from .rotations import rotmat_to_rotation
 from .skeleton import MIRROR
 
 CROP_SCALE = 1.4  # the crop's side over that of the joints' upright box
@@ -156,7 +157,7 @@ class HandEstimator:
             rotations, turn = rotations * np.outer(MIRROR, MIRROR), turn * MIRROR
         rotations[0] = camera.rotation_to(crop.center) @ turn @ rotations[0]
         return Sighting("left" if crop.mirrored else "right", presence * answer.confidence, joints_seen(crop, answer),
-                        trust, Rotation.from_matrix(rotations), betas)
+                        trust, rotmat_to_rotation(rotations), betas)
 
     def stand(self, camera: Camera, sighting: Sighting, settle: Settle | None = None) -> Hand:
         """The hand that was seen, where its joints are seen; `settle` may have it stand a little elsewhere."""

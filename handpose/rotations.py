@@ -2,7 +2,11 @@
 from __future__ import annotations
 
 import numpy as np
+import scipy
 from scipy.spatial.transform import Rotation
+
+# From 1.17 on, SciPy first makes sure that a matrix is a rotation, four times as long as all else, unless told not to.
+UNCHECKED = {"assume_valid": True} if np.lib.NumpyVersion(scipy.__version__) >= "1.17.0" else {}
 
 
 def rotvec_to_rotmat(rotvec: np.ndarray) -> np.ndarray:
@@ -11,10 +15,15 @@ def rotvec_to_rotmat(rotvec: np.ndarray) -> np.ndarray:
     return _kept(Rotation.from_rotvec(rotvec.reshape(-1, 3)).as_matrix(), (*rotvec.shape, 3), rotvec)
 
 
+def rotmat_to_rotation(matrix: np.ndarray) -> Rotation:
+    """SciPy's rotations of matrices (N, 3, 3), which have to be rotations."""
+    return Rotation.from_matrix(matrix, **UNCHECKED)
+
+
 def rotmat_to_rotvec(matrix: np.ndarray) -> np.ndarray:
     """Rotation vectors (..., 3), no longer than pi, of matrices (..., 3, 3); keeps float32."""
     matrix = np.asarray(matrix)
-    return _kept(Rotation.from_matrix(matrix.reshape(-1, 3, 3)).as_rotvec(), matrix.shape[:-1], matrix)
+    return _kept(rotmat_to_rotation(matrix.reshape(-1, 3, 3)).as_rotvec(), matrix.shape[:-1], matrix)
 
 
 def nearest_rotation(matrix: np.ndarray) -> np.ndarray:
