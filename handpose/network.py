@@ -220,6 +220,7 @@ def gram_schmidt(columns: Tensor) -> Tensor:
     first = first / first.norm(dim=-1, keepdim=True).clamp(min=1e-12)
     second = second - (first * second).sum(-1, keepdim=True) * first
     second = second / second.norm(dim=-1, keepdim=True).clamp(min=1e-12)
+    # The cross product, which as torch.linalg.cross would be three times as many operators in ONNX.
     yzx, zxy = (torch.tensor(order, device=columns.device) for order in ((1, 2, 0), (2, 0, 1)))
     third = (first.index_select(-1, yzx) * second.index_select(-1, zxy)
              - first.index_select(-1, zxy) * second.index_select(-1, yzx))
