@@ -1,6 +1,6 @@
 """Which engine runs the network best: `python -m benchmarks.engines [--photos-3d DIR --side left]`
 
-Milliseconds for one and two crops, with landmarks and without, and for one of a live picture's size, in rounds that
+Milliseconds for one and two crops, with landmarks and without, and for one of the smaller size, in rounds that
 alternate; the largest difference of any number that the network answers to PyTorch's; PA-MPJPE on photos with true
 joints if a folder is given; what the engine adds to a checkpoint's files, and to an installation. OpenVINO takes part
 where it is installed (its package brings one that reports on users, so that it is no dependency of this one), int8 with

@@ -133,7 +133,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--frames", type=int, default=90)
     parser.add_argument("--checkpoint", help="another network: its folder or Hub id")
-    parser.add_argument("--live", action="store_true", help="in the smaller crops of live pictures")
+    parser.add_argument("--live", action="store_true", help="in the smaller crops of `HandEstimator.for_live`")
     parser.add_argument("--clips", type=Path, help="where clips are kept for a second run")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0], help="of the clips; several show the spread")
     args = parser.parse_args()

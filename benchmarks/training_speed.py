@@ -39,7 +39,7 @@ def main() -> None:
         trainer = Trainer(recipe, Path(out), fabric)
         groups = trainer.loader.steps(0, 10**9)
 
-        def draw() -> Inputs:
+        def draw() -> Inputs:  # of one size, so that batches are alike
             return make_inputs(next(groups), recipe, recipe.network.input_size, trainer.backgrounds, fabric.device)
 
         constant = draw()

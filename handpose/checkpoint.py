@@ -22,7 +22,7 @@ REMEDY = "train one with `python -m train.run` or restore the one in checkpoints
 class NetworkConfig:
     backbone: str = "resnet50-half"  # a name of resnet.LAYOUTS
     input_size: int = 128  # px, side of the square crop, a multiple of 32
-    live_size: int | None = None  # px, likewise of live pictures (`HandEstimator.for_live`); None: the same
+    live_size: int | None = None  # px, of the smaller one that `HandEstimator.for_live` looks at; None: the same
     pyramid_channels: int = 128  # of the features that heatmaps and joint features are read from
     token_width: int = 192
     token_layers: int = 2

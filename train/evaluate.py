@@ -113,7 +113,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     add = parser.add_argument
     add("--checkpoint", default=CHECKPOINT)
-    add("--live", action="store_true", help="in the smaller crops of live pictures, if the checkpoint takes such")
+    add("--live", action="store_true", help="in the smaller crops of `HandEstimator.for_live`")
     add("--photos-3d", type=Path, metavar="DIR", help="photos with true 3D joints")
     add("--side", choices=("left", "right"), help="of all hands of --photos-3d, where its labels do not say")
     add("--photos", type=Path, metavar="DIR", help="folder of photo sets")

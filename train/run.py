@@ -76,7 +76,7 @@ class Trainer:
         return 0.02 + 0.98 * (1 + math.cos(math.pi * (step - warm) / max(steps - warm, 1))) / 2
 
     def _size_at(self, step: int) -> int:
-        """The crops' side: by turns that of photos and that of live pictures, where these differ."""
+        """The crops' side, px: by turns the usual and the smaller one, where the network takes both."""
         network = self.recipe.network
         return network.live_size if network.live_size and step % 2 else network.input_size
 
