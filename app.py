@@ -8,8 +8,8 @@ import os
 import signal
 import sys
 
-from page.memory import return_freed_memory
-from page.temporary import keep_swept, use_own_folder
+from page.server.memory import return_freed_memory
+from page.server.temporary import keep_swept, use_own_folder
 
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # read when Gradio is imported: nothing is reported to anyone
 FOLDER = use_own_folder()
@@ -18,9 +18,9 @@ return_freed_memory()
 import numpy as np  # noqa: E402
 
 from handpose import HandEstimator  # noqa: E402
-from handpose.renderer import warm_up  # noqa: E402
+from handpose.drawing.renderer import warm_up  # noqa: E402
 from page.layout import build_page, launch_options  # noqa: E402
-from page.photo import KEPT  # noqa: E402
+from page.tabs.photo import KEPT  # noqa: E402
 
 
 def main() -> None:

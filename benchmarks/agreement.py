@@ -23,9 +23,9 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from handpose.detector import PalmDetector
+from handpose.detection.landmarks import MIN_PRESENCE, LandmarkModel, find_hands
+from handpose.detection.palm_detector import PalmDetector
 from handpose.image import IMAGE_SUFFIXES, load_photo
-from handpose.landmarks import MIN_PRESENCE, LandmarkModel, find_hands
 
 NEAR = 0.2  # of the box; a hand whose joints are farther off in the mean is another one
 

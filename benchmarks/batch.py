@@ -16,9 +16,9 @@ from pathlib import Path
 import numpy as np
 
 from handpose import HandEstimator
-from handpose.batch import Options, do, run, usual_threads
-from handpose.jobs import Job, Outcome
-from handpose.renderer import warm_up
+from handpose.command.batch import Options, do, run, usual_threads
+from handpose.command.jobs import Job, Outcome
+from handpose.drawing.renderer import warm_up
 
 EXAMPLES = sorted((Path(__file__).parent.parent / "assets" / "examples").glob("*.jpg"))
 
@@ -41,7 +41,7 @@ def main() -> None:
         for threads in sorted(set(args.threads)):
             ways[f"{threads} threads"] = lambda threads=threads: run(jobs, estimator, options, threads)
         if args.ray:
-            from handpose.ray_batch import run_on_ray
+            from handpose.command.ray_batch import run_on_ray
             ways["Ray"] = lambda: run_on_ray(jobs, options)
         do(jobs[0], estimator, options)
         rates: dict[str, list[tuple[float, float]]] = {name: [] for name in ways}

@@ -23,10 +23,10 @@ import torch
 from safetensors.numpy import load_file
 
 from handpose import HandEstimator, load_photo
-from handpose.checkpoint import CHECKPOINT, GRAPH, WEIGHTS, read_config
-from handpose.engine import Answer, Engine, OnnxEngine, TorchEngine, answers, ask, usual_threads
-from handpose.graph import OUTPUTS
-from handpose.network import HandNetwork
+from handpose.network.checkpoint import CHECKPOINT, GRAPH, WEIGHTS, read_config
+from handpose.network.engine import Answer, Engine, OnnxEngine, TorchEngine, answers, ask, usual_threads
+from handpose.network.hand_network import HandNetwork
+from handpose.network.onnx_export import OUTPUTS
 from train.scoring.measure import ALIGNED, IMAGE, PA, measure
 from train.scoring.test_sets import photos_with_joints
 

@@ -18,12 +18,12 @@ import cv2
 import numpy as np
 
 from handpose import Camera, HandEstimator, load_photo
-from handpose.engine import usual_threads
+from handpose.detection.landmarks import find_hands
+from handpose.drawing.figure import hand_figure
+from handpose.drawing.overlay import draw_overlay
+from handpose.drawing.renderer import warm_up
 from handpose.estimator import landmarks_in_crop
-from handpose.figure import hand_figure
-from handpose.landmarks import find_hands
-from handpose.overlay import draw_overlay
-from handpose.renderer import warm_up
+from handpose.network.engine import usual_threads
 from handpose.tracker import HandTracker
 
 from .timing import Clock, peak_memory_mb

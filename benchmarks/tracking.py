@@ -19,11 +19,11 @@ from tqdm import tqdm
 
 from handpose import HandEstimator
 from handpose.camera import Camera
-from handpose.clip import read_clip
-from handpose.clip_arrays import ClipArrays
-from handpose.landmarks import find_hands
+from handpose.clips.arrays import ClipArrays
+from handpose.clips.reading import read_clip
+from handpose.clips.track_clip import track_clip
+from handpose.detection.landmarks import find_hands
 from handpose.tracker import HandTracker
-from handpose.video import track_clip
 from train.make_clip import make_clip
 
 WARM_UP_S = 0.5  # not counted: filters start, the shape is being averaged

@@ -13,7 +13,7 @@ import torch
 from lightning.fabric import Fabric
 
 from train.data.inputs import Inputs, make_inputs
-from train.recipe import Recipe
+from train.learning.recipe import Recipe
 from train.run import Trainer
 
 WARM_UP = 3  # steps

@@ -7,7 +7,7 @@
 """
 from importlib import import_module
 
-_HOMES = {"Camera": "camera", "Hand": "hand", "HandEstimator": "estimator", "HandModel": "hand_model",
+_HOMES = {"Camera": "camera", "Hand": "hand", "HandEstimator": "estimator", "HandModel": "hand_model.model",
           "Photo": "image", "PhotoError": "image", "guess_lens": "lens", "load_photo": "image"}
 __all__ = list(_HOMES)
 

@@ -1,6 +1,6 @@
 """`python -m handpose`: the command line."""
 import sys
 
-from .cli import main
+from .command.cli import main
 
 sys.exit(main())

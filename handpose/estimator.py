@@ -9,18 +9,18 @@ from pathlib import Path
 import numpy as np
 from scipy.spatial.transform import Rotation
 
+from .align import refine
 from .camera import Camera, Crop
-from .checkpoint import CHECKPOINT
-from .detector import Detector, PalmDetector
-from .engine import Answer, Engine, load_engine, usual_threads
+from .detection.landmarks import LandmarkModel, Landmarks, find_hands
+from .detection.palm_detector import Detector, PalmDetector
 from .hand import Hand
-from .hand_model import HandModel
-from .landmarks import LandmarkModel, Landmarks, find_hands
-from .mano import hand_model_file
+from .hand_model.mano import hand_model_file
+from .hand_model.model import HandModel
+from .hand_model.rotations import rotmat_to_rotation
+from .hand_model.skeleton import MIRROR
+from .network.checkpoint import CHECKPOINT
+from .network.engine import Answer, Engine, load_engine, usual_threads
 from .placement import solve_translation
-from .refine import refine
-from .rotations import rotmat_to_rotation
-from .skeleton import MIRROR
 
 CROP_SCALE = 1.4  # the crop's side over that of the joints' upright box
 LEAST_SPREAD = 0.01  # crop units; no joint is trusted to be better known than this

@@ -21,14 +21,14 @@ from PIL import Image
 from trimesh.visual.material import PBRMaterial
 
 from .camera import Camera
+from .drawing.palette import HAND_COLORS
+from .drawing.shading import concavity, vertex_normals
 from .hand import Hand, result_to_dict
-from .palette import HAND_COLORS
-from .shading import concavity, vertex_normals
-from .smplx import body_arguments
+from .hand_model.smplx import body_arguments
 from .whole_file import whole_file
 
 if TYPE_CHECKING:
-    from .hand_model import HandModel
+    from .hand_model.model import HandModel
 
 MESH_KINDS = ("glb", "obj", "ply")
 CAMERA_TO_GLTF = np.diag([1.0, -1.0, -1.0])  # half a turn about x

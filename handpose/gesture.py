@@ -4,7 +4,7 @@ from __future__ import annotations
 import numpy as np
 
 from .hand import Hand
-from .skeleton import FINGERS, TIP_JOINTS
+from .hand_model.skeleton import FINGERS, TIP_JOINTS
 
 # Chosen on 215 real photos so that a name is seldom wrong (about one in fifteen) and often missing.
 STRAIGHT, CURLED = 52.0, 75.0  # degrees that a finger's two outer joints bend together: less is straight, more curled

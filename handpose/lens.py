@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from .camera import Camera
-from .landmarks import Landmarks
+from .detection.landmarks import Landmarks
 
 USUAL_DISTANCE = 0.5  # metres from a camera to a hand that fills much of its picture: an arm's length or less
 MOST_NARROWED = 2.5  # times the usual focal length

@@ -5,7 +5,7 @@ from importlib import import_module
 
 import numpy as np
 
-from .hand_model import Array
+from .hand_model.model import Array
 
 DAMPING = 1e-8  # keeps the distance defined where all joints fall onto one ray
 

@@ -10,11 +10,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from .camera import Camera
-from .detector import HandRegion, box_iou
+from .detection.landmarks import SAME_HAND_IOU, Landmarks, is_hand, look_again, region_of
+from .detection.palm_detector import HandRegion, box_iou
 from .estimator import MIN_SCORE, HandEstimator, Sighting
 from .hand import Hand
-from .landmarks import SAME_HAND_IOU, Landmarks, is_hand, look_again, region_of
-from .track import Track, joints_apart, middle, middles_apart, size
+from .tracking.track import Track, joints_apart, middle, middles_apart, size
 
 MAX_HANDS = 4  # followed at once: the work of a frame has a bound
 NEW_HANDS_S = 0.5  # s between looks for new hands while others are followed

@@ -10,7 +10,7 @@ from handpose import HandEstimator, PhotoError
 from handpose.estimator import MIN_SCORE
 from handpose.hand import result_to_dict
 
-from .files import KINDS, file_of
+from .content.files import KINDS, file_of
 from .look import FOCAL, FOV, MOST_HANDS, Options, Result, hands_of, look_at
 
 

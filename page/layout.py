@@ -6,15 +6,16 @@ from pathlib import Path
 import gradio as gr
 
 from handpose import HandEstimator
+from handpose.shipped import shipped
 
-from .about import about_tab, programs_tab
 from .api import add_endpoints
-from .live import live_tab
-from .photo import KEPT, PhotoTab, example_photos
-from .theme import theme
-from .video import VideoTab
+from .content.theme import theme
+from .tabs.about import about_tab, programs_tab
+from .tabs.live import live_tab
+from .tabs.photo import KEPT, PhotoTab, example_photos
+from .tabs.video import VideoTab
 
-ASSETS = Path(__file__).parent.parent / "assets"
+SCRIPTS = Path(__file__).parent / "browser"  # what runs in the browser, and its style sheet
 TITLE = """<h1>From a photo to a <em>3D hand</em></h1><p>Drop in a picture and turn the hand around. Your photo stays on
 the machine that runs this page and is deleted after 30 minutes.</p>"""
 MOST_WAITING = 100  # visitors; who comes then is told to try again
@@ -27,11 +28,11 @@ def build_page(estimator: HandEstimator) -> gr.Blocks:
         gr.HTML(TITLE, elem_id="title")
         with gr.Tabs(elem_id="tabs"):
             with gr.Tab("Photo", id="photo"):
-                PhotoTab(estimator, example_photos(ASSETS / "examples"))
+                PhotoTab(estimator, example_photos(shipped("assets") / "examples"))
             with gr.Tab("Live", id="live-tab"):
-                live_tab(estimator, ASSETS)
+                live_tab(estimator, SCRIPTS)
             with gr.Tab("Video", id="video-tab"):
-                video = VideoTab(estimator, ASSETS)
+                video = VideoTab(estimator, SCRIPTS)
             with gr.Tab("For programs", id="programs-tab"):
                 programs_tab()
             with gr.Tab("About", id="about-tab"):
@@ -43,6 +44,6 @@ def build_page(estimator: HandEstimator) -> gr.Blocks:
 
 def launch_options() -> dict:
     """What `launch` is told: looks, and nothing that reports or remembers."""
-    script = (ASSETS / "page.js").read_text()
-    return dict(theme=theme(), css_paths=ASSETS / "page.css", head=f"<script>{script}</script>", footer_links=[],
+    script = (SCRIPTS / "page.js").read_text()
+    return dict(theme=theme(), css_paths=SCRIPTS / "page.css", head=f"<script>{script}</script>", footer_links=[],
                 run_history=False, max_file_size=LARGEST_FILE, state_session_capacity=MOST_REMEMBERED)

@@ -14,9 +14,9 @@ from PIL import Image
 
 from handpose import Camera, Hand, HandEstimator, load_photo
 from handpose.camera import Crop
-from handpose.engine import Answer
 from handpose.estimator import MIN_SCORE
 from handpose.lens import guess_lens
+from handpose.network.engine import Answer
 
 LARGEST_SHOWN = 1600  # pixels; more is not seen on the page
 MOST_HANDS = 10

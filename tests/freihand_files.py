@@ -15,9 +15,9 @@ from mano_files import mano_arrays
 from PIL import Image
 
 from handpose.camera import Camera
-from handpose.hand_model import HandModel
-from handpose.mano import FreihandVector, freihand_uv_scale, join_freihand
-from handpose.renderer import Mesh, render_mesh
+from handpose.drawing.renderer import Mesh, render_mesh
+from handpose.hand_model.mano import FreihandVector, freihand_uv_scale, join_freihand
+from handpose.hand_model.model import HandModel
 
 VERSIONS = 4
 SKIN = (224, 172, 140)

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from handpose.hand_model import MANO_TIP_VERTICES, OPEN_HAND
+from handpose.hand_model.model import MANO_TIP_VERTICES, OPEN_HAND
 
 VERTICES, TRIANGLES, BORDER = 778, 1538, 16
 REST_TURNS = {1: 3.0, 7: -4.0, 10: -2.0, 13: 8.0}  # degrees about y that a first joint is turned by in the rest pose

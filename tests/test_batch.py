@@ -16,7 +16,7 @@ from test_cli import StubEstimator, files, photos, predict, stub  # noqa: F401
 from test_export import HANDS
 from test_video import StubTracker, encode, picture
 
-from handpose import ledger
+from handpose.command import ledger
 from handpose.whole_file import remove_temporaries, whole_file
 
 

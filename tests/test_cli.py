@@ -11,7 +11,7 @@ from bad_images import READABLE, UNREADABLE, encode, exif_bytes, scene, write
 from PIL import Image
 from test_export import HANDS
 
-from handpose import cli, ledger
+from handpose.command import cli, ledger
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -41,7 +41,8 @@ def stub(monkeypatch):
     """The command with a stub for the network and another for the overlay, which inverts the photo."""
     estimator = type("Stub", (StubEstimator,), {})
     monkeypatch.setattr("handpose.estimator.HandEstimator", estimator)
-    monkeypatch.setattr("handpose.batch.draw_overlay", lambda rgb, camera, hands, **_: 255 - rgb if hands else rgb)
+    monkeypatch.setattr("handpose.command.batch.draw_overlay",
+                        lambda rgb, camera, hands, **_: 255 - rgb if hands else rgb)
     return estimator
 
 
@@ -206,7 +207,7 @@ def test_wrong_usage(stub, tmp_path, capsys, arguments):
 
 def test_help_is_instant_and_usage_errors_too():
     """Nothing heavy is imported to say how the command is used."""
-    program = ("import sys; from handpose.cli import main; code = main(['predict', '--help']);"
+    program = ("import sys; from handpose.command.cli import main; code = main(['predict', '--help']);"
                "heavy = {'torch', 'cv2', 'trimesh', 'numpy', 'PIL'} & set(sys.modules);"
                "sys.exit(str(heavy) if heavy else code)")
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True)

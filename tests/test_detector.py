@@ -6,7 +6,7 @@ import pytest
 from drawn_hand import WALL, draw_hand, small_hand
 
 from handpose.camera import Crop
-from handpose.detector import (
+from handpose.detection.palm_detector import (
     ASSETS,
     HandRegion,
     PalmDetector,

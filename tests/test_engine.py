@@ -12,10 +12,10 @@ import torch
 from PIL import Image
 
 from handpose import HandEstimator, load_photo
-from handpose.checkpoint import CHECKPOINT, CONFIG, GRAPH, WEIGHTS, NetworkConfig
-from handpose.engine import Answer, OnnxEngine, TorchEngine, load_engine
-from handpose.graph import network_graph, write_graph
-from handpose.network import HandNetwork
+from handpose.network.checkpoint import CHECKPOINT, CONFIG, GRAPH, WEIGHTS, NetworkConfig
+from handpose.network.engine import Answer, OnnxEngine, TorchEngine, load_engine
+from handpose.network.hand_network import HandNetwork
+from handpose.network.onnx_export import network_graph, write_graph
 
 DATA = Path(__file__).parent / "data"
 TINY = NetworkConfig(backbone="resnet18", input_size=64, token_width=48, token_layers=1, pyramid_channels=32)
@@ -165,14 +165,15 @@ def python(code: str, *arguments: object) -> subprocess.CompletedProcess:
 
 
 def test_the_command_runs_where_there_is_no_torch(tmp_path):
-    run = python("from handpose.cli import main; sys.exit(main(sys.argv[1:]))", "predict", DATA / "hand_right.jpg",
-                 "--out", tmp_path, "--npz", "--smplx")
+    run = python("from handpose.command.cli import main; sys.exit(main(sys.argv[1:]))", "predict",
+                 DATA / "hand_right.jpg", "--out", tmp_path, "--npz", "--smplx")
     assert run.returncode == 0, run.stderr
     assert len(json.loads((tmp_path / "hand_right.json").read_text())["hands"]) == 1
 
 
 def test_the_page_starts_where_there_is_no_torch():
-    run = python("import handpose, handpose.tracker, handpose.video, handpose.shape, app; print(app.__name__)")
+    run = python("import handpose, handpose.tracker, handpose.clips.track_clip, handpose.hand_model.shape, app; "
+                 "print(app.__name__)")
     assert run.returncode == 0, run.stderr
 
 

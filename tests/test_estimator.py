@@ -84,7 +84,7 @@ def test_distance_follows_the_focal_length(estimator, photo):
 
 def test_landmarks_can_be_left_out(estimator, photo, truth):
     camera, joints, joints_2d = truth
-    from handpose.landmarks import find_hands
+    from handpose.detection.landmarks import find_hands
     found = find_hands(photo, estimator.detector, estimator.landmark_model)
     (hand,) = estimator.pose(photo, camera, found, use_landmarks=False)
     assert error_2d(hand.joints_2d, joints_2d) < 0.25

@@ -11,11 +11,11 @@ from scipy.spatial import KDTree
 from scipy.spatial import procrustes as scipy_procrustes
 
 from handpose.camera import Camera
-from handpose.checkpoint import CHECKPOINT
+from handpose.detection.landmarks import Landmarks
 from handpose.estimator import MIN_SCORE, HandEstimator
-from handpose.hand_layer import HandLayer
+from handpose.hand_model.layer import HandLayer
 from handpose.image import load_photo
-from handpose.landmarks import Landmarks
+from handpose.network.checkpoint import CHECKPOINT
 from train import evaluate
 from train.scoring.measure import CONSTANT, METHODS, METRICS, TEACHER, Answer, measure, nearest, score
 from train.scoring.sheet import draw_sheet, pick

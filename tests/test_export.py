@@ -11,9 +11,9 @@ from bad_images import scene
 from PIL import Image
 
 from handpose.camera import Camera
+from handpose.drawing.palette import HAND_COLORS
 from handpose.export import save_result, write_json, write_mesh, write_npz, write_picture
 from handpose.hand import Hand
-from handpose.palette import HAND_COLORS
 
 CAMERA = Camera.from_fov(60, 96, 64)
 UP = np.array([0, -1, 0])  # of the camera frame

@@ -13,8 +13,8 @@ import cv2
 import numpy as np
 import pytest
 
-from handpose.detector import PalmDetector
-from handpose.landmarks import LandmarkModel
+from handpose.detection.landmarks import LandmarkModel
+from handpose.detection.palm_detector import PalmDetector
 from train.fetch_photos import PhotoSet, fetch_set, main, photo_sets, read_archive
 from train.pseudo_label import list_photos
 from train.scoring import test_sets

@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 from test_export import HANDS
 
-from handpose.figure import hand_figure, to_plotly
-from handpose.palette import FINGER_COLORS, css
-from handpose.skeleton import BONES, FINGER_OF_JOINT
+from handpose.drawing.figure import hand_figure, to_plotly
+from handpose.drawing.palette import FINGER_COLORS, css
+from handpose.hand_model.skeleton import BONES, FINGER_OF_JOINT
 
 
 def points_of(trace) -> np.ndarray:

@@ -11,7 +11,7 @@ import pytest
 from freihand_files import write_freihand, zip_set
 from mano_files import mano_arrays, write_mano_pickle
 
-from handpose.network import HandNetwork
+from handpose.network.hand_network import HandNetwork
 
 ROOT = Path(__file__).parent.parent
 TINY = ["network.backbone=resnet18", "network.input_size=64", "network.token_width=48", "network.token_layers=1",

@@ -5,11 +5,11 @@ import pytest
 from handpose import HandEstimator
 from handpose.gesture import finger_bends, gesture
 from handpose.hand import Hand
-from handpose.hand_model import HandModel, mirror_rotvec
-from handpose.rotations import rotmat_to_rotvec, rotvec_to_rotmat
+from handpose.hand_model.model import HandModel, mirror_rotvec
+from handpose.hand_model.rotations import rotmat_to_rotvec, rotvec_to_rotmat
 from handpose.tracker import TrackedHand
 from train.make_clip import clip_camera, film
-from train.motions import CURL, UPRIGHT
+from train.synthesis.motions import CURL, UPRIGHT
 
 FINGERS = ("index", "middle", "little", "ring")  # MANO's order
 THUMB = (.36, -.91, .21)  # the axis about which the thumb bends

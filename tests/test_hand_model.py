@@ -9,9 +9,9 @@ import pytest
 import torch
 from scipy.spatial.transform import Rotation
 
-from handpose.hand_layer import HandLayer
-from handpose.hand_model import OPEN_HAND, HandModel, mirror_rotvec
-from handpose.skeleton import BONES, MANO_PARENTS, MANO_TO_JOINT, TIP_JOINTS
+from handpose.hand_model.layer import HandLayer
+from handpose.hand_model.model import OPEN_HAND, HandModel, mirror_rotvec
+from handpose.hand_model.skeleton import BONES, MANO_PARENTS, MANO_TO_JOINT, TIP_JOINTS
 
 
 @pytest.fixture(scope="module")
@@ -223,7 +223,7 @@ def test_missing_file_and_missing_keys_name_the_remedy(tmp_path, arrays):
 ONE_HAND = """
 import time
 import numpy as np
-from handpose.hand_model import HandModel
+from handpose.hand_model.model import HandModel
 model, one = HandModel.load(), [np.zeros((1, n), np.float32) for n in (3, 45, 10, 3)]
 model(*one)
 time.sleep(0.3)

@@ -6,8 +6,8 @@ import pytest
 from drawn_hand import WALL, draw_hand, small_hand
 from PIL import Image
 
-from handpose.detector import HandRegion, PalmDetector
-from handpose.landmarks import LandmarkModel, Landmarks, confirms, find_hands, look_again, region_of
+from handpose.detection.landmarks import LandmarkModel, Landmarks, confirms, find_hands, look_again, region_of
+from handpose.detection.palm_detector import HandRegion, PalmDetector
 from train.pseudo_label import VIEWS, label_crop, label_folder
 
 LENGTH = 230  # px, of the drawn hand

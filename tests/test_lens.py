@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from handpose import Camera, guess_lens
-from handpose.landmarks import Landmarks
+from handpose.detection.landmarks import Landmarks
 
 WIDTH, HEIGHT = 640, 480
 METRES = np.random.default_rng(0).uniform(-0.09, 0.09, (21, 3))

@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 
 from handpose.camera import Camera
-from handpose.clip import read_clip
-from handpose.hand_model import HandModel
+from handpose.clips.reading import read_clip
+from handpose.hand_model.model import HandModel
 from train.make_clip import _limb, clip_camera, film, make_clip
-from train.motions import MOTIONS, stage
+from train.synthesis.motions import MOTIONS, stage
 
 WIDTH, HEIGHT, COUNT = 160, 120, 3
 TIMES = np.arange(COUNT) / 5

@@ -20,11 +20,11 @@ from mano_files import (
     write_mano_pickle,
 )
 
-from handpose import mano
 from handpose.estimator import HandEstimator
-from handpose.hand_model import HandModel
-from handpose.model_file import read_arrays
-from handpose.safe_pickle import KNOWN
+from handpose.hand_model import mano
+from handpose.hand_model.model import HandModel
+from handpose.hand_model.model_file import read_arrays
+from handpose.hand_model.safe_pickle import KNOWN
 
 KEYS = ("v_template", "shapedirs", "posedirs", "J_regressor", "weights", "kintree_table", "f", "hands_mean",
         "hands_components")
@@ -92,7 +92,8 @@ def test_pickle_gives_the_arrays(pickled, arrays):
 
 def test_nothing_of_chumpy_or_scipy_is_imported(pickled):
     import subprocess
-    code = ("import sys; sys.modules.update(chumpy=None, scipy=None); from handpose.model_file import read_arrays; "
+    code = ("import sys; sys.modules.update(chumpy=None, scipy=None); "
+            "from handpose.hand_model.model_file import read_arrays; "
             f"from pathlib import Path; print(read_arrays(Path({str(pickled)!r}))['J_regressor'].sum())")
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert float(done.stdout) == pytest.approx(16)
@@ -315,7 +316,7 @@ def test_mano_is_found(tmp_path, monkeypatch, pickled):
 
 
 def test_estimator_takes_the_hand_that_the_checkpoint_answers_for(tmp_path, monkeypatch, pickled):
-    from handpose.network import HandNetwork, NetworkConfig
+    from handpose.network.hand_network import HandNetwork, NetworkConfig
     HandNetwork(NetworkConfig(backbone="resnet18", pyramid_channels=8, token_width=12, lifter_width=8,
                               hand_model="mano")).save(tmp_path / "checkpoint")
     estimator = HandEstimator.load(tmp_path / "checkpoint", pickled)
@@ -362,7 +363,7 @@ def test_freihand_vector(arrays):
 
 def test_command_without_manos_file(tmp_path, capsys, monkeypatch):
     """The command says in one sentence that MANO is missing, before it looks at any photo."""
-    from handpose.cli import WRONG_USAGE, main
+    from handpose.command.cli import WRONG_USAGE, main
     monkeypatch.setenv("HANDPOSE_MANO", str(tmp_path / "none"))
     from PIL import Image
     Image.new("RGB", (64, 64)).save(tmp_path / "a.png")

@@ -9,7 +9,7 @@ ROOT = Path(__file__).parent.parent
 # Frees one very large block, then many large ones that small ones in use lie between; prints the MB that stay.
 WORK = """
 import ctypes, os
-from page.memory import return_freed_memory
+from page.server.memory import return_freed_memory
 {call}
 libc = ctypes.CDLL(None)
 libc.malloc.restype, libc.malloc.argtypes, libc.free.argtypes = ctypes.c_void_p, [ctypes.c_size_t], [ctypes.c_void_p]

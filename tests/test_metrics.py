@@ -6,7 +6,7 @@ from scipy.spatial import procrustes as scipy_procrustes
 from scipy.spatial.distance import cdist
 from scipy.spatial.transform import Rotation
 
-from handpose.skeleton import BONES
+from handpose.hand_model.skeleton import BONES
 from train.scoring.metrics import (
     error_2d,
     f_score,

@@ -11,10 +11,10 @@ import torch
 from huggingface_hub import ModelCard
 from safetensors.torch import load_file, save_file
 
-from handpose.encoder import Encoder
-from handpose.network import CHECKPOINT, HandNetwork, NetworkConfig
+from handpose.network.encoder import Encoder
+from handpose.network.hand_network import CHECKPOINT, HandNetwork, NetworkConfig
+from handpose.network.resnet import LAYOUTS, ResNet
 from handpose.placement import solve_translation
-from handpose.resnet import LAYOUTS, ResNet
 
 
 @pytest.fixture(scope="module")
@@ -203,7 +203,7 @@ def test_folders_come_first_and_only_an_id_asks_the_hub(network, tmp_path, monke
 
 
 def test_offline_an_unknown_id_is_one_sentence(tmp_path):
-    code = "from handpose.network import HandNetwork; HandNetwork.from_pretrained('someone/else')"
+    code = "from handpose.network.hand_network import HandNetwork; HandNetwork.from_pretrained('someone/else')"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=CHECKPOINT.parent,
                          env=os.environ | {"HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path)})
     said = run.stderr.strip().splitlines()[-1]

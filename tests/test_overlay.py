@@ -12,10 +12,10 @@ import trimesh
 from test_export import make_hand
 
 from handpose.camera import Camera
-from handpose.overlay import draw_overlay, shrink
-from handpose.palette import FINGER_COLORS
-from handpose.renderer import LARGEST_RENDER, Mesh, render_mesh, render_region
-from handpose.skeleton import FINGER_OF_JOINT
+from handpose.drawing.overlay import draw_overlay, shrink
+from handpose.drawing.palette import FINGER_COLORS
+from handpose.drawing.renderer import LARGEST_RENDER, Mesh, render_mesh, render_region
+from handpose.hand_model.skeleton import FINGER_OF_JOINT
 
 WIDTH, HEIGHT = 160, 120
 CAMERA = Camera.from_fov(60, WIDTH, HEIGHT)
@@ -116,7 +116,7 @@ def test_without_opengl_the_picture_comes_all_the_same_and_it_is_said_once():
     program = textwrap.dedent("""
         import logging, numpy as np
         from handpose.camera import Camera
-        from handpose.renderer import Mesh, render_mesh
+        from handpose.drawing.renderer import Mesh, render_mesh
         logging.basicConfig(format="%(levelname)s %(message)s")
         mesh = Mesh(np.array([[-.1, -.1, .5], [.1, -.1, .5], [0, .1, .5]]), np.array([[0, 1, 2]]), (200, 100, 50))
         camera = Camera.from_fov(60, 64, 64)

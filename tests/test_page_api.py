@@ -18,7 +18,7 @@ from PIL import Image
 
 from benchmarks.running_page import RunningPage, Visitor
 from handpose import Camera, HandEstimator, load_photo
-from page import about
+from page.tabs import about
 
 ROOT = Path(__file__).parent.parent
 PHOTO = ROOT / "tests" / "data" / "hand_right.jpg"

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from playwright.sync_api import expect
 
-from handpose.clip import read_clip
-from handpose.clip_writer import ClipWriter
+from handpose.clips.reading import read_clip
+from handpose.clips.writing import ClipWriter
 from train.make_clip import make_clip
 
 FRAMES, LONG = 12, 900  # a long clip is one whose work can be called off

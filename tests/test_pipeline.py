@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from handpose.network import HandNetwork
+from handpose.network.hand_network import HandNetwork
 from train.synthesize import Job, synthesize
 
 ROOT = Path(__file__).parent.parent

@@ -2,7 +2,7 @@
 import numpy as np
 import pytest
 
-from handpose.rasterizer import rasterize
+from handpose.drawing.rasterizer import rasterize
 
 
 def naive(points, faces, width, height):

@@ -4,7 +4,7 @@ import pytest
 from scipy.linalg import expm
 from scipy.spatial.transform import Rotation
 
-from handpose.rotations import nearest_rotation, rotmat_to_rotvec, rotvec_to_rotmat
+from handpose.hand_model.rotations import nearest_rotation, rotmat_to_rotvec, rotvec_to_rotmat
 
 
 def rotvecs() -> np.ndarray:

@@ -13,9 +13,9 @@ from safetensors.torch import load_file
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from torch import nn
 
-from train.batch_norm import synchronise
 from train.data.loader import Loader, Shuffle
-from train.recipe import Recipe
+from train.learning.batch_norm import synchronise
+from train.learning.recipe import Recipe
 
 STEPS = 8
 KILL_AT = 3  # after the warm-up: the schedule has its own part in the state then

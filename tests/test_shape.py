@@ -4,10 +4,10 @@ import pytest
 from mano_files import REST_TURNS, mano_arrays
 from scipy.spatial.transform import Rotation
 
-from handpose.hand_model import HandModel
-from handpose.rotations import rotvec_to_rotmat
-from handpose.shape import convert_shape, rest_pose_difference
-from handpose.skeleton import BONES, MANO_PARENTS, MANO_TO_JOINT
+from handpose.hand_model.model import HandModel
+from handpose.hand_model.rotations import rotvec_to_rotmat
+from handpose.hand_model.shape import convert_shape, rest_pose_difference
+from handpose.hand_model.skeleton import BONES, MANO_PARENTS, MANO_TO_JOINT
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,7 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from handpose.estimator import Sighting
-from handpose.smoothing import Cutoff, FrozenMean, HandSmoother, OneEuro, OneEuroRotation, smoothing_factor
+from handpose.tracking.smoothing import Cutoff, FrozenMean, HandSmoother, OneEuro, OneEuroRotation, smoothing_factor
 
 FPS = 30.0
 
@@ -90,7 +90,7 @@ def test_noise_at_rest_is_reduced_as_theory_says():
 
 
 def test_noise_at_rest_is_more_than_halved_on_rotations_with_the_gain_in_use():
-    from handpose.smoothing import TURNS
+    from handpose.tracking.smoothing import TURNS
     rng = np.random.default_rng(6)
     noise = 0.02 * rng.normal(size=(1000, 15, 3))
     turning = OneEuroRotation(TURNS)

@@ -13,9 +13,9 @@ from test_export import make_hand
 
 from handpose.camera import Camera
 from handpose.export import save_result, write_smplx
-from handpose.hand_model import HandModel, mirror_rotvec
-from handpose.mano import FreihandVector, from_pca, join_freihand, split_freihand, to_mean_pose, to_pca
-from handpose.smplx import body_arguments, hand_arguments
+from handpose.hand_model.mano import FreihandVector, from_pca, join_freihand, split_freihand, to_mean_pose, to_pca
+from handpose.hand_model.model import HandModel, mirror_rotvec
+from handpose.hand_model.smplx import body_arguments, hand_arguments
 
 BODIES = {"smplh": (52, 6890), "smplx": (55, 10475)}  # joints, vertices
 BODY_PARENTS = [-1, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 9, 9, 12, 13, 14, 16, 17, 18, 19]
@@ -206,7 +206,7 @@ def test_saved_beside_the_other_results(tmp_path, mano):
 
 @pytest.mark.parametrize("options, shape", [(["--smplx"], (1, 45)), (["--smplx-pca", "12"], (1, 12))])
 def test_command_writes_what_smplx_takes(folder, tmp_path, monkeypatch, options, shape):
-    from handpose.cli import main
+    from handpose.command.cli import main
     shutil.copy(Path(__file__).parent / "data" / "hand_right.jpg", tmp_path / "a.jpg")
     monkeypatch.setenv("HANDPOSE_MANO", str(folder))
     assert main(["predict", str(tmp_path / "a.jpg"), "--out", str(tmp_path), "--no-overlay", *options]) == 0

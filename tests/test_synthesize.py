@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from handpose.hand_layer import HandLayer
+from handpose.hand_model.layer import HandLayer
 from train.synthesis.arm import Forearm, border_loop, skin_rings, sleeve, tube_faces
 from train.synthesis.poses import PoseBank, collides
 from train.synthesis.props import Photos, sample_object

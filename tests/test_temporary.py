@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from page.temporary import LOCK, sweep
+from page.server.temporary import LOCK, sweep
 
 ROOT = Path(__file__).resolve().parent.parent
 # A page that has received a photo and a film, as far as its files go.
 PAGE = """
 import signal, sys, tempfile, time
 from pathlib import Path
-from page.temporary import use_own_folder
+from page.server.temporary import use_own_folder
 signal.signal(signal.SIGTERM, lambda *_: sys.exit())
 folder = use_own_folder()
 (folder / "ab12").mkdir()

@@ -7,14 +7,14 @@ import pytest
 from drawn_hand import JOINTS
 from scipy.spatial.transform import Rotation
 
-from handpose.detector import HandRegion
+from handpose.detection.landmarks import Landmarks
+from handpose.detection.palm_detector import HandRegion
 from handpose.estimator import HandEstimator, Sighting
-from handpose.landmarks import Landmarks
-from handpose.skeleton import PALM_JOINTS
+from handpose.hand_model.skeleton import PALM_JOINTS
 from handpose.tracker import MEMORY_S, NEW_HANDS_S, HandTracker
 from train.make_clip import clip_camera, film
-from train.motions import stage
 from train.scoring.metrics import error_2d
+from train.synthesis.motions import stage
 
 FPS, LENGTH = 30, 100.0
 FRAME = np.zeros((240, 320, 3), np.uint8)

@@ -8,12 +8,12 @@ import torch
 from lightning.fabric import Fabric
 
 from handpose.estimator import upright_box
-from handpose.hand_layer import HandLayer
-from handpose.network import HandNetwork, NetworkConfig
+from handpose.hand_model.layer import HandLayer
+from handpose.network.hand_network import HandNetwork, NetworkConfig
 from train.data.augment import AugmentConfig, make_batch, upright_boxes
 from train.data.dataset import load_renders
 from train.fit_hands import fit
-from train.recipe import DataConfig, Recipe
+from train.learning.recipe import DataConfig, Recipe
 from train.run import Trainer
 
 

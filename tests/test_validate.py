@@ -15,10 +15,10 @@ from PIL import Image
 from scipy.spatial.transform import Rotation
 
 from handpose.camera import Camera
-from handpose.engine import Answer
 from handpose.estimator import HandEstimator
 from handpose.hand import Hand
-from handpose.network import HandNetwork, NetworkConfig
+from handpose.network.engine import Answer
+from handpose.network.hand_network import HandNetwork, NetworkConfig
 from train.data.freihand import FreiHand
 from train.validate import hand_of_image, main, score_table, validate_set
 

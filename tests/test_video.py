@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 from test_export import HANDS
 
-from handpose import clip as clip_module
 from handpose.camera import Camera
-from handpose.clip import ClipError, read_clip
-from handpose.clip_arrays import SHAPES, ClipArrays
-from handpose.clip_writer import ClipWriter
+from handpose.clips import reading as clip_module
+from handpose.clips.arrays import SHAPES, ClipArrays
+from handpose.clips.reading import ClipError, read_clip
+from handpose.clips.track_clip import Cancelled, track_clip, write_overlay
+from handpose.clips.writing import ClipWriter
 from handpose.tracker import TrackedHand
-from handpose.video import Cancelled, track_clip, write_overlay
 
 WIDTH, HEIGHT, FPS = 96, 64, 25
 COLORS = np.uint8([[[200, 40, 40], [40, 180, 40]], [[50, 60, 190], [210, 190, 60]]])
@@ -368,7 +368,9 @@ def test_columns_belong_to_tracks():
 @pytest.fixture
 def command(monkeypatch):
     """`handpose predict` with a stub for the tracker and for what draws."""
-    from handpose import cli, estimator, tracker, video
+    from handpose import estimator, tracker
+    from handpose.clips import track_clip as video
+    from handpose.command import cli
     made = []
     monkeypatch.setattr(estimator.HandEstimator, "load", classmethod(lambda *_: "estimator"))
     monkeypatch.setattr(tracker, "HandTracker", lambda *given, **options: made.append(options) or StubTracker())

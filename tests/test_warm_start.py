@@ -2,7 +2,7 @@
 import pytest
 import torch
 
-from handpose.network import HandNetwork, NetworkConfig
+from handpose.network.hand_network import HandNetwork, NetworkConfig
 from train.warm_start import warm_start
 
 TINY = dict(token_width=48, token_layers=1, pyramid_channels=16, lifter_width=32)

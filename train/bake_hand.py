@@ -16,8 +16,8 @@ import numpy as np
 from scipy.optimize import nnls
 from scipy.spatial.transform import Rotation
 
-from handpose.hand_model import OPEN_HAND
-from handpose.skeleton import MANO_PARENTS
+from handpose.hand_model.model import OPEN_HAND
+from handpose.hand_model.skeleton import MANO_PARENTS
 
 JOINT_OFFSETS = Path(__file__).with_name("joint_offsets.json")
 FINGER_NUMBER = {"index": 2, "middle": 3, "little": 5, "ring": 4, "thumb": 1}  # anny's numbers, in MANO's order

@@ -20,12 +20,12 @@ from pathlib import Path
 import numpy as np
 
 from handpose.estimator import HandEstimator
-from handpose.hand_layer import HandLayer
-from handpose.mano import hand_model_file
-from handpose.network import CHECKPOINT, HandNetwork
+from handpose.hand_model.layer import HandLayer
+from handpose.hand_model.mano import hand_model_file
+from handpose.network.hand_network import CHECKPOINT, HandNetwork
 
 from .data.sources import load_sources
-from .recipe import Recipe
+from .learning.recipe import Recipe
 from .scoring.measure import (
     ALIGNED,
     ERROR_2D,

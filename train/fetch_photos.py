@@ -29,9 +29,9 @@ from scipy.optimize import linear_sum_assignment
 from tqdm import tqdm
 
 from handpose.camera import Crop
-from handpose.detector import PalmDetector
+from handpose.detection.landmarks import LandmarkModel, Landmarks, find_hands
+from handpose.detection.palm_detector import PalmDetector
 from handpose.image import load_photo
-from handpose.landmarks import LandmarkModel, Landmarks, find_hands
 
 HERE = Path(__file__).parent / "data"
 HOST = "https://codeload.github.com"

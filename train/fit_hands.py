@@ -19,8 +19,8 @@ import torch
 from torch import Tensor
 from tqdm import trange
 
-from handpose.hand_layer import HandLayer
-from handpose.skeleton import PALM_JOINTS
+from handpose.hand_model.layer import HandLayer
+from handpose.hand_model.skeleton import PALM_JOINTS
 
 FOCAL_PER_BOX = 4.0  # assumed focal length over the hand's box: an 0.15 m hand at 0.6 m
 # Limits of the 15 finger joints in the model's axes: x twist, y spread, z flexion, radians (low, high).

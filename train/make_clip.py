@@ -2,7 +2,7 @@
 
     python -m train.make_clip OUT.mp4 --motion cross --frames 90 --hands 2 [--format y4m]
 
-Beside the clip lies OUT.npz, the truth, in the form of a result (see `handpose.clip_arrays`). The light, the skin, the
+Beside the clip lies OUT.npz, the truth, in the form of a result (see `handpose.clips.arrays`). The light, the skin, the
 sleeves and the background stay; the sensor's noise is another one in each frame. Chromium takes a clip for a webcam
 with --use-fake-device-for-media-stream --use-file-for-fake-video-capture=OUT.y4m (or OUT.mjpeg).
 """
@@ -20,16 +20,16 @@ import torch
 from tqdm import tqdm
 
 from handpose.camera import DEFAULT_FOV_DEG, Camera
-from handpose.clip_arrays import ClipArrays
-from handpose.clip_writer import ClipWriter
+from handpose.clips.arrays import ClipArrays
+from handpose.clips.writing import ClipWriter
 from handpose.hand import Hand
-from handpose.hand_layer import HandLayer
-from handpose.skeleton import MIRROR
+from handpose.hand_model.layer import HandLayer
+from handpose.hand_model.skeleton import MIRROR
 from handpose.tracker import TrackedHand
 from handpose.whole_file import whole_file
 
 from .make_examples import paint_background
-from .motions import MOTIONS, stage
+from .synthesis.motions import MOTIONS, stage
 from .synthesis.props import Photos
 from .synthesis.scene import PosedHand, Studio
 from .synthesis.shading import Part, draw, project, sample_light

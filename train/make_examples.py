@@ -17,9 +17,9 @@ import roma
 import torch
 from tqdm import tqdm
 
-from handpose.hand_layer import HandLayer
-from handpose.rasterizer import rasterize
-from handpose.skeleton import MIRROR
+from handpose.drawing.rasterizer import rasterize
+from handpose.hand_model.layer import HandLayer
+from handpose.hand_model.skeleton import MIRROR
 
 from .synthesis.poses import PoseBank, collides
 from .synthesis.props import Photos

@@ -21,9 +21,9 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from handpose.detector import HandRegion, PalmDetector
+from handpose.detection.landmarks import LandmarkModel, region_of
+from handpose.detection.palm_detector import HandRegion, PalmDetector
 from handpose.image import IMAGE_SUFFIXES, load_photo
-from handpose.landmarks import LandmarkModel, region_of
 
 # Turn in degrees, scale of the region, mirrored. Half of them are mirrored: what the model confuses between left and
 # right hands cancels in the median.
@@ -35,7 +35,7 @@ class ViewLabels:
     """The landmark model's answers for V views of one hand, each in the frame of the image as it is.
 
     `points` (V, 21, 3) image pixels; `world` (V, 21, 3) metres, the image's axes; `presence` (V,); `right` (V,) the
-    probability of an anatomically right hand (see `handpose.landmarks.Landmarks`).
+    probability of an anatomically right hand (see `handpose.detection.landmarks.Landmarks`).
     """
     points: np.ndarray
     world: np.ndarray

@@ -25,19 +25,19 @@ from lightning.fabric.loggers import TensorBoardLogger
 from torch import Tensor
 from tqdm import tqdm
 
-from handpose.hand_layer import HandLayer
-from handpose.mano import hand_model_file
-from handpose.network import Estimate, HandNetwork
+from handpose.hand_model.layer import HandLayer
+from handpose.hand_model.mano import hand_model_file
+from handpose.network.hand_network import Estimate, HandNetwork
 
-from .batch_norm import synchronise
 from .data.augment import make_batch
 from .data.dataset import load_backgrounds
 from .data.inputs import Inputs, make_inputs
 from .data.loader import Loader
 from .data.sources import load_sources
-from .losses import HandLoss
-from .recipe import Recipe
-from .sanity import draw_sheet
+from .learning.batch_norm import synchronise
+from .learning.losses import HandLoss
+from .learning.recipe import Recipe
+from .learning.sanity import draw_sheet
 from .scoring.validation import evaluate_source
 from .warm_start import warm_start
 

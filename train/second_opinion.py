@@ -18,7 +18,7 @@ import numpy as np
 from tqdm import tqdm
 
 from handpose import Camera, HandEstimator, load_photo
-from handpose.landmarks import Landmarks
+from handpose.detection.landmarks import Landmarks
 
 from .fit_hands import FOCAL_PER_BOX
 

@@ -29,10 +29,10 @@ import roma
 import torch
 from tqdm import tqdm
 
-from handpose.hand_layer import HandLayer
-from handpose.mano import ROOT_JOINT, freihand_uv_scale
-from handpose.model_file import OPEN_HAND
-from handpose.skeleton import MIRROR, PALM_JOINTS
+from handpose.hand_model.layer import HandLayer
+from handpose.hand_model.mano import ROOT_JOINT, freihand_uv_scale
+from handpose.hand_model.model_file import OPEN_HAND
+from handpose.hand_model.skeleton import MIRROR, PALM_JOINTS
 
 from .synthesis.poses import PoseBank, collides
 from .synthesis.props import Photos

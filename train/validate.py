@@ -28,13 +28,13 @@ import numpy as np
 from tqdm import tqdm
 
 from handpose.camera import Camera, Crop
+from handpose.command.jobs import Job, UsageError, find_jobs
+from handpose.detection.landmarks import find_hands
+from handpose.drawing.overlay import draw_overlay, shrink
 from handpose.estimator import CROP_SCALE, HandEstimator, joints_seen, upright_box
 from handpose.export import save_result
 from handpose.hand import Hand
 from handpose.image import PhotoError, load_photo
-from handpose.jobs import Job, UsageError, find_jobs
-from handpose.landmarks import find_hands
-from handpose.overlay import draw_overlay, shrink
 
 from .data.freihand import FreiHand
 from .scoring.metrics import freihand_scores

@@ -14,7 +14,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from handpose.network import IMAGE_STD, HandNetwork
+from handpose.network.hand_network import IMAGE_STD, HandNetwork
 
 IMAGENET_URLS = {name: f"https://download.pytorch.org/models/{file}.pth" for name, file in {
     "resnet18": "resnet18-f37072fd", "resnet34": "resnet34-b627a593", "resnet50": "resnet50-11ad3fa6",

@@ -29,7 +29,7 @@ class AugmentConfig:
 
 
 class Batch(NamedTuple):
-    """B hands in crop units and the crop's frame (see handpose.network)."""
+    """B hands in crop units and the crop's frame (see handpose.network.hand_network)."""
     images: Tensor  # (B, 3, S, S) RGB 0..255
     joints: Tensor  # (B, 21, 3) 2.5D joints: u, v, depth relative to the wrist
     joints_3d: Tensor  # (B, 21, 3) metres, relative to the wrist

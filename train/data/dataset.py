@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from handpose.hand_layer import HandLayer
+from handpose.hand_model.layer import HandLayer
 
 from ..fit_hands import load_labels, trust_of
 from ..pseudo_label import VIEWS

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812, the customary name
 
-from ..recipe import Recipe
+from ..learning.recipe import Recipe
 from .augment import Batch, make_batch, mirrored
 from .loader import Group
 

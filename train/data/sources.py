@@ -5,9 +5,9 @@ from pathlib import Path
 
 import torch
 
-from handpose.hand_layer import HandLayer
+from handpose.hand_model.layer import HandLayer
 
-from ..recipe import DataConfig
+from ..learning.recipe import DataConfig
 from .dataset import load_photos, load_renders
 from .freihand import FreiHand
 from .loader import Source

@@ -13,10 +13,10 @@ import numpy as np
 from tqdm import tqdm
 
 from handpose.camera import Camera
+from handpose.detection.landmarks import Landmarks
 from handpose.estimator import MIN_SCORE, HandEstimator, joints_seen
 from handpose.hand import Hand
 from handpose.image import Photo, load_photo
-from handpose.landmarks import Landmarks
 from handpose.lens import guess_lens
 
 from .metrics import error_2d, f_score, pa_mpjpe, palm_rotation, procrustes, root_relative

@@ -4,7 +4,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.spatial import KDTree
 
-from handpose.skeleton import BONES, PALM_JOINTS
+from handpose.hand_model.skeleton import BONES, PALM_JOINTS
 
 F_THRESHOLDS = {"F@5": 0.005, "F@15": 0.015}  # metres
 

@@ -13,11 +13,11 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from handpose.camera import Camera, Crop
+from handpose.drawing.overlay import draw_overlay
 from handpose.estimator import HandEstimator
 from handpose.hand import Hand
+from handpose.hand_model.skeleton import BONES
 from handpose.image import load_photo
-from handpose.overlay import draw_overlay
-from handpose.skeleton import BONES
 
 from .measure import ERROR_2D, FOUND, PA, ROOT_RELATIVE, Scores, camera_of, found_in, nearest
 from .test_sets import Case

@@ -8,8 +8,8 @@ import numpy as np
 import torch
 
 from handpose.camera import Camera
-from handpose.hand_layer import HandLayer
-from handpose.landmarks import MIN_PRESENCE, Landmarks
+from handpose.detection.landmarks import MIN_PRESENCE, Landmarks
+from handpose.hand_model.layer import HandLayer
 
 RELIABLE_FLIP = 0.05  # of the box: what the landmark model says of a photo and of its mirror image may differ by less
 RELIABLE_SPREAD = 0.02  # of the box: mean deviation of a label's joints over the landmark model's views

@@ -4,8 +4,8 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from handpose.hand_layer import HandLayer
-from handpose.network import HandNetwork
+from handpose.hand_model.layer import HandLayer
+from handpose.network.hand_network import HandNetwork
 
 from ..data.augment import make_batch
 from ..data.loader import Source

@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 
-from handpose.hand_model import HandModel
-from handpose.rasterizer import rasterize
-from handpose.skeleton import PALM_JOINTS
+from handpose.drawing.rasterizer import rasterize
+from handpose.hand_model.model import HandModel
+from handpose.hand_model.skeleton import PALM_JOINTS
 
 from .arm import LENGTH, Forearm, border_loop, skin_rings, sleeve, tube_faces
 from .props import Cloth, Photos, moved, sample_background, sample_blob, sample_object

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from handpose.rasterizer import GBuffer, rasterize
+from handpose.drawing.rasterizer import GBuffer, rasterize
 
 NEAR = .03  # m: nothing nearer to the camera is drawn
 Material = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]  # coords (N, 2) -> reflectance (N, 3), gloss (N,)

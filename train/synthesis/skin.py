@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from handpose.rasterizer import rasterize
+from handpose.drawing.rasterizer import rasterize
 
 # Individual typology angle, degrees: arctan((L* - 50) / b*). Borders of Chardon's six groups (very light .. dark), the
 # outer ones where measured skin ends (Chardon et al. 1991; Del Bino & Bernerd 2013).

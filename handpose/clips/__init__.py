@@ -1,0 +1,1 @@
+"""Video files: reading, following the hands through them, writing."""

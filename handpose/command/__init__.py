@@ -1,0 +1,1 @@
+"""The command line: photos and clips in, files out, many at once."""

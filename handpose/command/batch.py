@@ -1,0 +1,132 @@
+"""Many photos and clips at once: each is a job that one thread does from the first byte read to the last written.
+
+The networks, FFmpeg and image codecs let other threads run meanwhile, so that one photo is decoded while another is in
+the network and a third is written. Memory is bounded by what as many photos as there are threads take.
+"""
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Callable, Generator
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Event
+from typing import TYPE_CHECKING
+
+from tqdm import tqdm
+
+from ..camera import Camera
+from ..clips.reading import ClipError, read_clip
+from ..drawing.overlay import draw_overlay
+from ..export import save_result
+from ..image import PhotoError, load_photo
+from ..lens import guess_lens
+from .jobs import Job, Outcome, source_state
+
+if TYPE_CHECKING:
+    from ..estimator import HandEstimator
+
+MOST_THREADS = 8  # more only wait for Python's lock
+INTERRUPT_S = 0.5  # s in which Ctrl-C is heard even where it does not end a wait, as on Windows
+JOBS_AHEAD = 1000  # of the one whose outcome is next, lest a long clip keeps the threads idle
+
+
+@dataclass(frozen=True)
+class Options:
+    """What is written, where to, and with which camera. `smplx`: options of `export.write_smplx`, None for not at all.
+
+    `max_hands` counts in a photo or a frame; None is all hands of a photo, and the tracker's own number.
+    """
+    out: Path
+    focal_px: float | None = None
+    fov_deg: float | None = None
+    max_hands: int | None = None
+    overlay: bool = True
+    mesh: str = "glb"
+    npz: bool = False
+    smplx: dict | None = None
+
+
+def do(job: Job, estimator: HandEstimator, options: Options, cancelled: Callable[[], bool] | None = None,
+       progress: bool = True) -> Outcome:
+    """Does one photo or clip. `progress` shows a bar over a clip's frames; `cancelled` may end it (video.Cancelled)."""
+    source = source_state(job.path)
+    try:
+        hands, endings = (_do_clip(job, estimator, options, cancelled, progress) if job.is_clip else
+                          _do_photo(job, estimator, options))
+    except (PhotoError, ClipError) as error:
+        return Outcome(error=str(error))
+    except OSError as error:
+        return Outcome(error=f"The results of {job.path} cannot be written to {options.out} ({error.strerror}): check "
+                             "its permissions and free space.")
+    return Outcome(hands, tuple(endings), source)
+
+
+def _do_photo(job: Job, estimator: HandEstimator, options: Options) -> tuple[int, list[str]]:
+    photo = load_photo(job.path, str(job.path))
+    camera = Camera.of_photo(photo.width, photo.height, focal_px=options.focal_px, fov_deg=options.fov_deg,
+                             focal_35mm=photo.focal_35mm)
+    found = estimator.find(photo.rgb)
+    camera = guess_lens(camera, found)
+    hands = sorted(estimator(photo.rgb, camera, found), key=lambda hand: -hand.score)[:options.max_hands]
+    overlay = draw_overlay(photo.rgb, camera, hands) if options.overlay else None
+    return len(hands), save_result(options.out, job.stem, job.image, photo.width, photo.height, camera, hands,
+                                   overlay=overlay, mesh=options.mesh, npz=options.npz, smplx=options.smplx)
+
+
+def _do_clip(job: Job, estimator: HandEstimator, options: Options, cancelled: Callable[[], bool] | None,
+             progress: bool) -> tuple[int, list[str]]:
+    from ..clips.track_clip import track_clip, write_overlay
+    from ..tracker import MAX_HANDS, HandTracker
+
+    clip = read_clip(job.path, str(job.path))
+    camera = Camera.of_photo(clip.width, clip.height, focal_px=options.focal_px, fov_deg=options.fov_deg)
+    tracker = HandTracker(estimator, max_hands=options.max_hands or MAX_HANDS)
+    overlay, npz = (options.out / f"{job.stem}{ending}" for ending in (".overlay.mp4", ".npz"))
+    overlay.parent.mkdir(parents=True, exist_ok=True)
+    with tqdm(total=clip.frames, unit="frame", desc=job.path.name, leave=False, disable=not progress) as bar:
+        def show(done: int, total: int) -> None:
+            bar.total = total
+            bar.update(done - bar.n)
+
+        if options.overlay:
+            arrays = write_overlay(clip, tracker, overlay, npz, camera, progress=show, cancelled=cancelled)
+            return len(arrays.tracks), [".npz", ".overlay.mp4"]
+        arrays = track_clip(clip, tracker, camera, progress=show, cancelled=cancelled)
+        arrays.save(npz)
+        return len(arrays.tracks), [".npz"]
+
+
+def usual_threads() -> int:
+    """One more than there are cores, so that none is idle while a thread waits for a file or another thread."""
+    return min((os.cpu_count() or 1) + 1, MOST_THREADS)
+
+
+def run(jobs: list[Job], estimator: HandEstimator, options: Options, threads: int | None = None
+        ) -> Generator[Outcome, None, None]:
+    """Does all jobs, several at once; yields their outcomes in order. The estimator must serve several threads.
+
+    When the iterator is closed or an exception ends it, no job is begun any more, photos that were begun are finished
+    and clips are given up; no file is left half-written.
+    """
+    stop = Event()
+    waiting: deque[Future[Outcome]] = deque()
+    with ThreadPoolExecutor(threads or usual_threads(), thread_name_prefix="job") as pool:
+        try:
+            for job in jobs:
+                waiting.append(pool.submit(do, job, estimator, options, stop.is_set))
+                if len(waiting) >= JOBS_AHEAD:
+                    yield _result(waiting.popleft())
+            while waiting:
+                yield _result(waiting.popleft())
+        finally:
+            stop.set()
+            for future in waiting:
+                future.cancel()
+
+
+def _result(future: Future[Outcome]) -> Outcome:
+    while not wait([future], timeout=INTERRUPT_S).done:
+        continue
+    return future.result()

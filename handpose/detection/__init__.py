@@ -1,0 +1,1 @@
+"""Where the hands are: MediaPipe's palm detector and landmark model."""

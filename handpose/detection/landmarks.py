@@ -1,0 +1,140 @@
+"""Where a hand's 21 joints are in a photo: MediaPipe's hand-landmark model on the region that a detector found.
+
+The network is that of Zhang et al., "MediaPipe Hands: On-device Real-time Hand Tracking", 2020; the model file and its
+licence are in assets/mediapipe.
+"""
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from ..camera import Crop
+from .palm_detector import ASSETS, Detector, HandRegion, TfliteModel, box_iou
+
+INPUT_SIZE = 224  # px, side of the landmark model's input
+Z_SCALE = 0.4  # the model's z is this many times too small against its x and y (MediaPipe's `normalize_z`)
+REGION_JOINTS = (0, 1, 2, 3, 5, 6, 9, 10, 13, 14, 17, 18)  # all that move little when fingers bend
+REGION_SCALE, REGION_SHIFT = 2.0, 0.1  # from those joints' box to hand: times its size, this share of it towards up
+
+# Chosen on photos with and without hands: 0.5 loses no hand that fills a good part of the photo and passes nothing
+# else, but among the many small things that a search of tiles turns up, only hands reach 0.9.
+MIN_PRESENCE = 0.5
+MIN_PRESENCE_SMALL = 0.9
+SMALL_HAND = 0.25  # of the photo's longer side, the larger side of the joints' box
+SAME_HAND_IOU = 0.5  # of the joints' boxes
+# One look is enough where it is sure of the hand and of its side, in a region that the landmarks then confirm.
+SURE_PRESENCE, SURE_SIDE = 0.9, 0.8
+CONFIRMED_TURN, CONFIRMED_SHIFT, CONFIRMED_SCALE = 0.25, 0.1, 0.15  # radians; of the side; of its logarithm
+
+
+@dataclass(frozen=True)
+class Landmarks:
+    """The 21 joints of one hand (order of `skeleton.JOINT_NAMES`) as the landmark model sees them.
+
+    `points` (21, 3): u, v in image pixels, and z in image pixels relative to the wrist, away from the camera.
+    `world` (21, 3): metres around the hand's middle, axes of the image (x right, y down, z away).
+    `presence`: 0..1, that there is a hand at all. `right`: 0..1, that it is anatomically a right one, if the image is
+    not mirrored.
+    """
+    points: np.ndarray
+    world: np.ndarray
+    presence: float
+    right: float
+
+    @property
+    def box(self) -> np.ndarray:
+        """Upper left and lower right corner of the joints, (2, 2) image pixels."""
+        return np.stack([self.points[:, :2].min(0), self.points[:, :2].max(0)])
+
+    @property
+    def region(self) -> HandRegion:
+        """The square around this hand, as MediaPipe's tracking derives it from landmarks."""
+        return region_of(self.points[:, :2], self.presence)
+
+
+class LandmarkModel:
+    """MediaPipe's hand-landmark model."""
+
+    def __init__(self, model: TfliteModel):
+        self._model = model
+
+    @classmethod
+    def load(cls, path: str | Path = ASSETS / "hand_landmarks_detector.tflite", threads: int = 2) -> LandmarkModel:
+        return cls(TfliteModel(path, threads))
+
+    def __call__(self, rgb: np.ndarray, region: HandRegion, mirrored: bool = False) -> Landmarks:
+        """Landmarks of the hand in a region of an RGB image (H, W, 3) uint8.
+
+        `mirrored` shows the model the region flipped left-right; the answer is about the image as it is all the same.
+        """
+        crop = region.crop(INPUT_SIZE, mirrored)
+        output = self._model(crop.warp(rgb))
+        points = output["Identity"].astype(float).reshape(21, 3)
+        # The network counts from the edge of the first pixel, a crop from its centre.
+        uv = crop.to_image(points[:, :2] - 0.5)
+        z = points[:, 2:] / Z_SCALE / crop.scale
+        world = output["Identity_3"].astype(float).reshape(21, 3) @ crop.rotation.T
+        right = float(output["Identity_2"][0])
+        return Landmarks(np.hstack([uv, z]), world, float(output["Identity_1"][0]), 1 - right if mirrored else right)
+
+
+def region_of(joints: np.ndarray, score: float = 1.0) -> HandRegion:
+    """The square around a hand whose 21 joints (21, 2) are known in image pixels."""
+    up = ((joints[5] + joints[13]) / 2 + joints[9]) / 2 - joints[0]
+    angle = float(np.arctan2(up[0], -up[1]))
+    upright = Crop.around((0, 0), 1.0, angle, 1)  # turns the hand upright and keeps its size
+    box = upright.to_crop(joints[list(REGION_JOINTS)])
+    low, high = box.min(0), box.max(0)
+    center = upright.to_image((low + high) / 2)
+    shift = REGION_SHIFT * (high - low)[1] * np.array([np.sin(angle), -np.cos(angle)])
+    return HandRegion(center + shift, float(REGION_SCALE * (high - low).max()), angle, score)
+
+
+def find_hands(rgb: np.ndarray, detector: Detector, model: LandmarkModel, search: bool = True) -> list[Landmarks]:
+    """The hands in an RGB image (H, W, 3) uint8, each once, most certain first.
+
+    Where the detector's first look shows no hand that the landmark model confirms, a thorough search follows, which
+    takes many times as long; `search=False` leaves it out.
+    """
+    for thorough in (False, True) if search else (False,):
+        looks = [look_again(rgb, region, model) for region in detector(rgb, thorough)]
+        hands: list[Landmarks] = []
+        for hand in sorted((look for look in looks if is_hand(look, rgb)), key=lambda hand: -hand.presence):
+            others = np.array([other.box for other in hands]).reshape(-1, 2, 2)
+            if (box_iou(hand.box, others) < SAME_HAND_IOU).all():
+                hands.append(hand)
+        if hands:
+            return hands
+    return []
+
+
+def is_hand(hand: Landmarks, rgb: np.ndarray) -> bool:
+    """Whether landmarks convince, as those of a small hand must more than others."""
+    small = np.ptp(hand.box, axis=0).max() < SMALL_HAND * max(rgb.shape[:2])
+    return hand.presence >= (MIN_PRESENCE_SMALL if small else MIN_PRESENCE)
+
+
+def look_again(rgb: np.ndarray, region: HandRegion, model: LandmarkModel) -> Landmarks:
+    """Landmarks of the hand in a detector's region, in one look where that is sure and well framed, else in three.
+
+    Further looks are at the region that the first one's landmarks give, which then frames the hand better. `presence`
+    is the lowest, `right` the mean over the two regions and the second one's mirror image: what only looks like a hand
+    seldom looks so three times.
+    """
+    first = model(rgb, region)
+    sure = first.presence >= SURE_PRESENCE and max(first.right, 1 - first.right) >= SURE_SIDE
+    if first.presence < MIN_PRESENCE or sure and confirms(first.region, region):
+        return first
+    second, mirrored = (model(rgb, first.region, mirror) for mirror in (False, True))
+    return replace(second, presence=min(first.presence, second.presence, mirrored.presence),
+                   right=(second.right + mirrored.right) / 2)
+
+
+def confirms(region: HandRegion, other: HandRegion) -> bool:
+    """Whether a region shows a hand as another one does, so that a look at it would tell nothing new."""
+    turn = (region.angle - other.angle + np.pi) % (2 * np.pi) - np.pi
+    shift = np.linalg.norm(region.center - other.center) / region.side
+    return bool(abs(turn) < CONFIRMED_TURN and shift < CONFIRMED_SHIFT
+                and abs(np.log(region.side / other.side)) < CONFIRMED_SCALE)

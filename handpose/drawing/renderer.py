@@ -1,0 +1,155 @@
+"""Meshes to pixels, as the photo's camera sees them: by OpenGL where there is one, else in NumPy.
+
+Light and colour are worked out once per vertex (see `shading`), so that both ways of filling triangles give the same
+picture.
+"""
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from ..camera import Camera
+from .rasterizer import rasterize
+from .shading import shade
+
+NEAR = 0.01  # metres; a triangle that comes closer to the camera is left out
+LARGEST_RENDER = 1024  # pixels; a larger region is rendered at this size and enlarged
+LARGEST_SUPERSAMPLED = 640  # pixels; the software path takes four samples a pixel up to this size
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Mesh:
+    """What is rendered. Triangles are wound so that normals point outwards."""
+    vertices: np.ndarray  # (V, 3) metres, camera frame
+    faces: np.ndarray  # (F, 3)
+    color: tuple[int, int, int]  # RGB, 0..255
+
+
+@dataclass(frozen=True)
+class Rendering:
+    """The part of an image that the meshes cover."""
+    rgba: np.ndarray  # (h, w, 4) uint8, straight (not premultiplied) alpha
+    left: int  # the image's column and row of the part's first pixel
+    top: int
+
+
+def render_mesh(meshes: list[Mesh], camera: Camera, width: int, height: int, opengl: bool = True) -> np.ndarray:
+    """The meshes on a transparent image, (height, width, 4) uint8 RGBA; see `render_region`."""
+    image = np.zeros((height, width, 4), np.uint8)
+    part = render_region(meshes, camera, width, height, opengl)
+    if part is not None:
+        rows, columns = part.rgba.shape[:2]
+        image[part.top:part.top + rows, part.left:part.left + columns] = part.rgba
+    return image
+
+
+def render_region(meshes: list[Mesh], camera: Camera, width: int, height: int, opengl: bool = True) -> Rendering | None:
+    """The meshes as the camera sees them, only where they are; None if they are nowhere in the image.
+
+    May be called from any thread. `opengl=False` takes the software path even where there is OpenGL.
+    """
+    vertices, colors, faces = _join(meshes)
+    if not len(faces):
+        return None
+    pixels = camera.project(vertices)
+    left, top = np.maximum(np.floor(pixels.min(0)) - 1, 0)
+    right, bottom = np.minimum(np.ceil(pixels.max(0)) + 2, [width, height])
+    if left >= right or top >= bottom:
+        return None
+    shape = np.array([right - left, bottom - top]).astype(int)
+    scale = min(1.0, LARGEST_RENDER / shape.max())
+    small = np.maximum(np.round(shape * scale), 1).astype(int)
+    sx, sy = small / shape  # pixel p of the region stands over pixel (p + .5) * s - .5 of the rendering
+    region = Camera(camera.fx * sx, camera.fy * sy, (camera.cx - left + 0.5) * sx - 0.5,
+                    (camera.cy - top + 0.5) * sy - 0.5)
+    scene = (vertices, colors, faces, region, *small.tolist())
+    image = _render_thread.submit(_by_best_means, *scene).result() if opengl else _by_software(*scene)
+    if scale < 1:
+        image = np.clip(cv2.resize(image, shape.tolist(), interpolation=cv2.INTER_CUBIC), 0, 1)
+    alpha = image[..., 3:]
+    image = np.concatenate([image[..., :3] / np.maximum(alpha, 1e-6), alpha], 2)
+    return Rendering((np.clip(image, 0, 1) * 255 + 0.5).astype(np.uint8), int(left), int(top))
+
+
+def warm_up() -> None:
+    """Starts the renderer, which takes a second or two, ahead of the first picture."""
+    triangle = Mesh(np.array([[-1.0, -1, 2], [1, -1, 2], [0, 1, 2]]), np.array([[0, 1, 2]]), (255, 255, 255))
+    render_region([triangle], Camera.from_fov(60, 32, 32), 32, 32)
+
+
+def _join(meshes: list[Mesh]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """All meshes as one, lit: vertices (V, 3), colours (V, 3) in 0..1, faces (F, 3) that are before the camera."""
+    if not meshes:
+        return np.empty((0, 3)), np.empty((0, 3)), np.empty((0, 3), int)
+    vertices = np.concatenate([np.asarray(mesh.vertices, float) for mesh in meshes])
+    colors = np.concatenate([shade(mesh.vertices, mesh.faces, mesh.color, seen_from_camera=True) for mesh in meshes])
+    starts = np.cumsum([0] + [len(mesh.vertices) for mesh in meshes])
+    faces = np.concatenate([np.asarray(mesh.faces, int) + start for mesh, start in zip(meshes, starts, strict=False)])
+    usable = np.isfinite(vertices).all(1) & (vertices[:, 2] > NEAR)
+    used, faces = np.unique(faces[usable[faces].all(1)], return_inverse=True)
+    return vertices[used], colors[used], faces.reshape(-1, 3)
+
+
+# ---- two ways to fill the triangles. Both return (height, width, 4) float32 RGBA, premultiplied by alpha.
+
+def _by_software(vertices, colors, faces, camera: Camera, width: int, height: int) -> np.ndarray:
+    samples = 2 if max(width, height) <= LARGEST_SUPERSAMPLED else 1
+    points = np.column_stack([(camera.project(vertices) + 0.5) * samples - 0.5, vertices[:, 2]])
+    buffer = rasterize(points, faces, width * samples, height * samples)
+    image = buffer.interpolate(np.column_stack([colors, np.ones(len(colors))]), faces)
+    return cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
+
+
+class _OpenGL:
+    """pyrender's renderer. It belongs to the thread that makes it."""
+
+    def __init__(self):
+        if sys.platform == "darwin":
+            raise RuntimeError("macOS gives OpenGL windows to the main thread only")
+        if sys.platform == "linux":
+            os.environ.setdefault("PYOPENGL_PLATFORM", "egl")  # needs no display; read when OpenGL is first imported
+        import pyrender
+        self.pyrender = pyrender
+        self.renderer = pyrender.OffscreenRenderer(16, 16)
+
+    def __call__(self, vertices, colors, faces, camera: Camera, width: int, height: int) -> np.ndarray:
+        depth = vertices[:, 2]
+        material = self.pyrender.MetallicRoughnessMaterial(doubleSided=True)
+        primitive = self.pyrender.Primitive(
+            positions=(vertices * [1, -1, -1]).astype(np.float32), indices=faces.astype(np.uint32), material=material,
+            color_0=np.column_stack([colors, np.ones(len(colors))]).astype(np.float32))
+        scene = self.pyrender.Scene(bg_color=np.zeros(4))
+        scene.add(self.pyrender.Mesh([primitive]))
+        # OpenGL's pixel centres lie at halves.
+        scene.add(self.pyrender.IntrinsicsCamera(camera.fx, camera.fy, camera.cx + 0.5, camera.cy + 0.5,
+                                                 znear=float(depth.min()) * 0.9, zfar=float(depth.max()) * 1.1))
+        self.renderer.viewport_width, self.renderer.viewport_height = width, height
+        flags = self.pyrender.RenderFlags
+        image, _ = self.renderer.render(scene, flags.FLAT | flags.RGBA | flags.SKIP_CULL_FACES)
+        return image.astype(np.float32) / 255  # antialiased over transparent black, that is, premultiplied
+
+
+_render_thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="render")  # starts with its first picture
+_means = None  # _OpenGL or _by_software once the render thread has found out
+
+
+def _by_best_means(*scene) -> np.ndarray:
+    """Runs in the render thread."""
+    global _means
+    if _means is None:
+        try:
+            _means = _OpenGL()
+            return _means(*scene)
+        except Exception as error:  # PyOpenGL and its drivers raise anything from ImportError to AssertionError
+            log.warning("Hands are drawn without OpenGL, which could not be loaded: %s: %s.",
+                        type(error).__name__, error)
+            _means = _by_software
+    return _means(*scene)

@@ -1,0 +1,152 @@
+"""What runs the network: crops in, NumPy arrays out. ONNX Runtime does where it can, PyTorch where it must.
+
+ONNX Runtime was chosen by measurement (`python -m benchmarks.engines`).
+"""
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+import numpy as np
+
+from ..hand_model.rotations import nearest_rotation
+from .checkpoint import CHECKPOINT, GRAPH, WEIGHTS, NetworkConfig, damaged, find_checkpoint, read_config
+
+TOLD_SHARE = 0.65  # of the answer with landmarks in a twofold one
+MOST_THREADS = 4  # more do not make so small a network faster
+NOT_IN_GRAPH = ("no_image",)  # weights of what only training does
+
+
+class Answer(NamedTuple):
+    """What the network says of one crop; see `handpose.network.hand_network` for units and frame."""
+    joints: np.ndarray  # (21, 3) 2.5D joints
+    spread: np.ndarray  # (21,) expected error of `joints` in the image, crop units
+    rotations: np.ndarray  # (16, 3, 3) of MANO's joints, the first in the crop's frame
+    betas: np.ndarray  # (10,)
+    confidence: float  # 0..1: a right hand, well seen
+    world: np.ndarray | None = None  # (21, 3) the landmark model's world points that it was given, metres, crop's frame
+
+
+class Engine(Protocol):
+    """Anything that runs the network."""
+    config: NetworkConfig
+
+    def __call__(self, crops: np.ndarray, landmarks: np.ndarray | None = None) -> list[Answer]:
+        """The answer to each of N crops (N, S, S, 3) uint8 RGB, upright right hands.
+
+        `landmarks` (N, 21, 6): u, v, depth in crop units and world points (crop's frame, wrist at the origin) in
+        decimetres. With them pose, shape and confidence are means of the answers with and without: their errors are not
+        the same, for where landmarks are wrong, the image alone often is not.
+        """
+
+
+class OnnxEngine:
+    """ONNX Runtime on the CPU. Serves several threads at once."""
+
+    def __init__(self, graph: bytes, weights: dict[str, np.ndarray], config: NetworkConfig, threads: int | None = None):
+        """`graph` of `graph.network_graph` and the weights that it names, in any precision. Raises ValueError."""
+        import onnxruntime as ort  # slow to import
+
+        ort.disable_telemetry_events()  # its Windows build writes them
+        self.config = config
+        options = ort.SessionOptions()
+        options.intra_op_num_threads = threads or usual_threads()
+        # Threads wait for each other in a busy loop, a quarter faster, but only until the answer is there: then the
+        # landmark model's threads need the cores.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "1")
+        options.add_session_config_entry("session.force_spinning_stop", "1")
+        options.log_severity_level = 4  # what goes wrong is raised
+        values = {name: ort.OrtValue.ortvalue_from_numpy(np.asarray(array, np.float32))
+                  for name, array in weights.items()}
+        options.add_external_initializers([*values], [*values.values()])
+        try:
+            self._session = ort.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+        except Exception as error:  # ONNX Runtime's own have no common class
+            raise ValueError(str(error)) from error
+        made_for = self._session.get_modelmeta().custom_metadata_map.get("config", "{}")
+        if {"live_size": None} | json.loads(made_for) != asdict(config):  # older graphs know of no live_size
+            raise ValueError(f"the graph was made for {made_for}")
+
+    @classmethod
+    def load(cls, folder: Path, threads: int | None = None) -> OnnxEngine:
+        """Reads a checkpoint's folder with a graph. Raises ValueError naming the remedy."""
+        from safetensors import SafetensorError
+        from safetensors.numpy import load_file
+        config = read_config(folder)
+        try:
+            weights = {name: array for name, array in load_file(folder / WEIGHTS).items()
+                       if array.dtype.kind == "f" and name not in NOT_IN_GRAPH}
+            return cls((folder / GRAPH).read_bytes(), weights, config, threads)
+        except (SafetensorError, ValueError) as error:
+            raise damaged(folder, error) from error
+
+    def __call__(self, crops: np.ndarray, landmarks: np.ndarray | None = None) -> list[Answer]:
+        if not len(crops):
+            return []
+        questions = ask(len(crops), landmarks)
+        return answers(*self._session.run(None, {"images": crops, **questions}), landmarks)
+
+
+class TorchEngine:
+    """PyTorch: what the other engine is checked against, and for checkpoints without a graph."""
+
+    def __init__(self, network):
+        """`network`: a HandNetwork, as `from_pretrained` gives it."""
+        self.config, self._network = network.config, network
+
+    def __call__(self, crops: np.ndarray, landmarks: np.ndarray | None = None) -> list[Answer]:
+        import torch
+        if not len(crops):
+            return []
+        questions = {name: torch.from_numpy(values) for name, values in ask(len(crops), landmarks).items()}
+        with torch.inference_mode():
+            estimate = self._network.answers(torch.from_numpy(crops).permute(0, 3, 1, 2).float(), **questions)
+        return answers(*(getattr(estimate, name).numpy() for name in ("joints", "spread", "rotations", "betas",
+                                                                      "confidence")), landmarks)
+
+
+def load_engine(checkpoint: str | Path = CHECKPOINT, threads: int | None = None) -> Engine:
+    """The engine for a checkpoint: a folder or a Hub id. Raises FileNotFoundError or ValueError naming the remedy."""
+    folder = find_checkpoint(checkpoint)
+    if (folder / GRAPH).is_file():
+        return OnnxEngine.load(folder, threads)
+    try:
+        from .hand_network import HandNetwork
+    except ImportError as error:
+        raise FileNotFoundError(
+            f"There is no {GRAPH} in {folder}, without which a checkpoint needs PyTorch: `pip install "
+            f"handpose[train]`, after which `python -m handpose.network.onnx_export {folder}` writes it.") from error
+    return TorchEngine(HandNetwork.from_pretrained(folder))
+
+
+def usual_threads() -> int:
+    """For models as small as ours: as many threads as there are cores for this process, but not many."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(cores, MOST_THREADS)
+
+
+def ask(crops: int, landmarks: np.ndarray | None) -> dict[str, np.ndarray]:
+    """What is asked about each crop: one question without landmarks; else first all with, then all without."""
+    alone = {"landmarks": np.zeros((crops, 21, 6), np.float32), "given": np.zeros(crops, bool),
+             "image": np.arange(crops)}
+    if landmarks is None:
+        return alone
+    told = {"landmarks": np.asarray(landmarks, np.float32), "given": np.ones(crops, bool), "image": np.arange(crops)}
+    return {name: np.concatenate([told[name], alone[name]]) for name in alone}
+
+
+def answers(joints: np.ndarray, spread: np.ndarray, rotations: np.ndarray, betas: np.ndarray, confidence: np.ndarray,
+            landmarks: np.ndarray | None) -> list[Answer]:
+    """One answer a crop, of what was said to `ask` with these landmarks; confidence as logits."""
+    world = [None] * len(joints)
+    if landmarks is not None:
+        half = len(joints) // 2
+        mean = lambda both: TOLD_SHARE * both[:half] + (1 - TOLD_SHARE) * both[half:]  # noqa: E731
+        joints, spread, betas, confidence = joints[:half], spread[:half], mean(betas), mean(confidence)
+        rotations, world = nearest_rotation(mean(rotations)), np.asarray(landmarks)[..., 3:] / 10
+    confidence = 1 / (1 + np.exp(-confidence.astype(float)))
+    return [Answer(*each[:4], float(each[4]), each[5]) for each in zip(joints, spread, rotations, betas, confidence,
+                                                                       world, strict=True)]

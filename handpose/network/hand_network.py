@@ -1,0 +1,227 @@
+"""The network: an upright crop of a right hand, and a landmark model's 21 points if there are any -> a MANO hand.
+
+A ResNet with a small feature pyramid gives 2.5D joints by soft-argmax heatmaps (Sun et al., Integral Human Pose
+Regression, 2018) and features sampled at the joints (Moon et al., Pose2Pose / Hand4Whole, 2022). Each joint becomes a
+token, to which the landmark model's point is added where one is given; a transformer encoder compares these and a token
+of the whole crop, and a residual MLP over all of them (as in Martinez et al., A Simple yet Effective Baseline for 3D
+Human Pose Estimation, 2017) answers in MANO's terms. Training withholds the points at random, so that one set of
+weights runs with and without them.
+
+Crop units: the crop spans [-1, 1] right and down; depth is in the same unit, relative to the wrist, away from the
+camera. The crop's frame is that of a camera looking at the crop's middle, turned with the crop, mirrored for a left
+hand.
+"""
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from huggingface_hub import PyTorchModelHubMixin
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+from torch.nn import functional as F  # noqa: N812, the customary name
+
+from .checkpoint import CHECKPOINT, CONFIG, GRAPH, WEIGHTS, NetworkConfig, damaged, find_checkpoint, read_config
+from .encoder import Encoder
+from .resnet import ResNet
+
+JOINTS, ROTATIONS, BETAS = 21, 16, 10
+COMPRESSED = 32  # numbers of each token that the lifter reads
+LANDMARK_VALUES = 6  # u, v, depth in crop units, and the world point in decimetres
+IMAGE_MEAN, IMAGE_STD = (123.7, 116.3, 103.5), (58.4, 57.1, 57.4)  # ImageNet's, RGB, of 255
+
+
+class Estimate(NamedTuple):
+    """What the network says of B crops; see the module's docstring for units and frame."""
+    heatmaps: Tensor  # (images, 21, h, w) probabilities
+    image_joints: Tensor  # (B, 21, 3) 2.5D joints from the heatmaps alone
+    joints: Tensor  # (B, 21, 3) 2.5D joints from everything
+    spread: Tensor  # (B, 21) expected error of `joints` in the image, crop units
+    rotations: Tensor  # (B, 16, 3, 3) of MANO's joints, the first in the crop's frame
+    betas: Tensor  # (B, 10)
+    confidence: Tensor  # (B,) logit: a right hand, well seen
+
+
+class Lifter(nn.Module):
+    """A residual MLP."""
+
+    def __init__(self, inputs: int, width: int, blocks: int, outputs: int):
+        super().__init__()
+        self.enter = nn.Linear(inputs, width)
+        self.blocks = nn.ModuleList(nn.Sequential(nn.LayerNorm(width), nn.Linear(width, width), nn.GELU(),
+                                                  nn.Linear(width, width)) for _ in range(blocks))
+        self.leave = nn.Sequential(nn.LayerNorm(width), nn.GELU(), nn.Linear(width, outputs))
+        with torch.no_grad():
+            self.leave[-1].weight.mul_(0.1)
+            self.leave[-1].bias.zero_()
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.enter(x)
+        for block in self.blocks:
+            x = x + block(x)
+        return self.leave(x)
+
+
+class HandNetwork(nn.Module, PyTorchModelHubMixin, library_name="handpose", license="apache-2.0",
+                  pipeline_tag="keypoint-detection", tags=["hand-pose-estimation", "hand-mesh", "mano"]):
+    def __init__(self, config: NetworkConfig = NetworkConfig()):  # noqa: B008, frozen
+        super().__init__()
+        for size in (config.input_size, config.live_size or config.input_size):
+            if size < 32 or size % 32:
+                raise ValueError(f"The network's crops must be a multiple of 32 pixels wide, not {size}.")
+        self.config = config
+        self.backbone = ResNet(config.backbone)
+        channels, width = config.pyramid_channels, config.token_width
+        self.lateral = nn.ModuleList(nn.Conv2d(count, channels, 1) for count in self.backbone.channels[1:])
+        self.smooth = nn.Sequential(nn.Conv2d(channels, channels, 3, padding=1, bias=False), nn.BatchNorm2d(channels),
+                                    nn.ReLU(inplace=True))
+        self.heat = nn.Conv2d(channels, JOINTS, 1)
+        self.depth = nn.Conv2d(channels, JOINTS, 1)
+
+        self.joint_token = nn.Linear(channels + 4, width)
+        self.landmark_token = nn.Linear(LANDMARK_VALUES + 3, width)
+        self.no_landmark = nn.Parameter(torch.zeros(width))
+        self.no_image = nn.Parameter(torch.zeros(2, width))  # in a joint's and in the crop's token
+        self.crop_token = nn.Linear(self.backbone.channels[-1], width)
+        self.places = nn.Parameter(torch.randn(JOINTS + 1, width) * 0.3)
+        self.encoder = Encoder(width, config.token_heads, config.token_layers)
+        self.norm = nn.LayerNorm(width)
+        self.joint_out = nn.Linear(width, 5)  # shift (3), trust in the landmark, log spread
+        self.compress = nn.Linear(width, COMPRESSED)
+        inputs = (JOINTS + 1) * COMPRESSED + JOINTS * (2 * LANDMARK_VALUES + 1)
+        self.lifter = Lifter(inputs, config.lifter_width, config.lifter_blocks, ROTATIONS * 6 + BETAS + 1)
+        self.rotation_basis = nn.Parameter(torch.eye(3)[:, :2].reshape(6).repeat(ROTATIONS, 1))
+        with torch.no_grad():
+            self.joint_out.weight.mul_(0.1)
+            self.joint_out.bias.zero_()
+
+    def forward(self, images: Tensor, landmarks: Tensor | None = None, given: Tensor | None = None) -> Estimate:
+        """Estimates the hands in B crops.
+
+        `images` (B, 3, S, S) RGB 0..255; `landmarks` (B, 21, 6): u, v, depth in crop units and world points (crop's
+        frame, wrist at the origin) in decimetres; `given` (B,) bool, which crops' landmarks count (default: all, or
+        none where `landmarks` is None). Landmarks in excess of images stand for hands of which there is no image: cheap
+        to train on, and never asked for by the estimator.
+        """
+        return self._answer(self._see(images), landmarks, given)
+
+    def answers(self, images: Tensor, landmarks: Tensor, given: Tensor, image: Tensor) -> Estimate:
+        """Answers M questions about images (N, 3, S, S), each seen once: what `forward` would say of the images
+        `image` (M,) with landmarks (M, 21, 6) where `given` (M,)."""
+        return self._answer(tuple(part[image] for part in self._see(images)), landmarks, given)
+
+    def _see(self, images: Tensor) -> tuple[Tensor, ...]:
+        """What does not depend on landmarks: features, crop features, heatmaps, their joints and peaks."""
+        mean, std = (torch.tensor(v, device=images.device).reshape(1, 3, 1, 1) for v in (IMAGE_MEAN, IMAGE_STD))
+        _, c3, c4, c5 = self.backbone(((images - mean) / std).contiguous(memory_format=torch.channels_last))
+        features = self.lateral[2](c5)
+        for lateral, finer in ((self.lateral[1], c4), (self.lateral[0], c3)):
+            features = F.interpolate(features, scale_factor=2.0, mode="nearest") + lateral(finer)
+        features = self.smooth(features).float()
+        return features, c5.float().mean((2, 3)), *self._read_heatmaps(features)
+
+    def _answer(self, seen: tuple[Tensor, ...], landmarks: Tensor | None, given: Tensor | None) -> Estimate:
+        """What `forward` says of hands of which `_see` made this."""
+        features, crop_features, heatmaps, image_joints, peak = seen
+        if landmarks is None:
+            landmarks = features.new_zeros(len(features), JOINTS, LANDMARK_VALUES)
+            given = torch.zeros(len(features), dtype=torch.bool)
+        elif given is None:
+            given = torch.ones(len(landmarks), dtype=torch.bool)
+        given = given.to(landmarks.device)[:, None, None]
+        blind = len(landmarks) - len(features)
+        seen_landmarks, seen_given = (landmarks[:-blind], given[:-blind]) if blind else (landmarks, given)
+
+        at = torch.where(seen_given, seen_landmarks[..., :2], image_joints[..., :2])
+        sampled = F.grid_sample(features, at[:, :, None], align_corners=False)[..., 0].transpose(1, 2)
+        joint_tokens = self.joint_token(torch.cat([sampled, image_joints, peak[..., None]], 2))
+        crop_token = self.crop_token(crop_features)
+        if blind:
+            joint_tokens = torch.cat([joint_tokens, self.no_image[0].expand(blind, JOINTS, -1)])
+            crop_token = torch.cat([crop_token, self.no_image[1].expand(blind, -1)])
+            image_joints = torch.cat([image_joints, landmarks[-blind:, :, :3]])
+        apart = landmarks[..., :3] - image_joints
+        joint_tokens = joint_tokens + torch.where(given, self.landmark_token(torch.cat([landmarks, apart], 2)),
+                                                  self.no_landmark)
+        tokens = torch.cat([joint_tokens, crop_token[:, None]], 1) + self.places
+        tokens = self.norm(self.encoder(tokens)).float()
+
+        shift, trust, log_spread = self.joint_out(tokens[:, :JOINTS]).split([3, 1, 1], 2)
+        trust = torch.where(given, trust.sigmoid(), 0.0)
+        joints = image_joints + trust * apart + shift
+        # The lifter sees the joints themselves, too: what they tell of the pose needs no detour through the tokens.
+        numbers = [joints, image_joints, torch.where(given, landmarks, 0.0), given.expand(-1, JOINTS, 1)]
+        lifted = self.lifter(torch.cat([self.compress(tokens).flatten(1), torch.cat(numbers, 2).flatten(1)], 1))
+        six, betas, confidence = lifted.split([ROTATIONS * 6, BETAS, 1], 1)
+        six = (self.rotation_basis + six.reshape(-1, ROTATIONS, 6)).reshape(-1, ROTATIONS, 3, 2)
+        return Estimate(heatmaps, image_joints, joints, (log_spread[..., 0] - 3).exp(), gram_schmidt(six), betas,
+                        confidence[:, 0])
+
+    def _read_heatmaps(self, features: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Heatmaps (B, 21, h, w), the joints (B, 21, 3) where they expect them, and their peaks (B, 21)."""
+        logits, size = self.heat(features).float(), features.shape[3]
+        heatmaps = logits.flatten(2).softmax(2).reshape(logits.shape)
+        places = ((torch.arange(size, device=features.device) + 0.5) * 2 / size - 1)[:, None]  # of rows and columns
+        depth = (heatmaps * self.depth(features).float()).sum((2, 3))[..., None]
+        joints = torch.cat([heatmaps.sum(2) @ places, heatmaps.sum(3) @ places, depth - depth[:, :1]], 2)
+        return heatmaps, joints, heatmaps.amax((2, 3))
+
+    def save(self, folder: str | Path) -> None:
+        """Writes the checkpoint: `model.safetensors` (fp16), `config.json` and `network.onnx`, the graph that
+        `handpose.network.engine` runs with these weights; each file whole or not at all."""
+        from .onnx_export import network_graph
+
+        folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        weights = {key: value.to(torch.float16) if value.is_floating_point() else value
+                   for key, value in self.state_dict().items()}
+        weights = {key: value.contiguous().cpu() for key, value in weights.items()}
+        for name, write in ((WEIGHTS, lambda part: save_file(weights, part)),
+                            (CONFIG, lambda part: part.write_text(json.dumps(asdict(self.config), indent=1) + "\n")),
+                            (GRAPH, lambda part: part.write_bytes(network_graph(self.config)))):
+            part = folder / f"{name}.part"
+            write(part)
+            os.replace(part, folder / name)
+
+    def _save_pretrained(self, save_directory: Path) -> None:
+        """What the mixin's `save_pretrained` and `push_to_hub` write, beside a model card where there is none."""
+        self.save(save_directory)
+
+    @classmethod
+    def from_pretrained(cls, pretrained_model_name_or_path: str | Path = CHECKPOINT, *, strict: bool = True,
+                        **download) -> HandNetwork:
+        """Reads a checkpoint, in fp32 and ready to run, from a folder or, where there is none, from the Hub.
+
+        Only a name "owner/name" is looked up on the Hub, and not if there is a folder `owner` here, for then it is a
+        mistyped path; a folder that exists never touches the network. `download` goes to
+        `huggingface_hub.snapshot_download` (`revision`, `token`, `cache_dir`, `local_files_only`, ...).
+
+        Raises FileNotFoundError or ValueError naming the remedy.
+        """
+        folder = find_checkpoint(pretrained_model_name_or_path, **download)
+        try:
+            network = cls(read_config(folder))
+            network.load_state_dict({key: value.float() if value.is_floating_point() else value
+                                     for key, value in load_file(folder / WEIGHTS).items()}, strict=strict)
+        except (SafetensorError, RuntimeError, ValueError) as error:
+            raise damaged(folder, error) from error
+        return network.eval().to(memory_format=torch.channels_last)
+
+
+def gram_schmidt(columns: Tensor) -> Tensor:
+    """Rotations (..., 3, 3) from their first two columns (..., 3, 2), as far as these are not yet orthonormal (Zhou et
+    al., On the Continuity of Rotation Representations in Neural Networks, 2019)."""
+    first, second = columns.unbind(-1)
+    first = first / first.norm(dim=-1, keepdim=True).clamp(min=1e-12)
+    second = second - (first * second).sum(-1, keepdim=True) * first
+    second = second / second.norm(dim=-1, keepdim=True).clamp(min=1e-12)
+    # The cross product, which as torch.linalg.cross would be three times as many operators in ONNX.
+    yzx, zxy = (torch.tensor(order, device=columns.device) for order in ((1, 2, 0), (2, 0, 1)))
+    third = (first.index_select(-1, yzx) * second.index_select(-1, zxy)
+             - first.index_select(-1, zxy) * second.index_select(-1, yzx))
+    return torch.stack([first, second, third], -1)

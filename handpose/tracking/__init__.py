@@ -1,0 +1,1 @@
+"""One hand over time: its track and its smoothing, for `handpose.tracker`."""

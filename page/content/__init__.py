@@ -1,0 +1,1 @@
+"""What the page shows and gives of a result: HTML, words, files, colours."""

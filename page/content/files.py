@@ -1,0 +1,59 @@
+"""The files that a result can be taken along as, each made when it is asked for."""
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from handpose.drawing.overlay import draw_overlay
+from handpose.export import json_bytes, mesh_bytes, npz_bytes, picture_bytes, zip_bytes
+
+from ..look import Result
+
+KINDS = {"glb": "3D model, for viewers, Blender, games and the web", "obj": "3D model, for nearly every 3D program",
+         "ply": "3D model with colours, for MeshLab and research code",
+         "json": "Side, confidence, joints, MANO parameters, camera",
+         "npz": "NumPy arrays with MANO's and SMPL-X's names", "png": "The photo with the hands drawn over it"}
+MESHES = ("glb", "obj", "ply")
+README = """The hands of {image}
+
+*.glb, *.obj, *.ply   3D models, metres; x right, y up, z towards the viewer
+*.json, *.npz         joints, MANO parameters, camera; metres; x right, y down, z away (OpenCV)
+*.overlay.png         the photo with the hands drawn over it
+
+hand_pose is axis-angle relative to the flat hand (flat_hand_mean=True in smplx). Hand model: {model}.
+"""
+
+
+def file_of(result: Result, kind: str, show: str = "mesh", opacity: float = 0.85) -> tuple[str, bytes]:
+    """Name and content of a file of a kind in KINDS, or of the "zip" of all. Raises ValueError.
+
+    `show` ("mesh", "skeleton" or "both") and `opacity` (0..1) are the overlay's.
+    """
+    look, camera, hands = result.look, result.camera, result.hands
+    if kind == "zip":
+        kinds = [kind for kind in KINDS if hands or kind not in MESHES]
+        files = dict(file_of(result, kind, show, opacity) for kind in kinds)
+        model = hands[0].hand_model if hands else "none"
+        files["README.txt"] = README.format(image=look.name, model=model).encode()
+        return f"{look.stem}.zip", zip_bytes(files)
+    if kind in MESHES:
+        if not hands:
+            raise ValueError("There is no hand to take along: drop in a photo that shows one.")
+        return f"{look.stem}.{kind}", mesh_bytes(hands, kind)
+    if kind == "json":
+        return f"{look.stem}.json", json_bytes(look.name, look.width, look.height, camera, hands)
+    if kind == "npz":
+        return f"{look.stem}.npz", npz_bytes(camera, hands)
+    if kind == "png":
+        return f"{look.stem}.overlay.png", picture_bytes(overlay(result, show, opacity), "PNG")
+    raise ValueError(f"A file is one of zip, {', '.join(KINDS)}, not {kind!r}.")
+
+
+def overlay(result: Result, show: str, opacity: float) -> np.ndarray:
+    """The shown photo with its hands drawn over it, (h, w, 3) uint8."""
+    rgb = result.look.shown
+    sx, sy = rgb.shape[1] / result.look.width, rgb.shape[0] / result.look.height
+    hands = [replace(hand, joints_2d=(hand.joints_2d + 0.5) * [sx, sy] - 0.5) for hand in result.hands]
+    return draw_overlay(rgb, result.camera.resized(sx, sy), hands, mesh=show != "skeleton", skeleton=show != "mesh",
+                        opacity=opacity)

@@ -1,0 +1,102 @@
+"""What the page says of a result, as HTML: a card per hand, where distances come from, advice, a snippet."""
+from __future__ import annotations
+
+from html import escape
+
+import numpy as np
+
+from handpose import Hand
+from handpose.drawing.palette import FINGER_COLORS, css, hand_color
+from handpose.estimator import MIN_SCORE
+from handpose.gesture import finger_bends, gesture
+
+from ..look import FOCAL, FOV, Result, best_score
+
+MOST_BEND = {"thumb": 120.0}  # degrees that stand for "bent all the way"
+MOST_BEND_FINGER = 240.0
+
+EXAMPLE = '<p class="note">This is an example. Drop in a photo of your own, paste one, or use the camera.</p>'
+NO_HAND = """<div class="message"><b>No hand found</b><p>What helps: the whole hand in the picture, from fingertips to
+wrist; sharp and well lit; and not too small, about a tenth of the picture or more. Gloves, drawings and hands that hold
+something are harder.</p></div>"""
+ALL_HIDDEN = """<div class="message"><b>Nothing left to show</b><p>Hands were found, but the options leave them out:
+lower the least confidence, or let left hands in.</p></div>"""
+GONE = "This photo was deleted from the server, as all are after 30 minutes: drop it in again."
+
+
+def describe(result: Result) -> str:
+    """A card for each hand."""
+    if not result.hands:
+        return ALL_HIDDEN if best_score(result.look) >= MIN_SCORE else NO_HAND
+    return f'<ul class="hands">{"".join(map(card, result.hands))}</ul>'
+
+
+def card(hand: Hand) -> str:
+    name = gesture(hand) if hand.certainty == "sure" else None
+    name = f" · {name}" if name else ""
+    return f"""<li class="hand {hand.certainty.replace(" ", "-")}">
+        <i style="background: {css(hand_color(hand))}"></i>
+        <div><b>{hand.side.capitalize()} hand</b>
+        <small>{hand.certainty.capitalize()}, {hand.score:.0%}{name}</small></div>
+        {_bars(hand)}
+        <div class="distance"><b>{hand.distance * 100:.0f} cm</b><small>away</small></div></li>"""
+
+
+def _bars(hand: Hand) -> str:
+    """Five bars, each as tall as its finger is straight; in words for those who do not see them."""
+    bends = finger_bends(hand)
+    bars = ""
+    for finger, bend in bends.items():
+        straight = 1 - min(bend / MOST_BEND.get(finger, MOST_BEND_FINGER), 1)
+        bars += f'<span style="height: {20 + 80 * straight:.0f}%; background: {css(FINGER_COLORS[finger])}"></span>'
+    words = ", ".join(f"{finger} {bend:.0f}°" for finger, bend in bends.items())
+    return f'<div class="bends" role="img" aria-label="Bent: {words}" title="Bent: {words}">{bars}</div>'
+
+
+def camera_note(result: Result) -> str:
+    """Which camera the distances rest on."""
+    camera, look = result.camera, result.look
+    fov = f"{np.degrees(2 * np.arctan(max(look.width, look.height) / 2 / camera.fx)):.0f}°"
+    used = f"field of view {fov}, focal length {camera.fx:.0f} pixels"
+    return '<p class="note">' + {
+        "user": f"Distances follow from the lens you gave: {used}.",
+        "exif": f"Distances follow from the focal length in the photo's file: {used}.",
+        "default": f"The photo's file does not tell its lens, so distances rest on a guess: {used}."
+    }[camera.source] + "</p>"
+
+
+def problem(error: Exception | str) -> str:
+    return f'<div class="message problem" role="alert"><b>That did not work</b><p>{escape(str(error))}</p></div>'
+
+
+def snippet(result: Result) -> str:
+    """The Python that gives the same hands."""
+    look, options = result.look, result.options
+    lens = "".join(f"{name}={value:g}" for name, value in options.camera_arguments().items())
+    lines = ["from handpose import Camera, HandEstimator, guess_lens, load_photo", "",
+             f"photo = load_photo({look.name!r})",
+             f"camera = Camera.of_photo(photo.width, photo.height, {lens or 'focal_35mm=photo.focal_35mm'})"]
+    rgb = "photo.rgb"
+    if look.mirrored:
+        lines, rgb = [*lines, "rgb = photo.rgb[:, ::-1].copy()  # turned back, as it was mirrored"], "rgb"
+    lines += ["estimator = HandEstimator.load()", f"found = estimator.find({rgb})"]
+    if not lens:
+        lines.append("camera = guess_lens(camera, found)  # where the file does not tell")
+    lines.append(f"hands = estimator({rgb}, camera, found)")
+    chosen = [f"hand.score >= {options.min_score:g}"] if options.min_score > MIN_SCORE else []
+    chosen += [] if options.left_hands else ['hand.side == "right"']
+    if chosen:
+        lines.append(f"hands = [hand for hand in hands if {' and '.join(chosen)}]")
+    return "\n".join([*lines, f"hands = hands[:{options.most_hands}]  # surest first", "", "for hand in hands:",
+                      "    print(hand.side, hand.score, hand.joints_3d, hand.hand_pose)"])
+
+
+def snippet_html(result: Result) -> str:
+    return (f'<div class="snippet"><button type="button" data-copy>Copy</button>'
+            f'<pre tabindex="0"><code>{escape(snippet(result))}</code></pre></div>')
+
+
+def lens_label(lens: str) -> tuple[float | None, str]:
+    """First value and label of the number that goes with a choice of lens."""
+    return {FOV: (55, "Degrees across the photo's longer side"),
+            FOCAL: (1000, "Pixels of the photo")}.get(lens, (None, ""))

@@ -1,0 +1,1 @@
+"""What keeps the machine that serves the page safe, tidy and answering."""

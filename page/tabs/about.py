@@ -1,0 +1,74 @@
+"""The tabs "For programs" and "About". Numbers and licences are those of the files that ship, in one place each."""
+from __future__ import annotations
+
+import gradio as gr
+
+from handpose.shipped import shipped
+
+HOW = """### How it works
+MediaPipe's palm detector and landmark model find the hands and 21 points in each. A small neural network looks at each
+hand, upright and cut out, and answers with the bend of every joint and the shape of the hand. The hand model, posed
+like that, is moved to where it covers the hand in the photo; how far away that is follows from the camera's lens.
+"""
+PRIVACY = """### Privacy
+Your photos, clips and camera pictures go to the machine that runs this page and nowhere else. Photos and clips are
+deleted from it after 30 minutes and whenever the page is restarted; camera pictures are looked at and never stored.
+Nothing is counted, logged or reported to anyone, and the page loads nothing from other servers.
+"""
+PROGRAMS = """### From Python
+```python
+from gradio_client import Client, handle_file
+
+client = Client("ADDRESS")
+result = client.predict(handle_file("photo.jpg"), most_hands=2, api_name="/estimate")
+for hand in result["hands"]:
+    print(hand["side"], hand["score"], hand["joints_3d"][0])
+print(client.predict(handle_file("photo.jpg"), "glb", api_name="/files"))  # path of the file
+```
+Parameters besides `photo`: `focal_px` or `fov_deg` for the lens, `most_hands`, `min_score`, `mirrored`. `/files` also
+takes `kind`: `zip`, `glb`, `obj`, `ply`, `json`, `npz` or `png`. `/video` follows the hands through a clip.
+
+### Over HTTP
+```sh
+FILE=$(curl -s -F files=@photo.jpg ADDRESS/gradio_api/upload | cut -d '"' -f 2)
+EVENT=$(curl -s ADDRESS/gradio_api/call/v2/estimate -H 'Content-Type: application/json' \\
+    -d "{\\"photo\\": {\\"path\\": \\"$FILE\\", \\"meta\\": {\\"_type\\": \\"gradio.FileData\\"}}}" | cut -d '"' -f 4)
+curl -sN ADDRESS/gradio_api/call/estimate/$EVENT
+```
+### For assistants (MCP)
+Start the page with `pip install "gradio[mcp]"` and `GRADIO_MCP_SERVER=True python app.py`, and give the assistant this
+server: `ADDRESS/gradio_api/mcp/`. Its tools are `estimate`, `files` and `video`; they take a photo by its address
+(`https:` or `data:`).
+
+### Without the page
+`python -m handpose predict photos/ --out results/` does whole folders; `from handpose import HandEstimator` is the
+library under all of this.
+"""
+
+
+def programs_tab() -> None:
+    with gr.Column(elem_id="programs", elem_classes="reading"):
+        gr.Markdown(PROGRAMS)
+
+
+def about_tab() -> None:
+    with gr.Column(elem_id="about", elem_classes="reading"):
+        gr.Markdown(HOW)
+        gr.Markdown(PRIVACY)
+        card = (shipped("checkpoints") / "README.md").read_text()
+        gr.Markdown("### How good it is\n" + section(card, "How good it is"))
+        gr.Markdown("### Where it is weak\n" + section(card, "Limits"))
+        gr.Markdown("### What it is made of\nAll of it may be used, changed and passed on: the code and the network's "
+                    "weights are Apache-2.0.\n" + licences((shipped("assets") / "README.md").read_text()))
+
+
+def section(markdown: str, title: str) -> str:
+    """The text under a heading of second level, "" if there is none."""
+    _, _, rest = markdown.partition(f"\n## {title}\n")
+    return rest.partition("\n## ")[0].strip()
+
+
+def licences(markdown: str) -> str:
+    """The table of what ships, without links to files that the page does not serve."""
+    return "\n".join(line.replace("see [mediapipe/README.md](mediapipe/README.md)", "by Google")
+                     for line in markdown.splitlines() if line.startswith("|"))

@@ -1,0 +1,132 @@
+"""The tab "Live": a webcam's frames, followed one at a time.
+
+The browser sends a frame, draws what comes back over that very frame, and only then sends the next: frames are dropped
+rather than queued, whatever the machine's speed. Frames come as the camera sees, so left is left; the mirror that
+visitors look into is made by the browser.
+"""
+from __future__ import annotations
+
+import binascii
+import io
+import threading
+import time
+from base64 import b64decode
+from collections import OrderedDict
+from pathlib import Path
+from typing import Any
+
+import cv2
+import gradio as gr
+import numpy as np
+from PIL import Image
+
+from handpose import Camera, HandEstimator
+from handpose.gesture import gesture
+from handpose.tracker import HandTracker, TrackedHand
+
+from ..content import overlay_layers as stage
+
+LARGEST_FRAME = 960  # pixels; the page sends 640
+LARGEST_MESSAGE = 2_000_000  # characters
+MOST_VISITORS = 24  # whose hands are followed; the one that was quiet longest makes room
+AT_ONCE = 2  # frames
+PATIENCE_S = 2.0  # a frame that has waited so long is dropped
+
+VIEW = """<div class="bar" role="group" aria-label="Live view"><div class="when-running">
+<button type="button" class="quiet" data-live="stop">Stop</button>
+<div class="choice">
+<label><input type="radio" name="live-show" value="mesh" checked><span>Mesh</span></label>
+<label><input type="radio" name="live-show" value="skeleton"><span>Skeleton</span></label>
+<label><input type="radio" name="live-show" value="both"><span>Both</span></label></div>
+<label class="toggle"><input type="checkbox" name="mirror" checked><span>Mirror</span></label>
+<button type="button" class="quiet" data-live="turn" hidden>Other camera</button></div>
+<span class="hint" data-live="words" role="status"></span></div>
+<div class="stage"><div class="frame live mirrored"><canvas role="img" aria-label="Your camera, with the hands that were
+found"></canvas><div class="drawn"></div><div class="tags"></div>
+<div class="before"><button type="button" class="primary" data-live="start">Start the camera</button>
+<p>Each picture is looked at and forgotten; nothing is recorded.</p></div></div></div>"""
+
+
+class Followers:
+    """One tracker a visitor."""
+
+    def __init__(self, estimator: HandEstimator):
+        self.estimator = estimator
+        self._trackers: OrderedDict[str, tuple[threading.Lock, HandTracker]] = OrderedDict()
+        self._guard, self._slots = threading.Lock(), threading.Semaphore(AT_ONCE)
+
+    def __call__(self, message: Any) -> dict:
+        """Answers {"visitor", "frame" (JPEG as a data: address)} with {"layers", "tags"}, both HTML, or {"problem"}."""
+        try:
+            visitor, rgb = _read(message)
+        except ValueError as error:
+            return {"problem": str(error)}
+        lock, tracker = self._tracker(visitor)
+        if not self._slots.acquire(timeout=PATIENCE_S):
+            return {"busy": True}
+        try:
+            with lock:
+                camera = Camera.of_photo(rgb.shape[1], rgb.shape[0])
+                tracked = tracker(rgb, time.monotonic(), camera)
+        finally:
+            self._slots.release()
+        hands = [one.hand for one in tracked]
+        return {"layers": stage.layers(hands, camera, rgb.shape[1], rgb.shape[0]),
+                "tags": "".join(_tag(one, rgb.shape[1], rgb.shape[0]) for one in tracked), "hands": len(hands)}
+
+    def _tracker(self, visitor: str) -> tuple[threading.Lock, HandTracker]:
+        with self._guard:
+            entry = self._trackers.pop(visitor, None) or (threading.Lock(), HandTracker(self.estimator))
+            self._trackers[visitor] = entry
+            if len(self._trackers) > MOST_VISITORS:
+                self._trackers.popitem(last=False)
+            return entry
+
+
+def _read(message: Any) -> tuple[str, np.ndarray]:
+    """Visitor and frame (H, W, 3) uint8 of what a browser sent. Raises ValueError."""
+    visitor, frame = (message.get(key) if isinstance(message, dict) else None for key in ("visitor", "frame"))
+    if not (isinstance(visitor, str) and 8 <= len(visitor) <= 64 and isinstance(frame, str)
+            and frame.startswith("data:image/jpeg;base64,") and len(frame) <= LARGEST_MESSAGE):
+        raise ValueError("The camera's picture did not arrive whole: reload the page.")
+    try:
+        data = b64decode(frame.split(",", 1)[1], validate=True)
+    except binascii.Error as error:
+        raise ValueError("The camera's picture did not arrive whole: reload the page.") from error
+    width, height = _jpeg_size(data)
+    if not 32 <= min(width, height) <= max(width, height) <= LARGEST_FRAME:
+        raise ValueError(f"The camera's pictures must be between 32 and {LARGEST_FRAME} pixels a side.")
+    bgr = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+    if bgr is None:
+        raise ValueError("The camera's picture did not arrive whole: reload the page.")
+    return visitor, cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)
+
+
+def _jpeg_size(data: bytes) -> tuple[int, int]:
+    """Width and height that a JPEG's header tells, before anything is decoded. Raises ValueError."""
+    try:
+        with Image.open(io.BytesIO(data), formats=["JPEG"]) as image:
+            return image.size
+    except Exception as error:  # Pillow meets damaged headers with nearly every kind of exception
+        raise ValueError("The camera's picture did not arrive whole: reload the page.") from error
+
+
+def _tag(one: TrackedHand, width: int, height: int) -> str:
+    """What a hand is, in words beside its wrist; placed by CSS from the left or, in the mirror, from the right."""
+    hand = one.hand
+    u, v = hand.joints_2d[0]
+    name = gesture(hand) if hand.certainty == "sure" else hand.certainty
+    return (f'<span style="--u: {100 * np.clip(u / width, 0.06, 0.94):.2f}%; '
+            f'--v: {100 * np.clip(v / height, 0.04, 0.96):.2f}%"><b>{hand.side.capitalize()}</b> '
+            f'{name or ""} <i>{hand.distance * 100:.0f} cm</i></span>')
+
+
+def live_tab(estimator: HandEstimator, scripts: Path) -> None:
+    """Builds the tab inside the current Blocks."""
+    followers = Followers(estimator)
+
+    def follow(message: Any) -> dict:
+        return followers(message)
+
+    gr.HTML(VIEW, js_on_load=(scripts / "live.js").read_text(), server_functions=[follow], elem_id="live",
+            apply_default_css=False)

@@ -1,0 +1,202 @@
+"""The tab "Photo": a photo in; its hands over it, in 3D, in words, and as files."""
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+import plotly.graph_objects as go
+from gradio import processing_utils
+
+from handpose import HandEstimator, PhotoError
+from handpose.drawing.figure import hand_figure, views
+from handpose.estimator import MIN_SCORE
+
+from ..content import files
+from ..content import overlay_layers as stage
+from ..content import text as words
+from ..look import AUTOMATIC, FOCAL, FOV, MOST_HANDS, Look, Options, Result, hands_of, look_at, number
+
+KEPT = 1800  # seconds until a visitor's photo is deleted
+EXAMPLE_KEY, FIRST_EXAMPLE = "example", "open_palm"
+MODEL_WAITS = "The hand will stand here.<br>Drag to turn it."
+# Runs in the browser before an event: the last input is how the visitor sees the result at this moment.
+WITH_SEEN = "(...inputs) => [...inputs.slice(0, -1), handpose.seen()]"
+
+CONTROLS = """<div class="bar" role="group" aria-label="What is drawn over the photo">
+<div class="choice">
+<label><input type="radio" name="show" value="mesh" checked><span>Mesh</span></label>
+<label><input type="radio" name="show" value="skeleton"><span>Skeleton</span></label>
+<label><input type="radio" name="show" value="both"><span>Both</span></label></div>
+<label class="opacity">Opacity <input type="range" name="opacity" min="0" max="100" value="85"></label>
+<label class="toggle"><input type="checkbox" name="compare"><span>Compare</span></label></div>"""
+VIEWS = """<div class="bar" role="group" aria-label="Turn the 3D view"><div class="choice">
+<button type="button" data-view="camera" title="From where the photo was taken">Camera</button>
+<button type="button" data-view="front" title="Into the palm">Front</button>
+<button type="button" data-view="side" title="From the thumb's side">Side</button>
+<button type="button" data-view="top" title="Down on the fingertips">Top</button></div>
+<span class="hint">drag to turn, scroll to zoom</span></div>"""
+
+
+class PhotoTab:
+    """Builds the tab inside the current Blocks and answers its events."""
+
+    def __init__(self, estimator: HandEstimator, examples: list[str]):
+        self.estimator = estimator
+        first_photo = next((path for path in examples if Path(path).stem == FIRST_EXAMPLE), None)
+        self.example = look_at(estimator, first_photo, key=EXAMPLE_KEY) if first_photo else None
+        first = self._shown(hands_of(estimator, self.example, Options())) if self.example else self._nothing()
+        self.look = gr.State(time_to_live=KEPT)
+        self.seen = gr.JSON(visible=False)
+        self.file = gr.File(visible=False)
+        with gr.Row(elem_id="photo-tab"):
+            with gr.Column(scale=4, min_width=290, elem_id="inputs"):
+                # mirror=False: a mirrored webcam shot would turn every right hand into a left one.
+                self.photo = gr.Image(
+                    type="filepath", sources=["upload", "webcam", "clipboard"], height=230, buttons=[],
+                    show_label=False, elem_id="photo", webcam_options=gr.WebcamOptions(mirror=False),
+                    placeholder="Drop a photo of a hand\nor click to choose one")
+                if examples:
+                    gr.Examples(examples, self.photo, label="No photo at hand? Take one of these")
+                self.options, self.mirrored = self._options_panel(first[3])
+            with gr.Column(scale=10, min_width=300, elem_id="views"):
+                with gr.Row():
+                    with gr.Column(min_width=300):
+                        gr.HTML(CONTROLS, apply_default_css=False)
+                        self.stage = gr.HTML(first[0], elem_id="stage", apply_default_css=False)
+                    with gr.Column(min_width=300):
+                        gr.HTML(VIEWS, apply_default_css=False)
+                        self.figure = gr.Plot(first[1], show_label=False, elem_id="figure", container=False)
+                self.found = gr.HTML((words.EXAMPLE if self.example else "") + first[2], elem_id="found",
+                                     html_template='<div aria-live="polite">${value}</div>', apply_default_css=False)
+                self._take_along(first[4])
+        self._events()
+
+    # ---- layout
+
+    def _options_panel(self, note: str) -> tuple[list[gr.components.Component], gr.Checkbox]:
+        with gr.Accordion("Options", open=False, elem_id="options"):
+            self.lens = gr.Radio([AUTOMATIC, FOV, FOCAL], value=AUTOMATIC, label="Camera")
+            self.lens_value = gr.Number(visible=False)
+            self.note = gr.HTML(note, apply_default_css=False)
+            least = gr.Slider(MIN_SCORE, 0.95, MIN_SCORE, step=0.05, label="Least confidence", buttons=[])
+            most = gr.Slider(1, MOST_HANDS, MOST_HANDS, step=1, label="Most hands", buttons=[])
+            left = gr.Checkbox(True, label="Left hands, too")
+            mirrored = gr.Checkbox(False, label="The photo is mirrored (a selfie)",
+                                   info="It is turned back first, so that left is left.")
+        return [self.lens, self.lens_value, least, most, left], mirrored
+
+    def _take_along(self, snippet: str) -> None:
+        with gr.Row(elem_id="take-along"):
+            gr.HTML('<div class="label" id="take-along-label">Take along</div>')
+            self.downloads = {"zip": gr.Button("Everything (ZIP)", size="sm", variant="primary", min_width=90)}
+            for kind in files.KINDS:
+                self.downloads[kind] = gr.Button(kind.upper(), size="sm", min_width=60)
+        with gr.Accordion("The same in Python", open=False, elem_id="in-python"):
+            self.snippet = gr.HTML(snippet, apply_default_css=False)
+
+    def _events(self) -> None:
+        results = [self.look, self.stage, self.figure, self.found, self.note, self.snippet]
+        shown = results[1:]
+        # preprocess=False: Gradio would open the file itself and answer a broken one without a reason.
+        gr.on([self.photo.change, self.mirrored.input], self.estimate, preprocess=False, js=WITH_SEEN,
+              inputs=[self.photo, self.mirrored, *self.options, self.seen], outputs=[*results, self.photo],
+              show_progress="minimal", show_progress_on=[self.stage], trigger_mode="always_last",
+              api_name="photo", api_visibility="private", concurrency_id="look", concurrency_limit=2)
+        self.photo.clear(lambda: (None, *self._nothing()), None, results, show_progress="hidden",
+                         api_visibility="private")
+        again = dict(fn=self.show, inputs=[self.look, *self.options, self.seen], outputs=shown, js=WITH_SEEN,
+                     show_progress="hidden", trigger_mode="always_last", api_visibility="private",
+                     concurrency_limit=4)
+        self.lens.change(self.lens_field, self.lens, self.lens_value, show_progress="hidden",
+                         api_visibility="private").then(**again)
+        gr.on([self.lens_value.input, *(option.change for option in self.options[2:])], **again)
+        for kind, button in self.downloads.items():
+            button.click(partial(self.download, kind), [self.look, *self.options, self.seen], self.file, js=WITH_SEEN,
+                         show_progress="hidden", api_visibility="private", concurrency_limit=2
+                         ).success(None, self.file, None, js="(file) => handpose.download(file)")
+
+    # ---- answers
+
+    def estimate(self, file: dict | None, mirrored: bool, *options_and_seen) -> tuple:
+        """A newly given photo to what the page shows of it."""
+        if not (file and file.get("path")):
+            return (gr.skip(),) * 7
+        *options, seen = options_and_seen
+        try:
+            look = look_at(self.estimator, file["path"], file.get("orig_name"), bool(mirrored))
+        except PhotoError as error:
+            return None, *self._nothing(words.problem(error)), None
+        return look, *self._answer(look, options, seen), gr.skip()
+
+    def show(self, look: Look | None, *options_and_seen) -> tuple:
+        """The same photo under other options."""
+        *options, seen = options_and_seen
+        look = self._look(look, seen)
+        if look is None:
+            return (gr.skip(),) * 5
+        return self._answer(look, options, seen)
+
+    def download(self, kind: str, look: Look | None, *options_and_seen) -> str:
+        """A file of the result as the page shows it now."""
+        *options, seen = options_and_seen
+        seen = seen if isinstance(seen, dict) else {}
+        look = self._look(look, seen)
+        if look is None:
+            raise gr.Error(words.GONE if seen.get("look") else "There is no photo yet: drop one in first.",
+                           title="Nothing to take along", print_exception=False)
+        try:
+            result = hands_of(self.estimator, look, Options.of(*options))
+            opacity = number("The opacity", seen.get("opacity", 0.85), 0, 1)
+            name, content = files.file_of(result, kind, str(seen.get("show")), opacity)
+        except ValueError as error:
+            raise gr.Error(str(error), title="Nothing to take along", print_exception=False) from error
+        return processing_utils.save_bytes_to_cache(content, name, self.file.GRADIO_CACHE)
+
+    @staticmethod
+    def lens_field(lens: str) -> gr.Number:
+        value, label = words.lens_label(lens)
+        return gr.Number(value, label=label, visible=lens != AUTOMATIC)
+
+    # ---- what these have in common
+
+    def _look(self, look: Look | None, seen: dict | None) -> Look | None:
+        """The visitor's photo, or the example where that is what stands on the page."""
+        shown = seen.get("look") if isinstance(seen, dict) else None
+        return look or (self.example if shown == EXAMPLE_KEY else None)
+
+    def _answer(self, look: Look, options: list, seen: dict | None) -> tuple:
+        try:
+            return self._shown(hands_of(self.estimator, look, Options.of(*options)), seen)
+        except ValueError as error:
+            return gr.skip(), gr.skip(), words.problem(error), gr.skip(), gr.skip()
+
+    def _shown(self, result: Result, seen: dict | None = None) -> tuple:
+        """Stage, figure, cards, the camera's note and the snippet."""
+        seen = seen if isinstance(seen, dict) else {}
+        return (stage.picture(result), figure(result, seen.get("show"), seen.get("view")), words.describe(result),
+                words.camera_note(result), words.snippet_html(result))
+
+    @staticmethod
+    def _nothing(message: str = "") -> tuple:
+        return stage.EMPTY, hand_figure([], height=None, message=MODEL_WAITS), message, "", ""
+
+
+def figure(result: Result, show: str | None = None, view: Any = None) -> go.Figure:
+    """The hands in 3D, seen as the visitor last did: from one of the named views or from an angle of their own."""
+    camera = view if _is_camera(view) else views(result.hands).get(str(view)) if result.hands else None
+    return hand_figure(result.hands, mesh=show != "skeleton", skeleton=show in ("skeleton", "both"), height=None,
+                       message="No hand found", camera=camera)
+
+
+def _is_camera(view: Any) -> bool:
+    """Whether something that a browser sent is a camera of Plotly's."""
+    return isinstance(view, dict) and all(
+        isinstance(view.get(part), dict) and set(view[part]) == set("xyz")
+        and all(isinstance(x, int | float) and abs(x) < 100 for x in view[part].values())
+        for part in ("eye", "center", "up")) and set(view) <= {"eye", "center", "up", "projection"}
+
+
+def example_photos(folder: Path) -> list[str]:
+    return sorted(map(str, folder.glob("*.jpg")))

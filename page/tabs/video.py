@@ -1,0 +1,166 @@
+"""The tab "Video": a clip in; the clip with its hands drawn over it, the hands in 3D beside it, and arrays out."""
+from __future__ import annotations
+
+import json
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+import numpy as np
+
+from handpose import Camera, Hand, HandEstimator
+from handpose.clips.reading import ClipError, read_clip
+from handpose.clips.track_clip import Cancelled, write_overlay
+from handpose.drawing.overlay import draw_overlay
+from handpose.drawing.palette import FINGER_COLORS, css
+from handpose.hand_model.skeleton import FINGER_OF_JOINT, FINGERS
+from handpose.tracker import HandTracker
+
+from ..content import text as words
+
+LONGEST_S, MOST_FRAMES = 60, 3600
+LARGEST = 1280  # pixels of the longer side; larger clips are made smaller first
+PLAYBACK_FPS = 15  # of the 3D playback at most
+MESH, SKELETON, BOTH = "Mesh", "Skeleton", "Both"
+LIMITS = (f"Up to {LONGEST_S} seconds; pictures larger than {LARGEST} pixels are made smaller. The clip stays on the "
+          "machine that runs this page and is deleted after 30 minutes.")
+
+
+class VideoTab:
+    """Builds the tab inside the current Blocks and answers its events."""
+
+    def __init__(self, estimator: HandEstimator, scripts: Path):
+        self.estimator = estimator
+        self._calls_off: dict[str, threading.Event] = {}  # of the visitors whose clip is being worked on
+        with gr.Row(elem_id="video-tab"):
+            with gr.Column(scale=4, min_width=290, elem_id="clip-in"):
+                self.clip = gr.Video(sources=["upload"], height=230, show_label=False, elem_id="video", buttons=[])
+                self.parts = gr.Radio([MESH, SKELETON, BOTH], value=MESH, show_label=False, container=False)
+                with gr.Row():
+                    self.go = gr.Button("Follow the hands", variant="primary", min_width=120)
+                    self.cancel = gr.Button("Cancel", min_width=80, visible=False)
+                self.said = gr.HTML(elem_id="video-said", apply_default_css=False)
+                gr.HTML(f'<p class="note">{LIMITS}</p>', apply_default_css=False)
+            with gr.Column(scale=10, min_width=300):
+                with gr.Row():
+                    with gr.Column(min_width=300):
+                        gr.HTML('<div class="bar"><b>On the clip</b></div>', apply_default_css=False)
+                        self.overlay = gr.Video(interactive=False, show_label=False, elem_id="overlay-video",
+                                                buttons=["download"], autoplay=True, loop=True)
+                    with gr.Column(min_width=300):
+                        self.playback = gr.HTML(elem_id="playback", apply_default_css=False, html_template=PLAYBACK,
+                                                js_on_load=(scripts / "playback.js").read_text())
+                self.npz = gr.DownloadButton("Joints and MANO parameters of every picture (.npz)", visible=False,
+                                             size="sm", elem_id="clip-arrays")
+        outputs = [self.overlay, self.npz, self.playback, self.said, self.go, self.cancel]
+        self.go.click(lambda: (gr.Button(visible=False), gr.Button(visible=True)), None, [self.go, self.cancel],
+                      queue=False, show_progress="hidden", api_visibility="private").then(
+            # preprocess=False: Gradio would convert the clip with a program of its own first.
+            self.video, [self.clip, self.parts], outputs, preprocess=False, api_name="video", concurrency_limit=1,
+            show_progress="full", show_progress_on=[self.overlay])
+        self.cancel.click(self.call_off, None, None, queue=False, show_progress="hidden", api_visibility="private")
+        self.clip.clear(self.call_off, None, None, queue=False, show_progress="hidden", api_visibility="private")
+
+    def video(self, clip: Any, parts: str, request: gr.Request, progress=gr.Progress()):  # noqa: B008
+        """Follows the hands through a clip of up to a minute.
+
+        Answers with the clip with its hands drawn over it (MP4) and with an `.npz` of every frame's joints and MANO
+        parameters (arrays as in handpose/clips/arrays.py).
+
+        Args:
+            clip: The clip: MP4, MOV, WebM and others, up to 60 seconds.
+            parts: What is drawn: "Mesh", "Skeleton" or "Both".
+        """
+        ready = gr.Button(visible=True), gr.Button(visible=False)
+        path, name = self._file(clip)
+        if path is None:
+            return None, _no_arrays(), None, words.problem("There is no clip yet: drop one in first."), *ready
+        calls_off = self._calls_off[request.session_hash or ""] = threading.Event()
+        began = time.monotonic()
+
+        def tell(done: int, frames: int) -> None:
+            left = (time.monotonic() - began) / done * (frames - done)
+            if done % 5 == 1:
+                progress(done / frames, desc=f"Picture {done} of {frames}, {_duration(left)} left")
+
+        try:
+            source = read_clip(path, name, largest=LARGEST, max_seconds=LONGEST_S, max_frames=MOST_FRAMES)
+            folder = Path(self.overlay.GRADIO_CACHE) / f"clip-{time.monotonic_ns()}"
+            folder.mkdir(parents=True)
+            stem = Path(name).stem or "clip"
+            overlay, npz = folder / f"{stem}.overlay.mp4", folder / f"{stem}.npz"
+            arrays = write_overlay(
+                source, HandTracker(self.estimator), overlay, npz, progress=tell, cancelled=calls_off.is_set,
+                draw=lambda rgb, camera, hands: draw(rgb, camera, hands, parts)).arrays()
+        except ClipError as error:
+            return None, _no_arrays(), None, words.problem(error), *ready
+        except Cancelled:
+            return None, _no_arrays(), None, '<p class="note">Cancelled.</p>', *ready
+        finally:
+            self._calls_off.pop(request.session_hash or "", None)
+        return (str(overlay), gr.DownloadButton(value=str(npz), visible=True), playback(arrays),
+                summary(arrays, time.monotonic() - began), *ready)
+
+    def call_off(self, request: gr.Request) -> None:
+        """Ends the work on a visitor's clip, whether they said so or left."""
+        if calls_off := self._calls_off.get(request.session_hash or ""):
+            calls_off.set()
+
+    @staticmethod
+    def _file(clip: Any) -> tuple[str | None, str]:
+        """Path and name of what a gr.Video sends."""
+        clip = clip.get("video", clip) if isinstance(clip, dict) else {}
+        path = clip.get("path") if isinstance(clip, dict) else None
+        return path, Path(str((clip or {}).get("orig_name") or path or "clip")).name
+
+
+def draw(rgb: np.ndarray, camera: Camera, hands: list[Hand], parts: str) -> np.ndarray:
+    return draw_overlay(rgb, camera, hands, mesh=parts != SKELETON, skeleton=parts in (SKELETON, BOTH))
+
+
+def summary(arrays: dict[str, np.ndarray], seconds: float) -> str:
+    """What was found, in a sentence."""
+    track, frames = arrays["track"], len(arrays["times_s"])
+    hands = len(set(track[track > 0].tolist()))
+    if not hands:
+        return words.NO_HAND.replace("in the picture", "in view")
+    seen = (track > 0).any(1).mean() if track.size else 0
+    return (f'<p class="note">{frames} pictures in {_duration(seconds)}; {hands} hand{"s" if hands > 1 else ""}, '
+            f"in view in {seen:.0%} of them.</p>")
+
+
+PLAYBACK = """<div class="bar"><b>In 3D</b><span class="hint">in step with the clip; drag to turn</span></div>
+<div class="plot"><p>The hands will move here.</p></div>"""
+
+
+def playback(arrays: dict[str, np.ndarray]) -> str:
+    """Joints over time for the browser: JSON that page/browser/playback.js plays beside the clip."""
+    times = arrays["times_s"]
+    step = max(1, round(len(times) / max(times[-1] - times[0], 1e-3) / PLAYBACK_FPS)) if len(times) > 1 else 1
+    joints = arrays["joints_3d"][::step]  # (T, K, 21, 3)
+    if not np.isfinite(joints).any():
+        return ""
+    points = np.stack([joints[..., 0], joints[..., 2], -joints[..., 1]], -1)  # Plotly's z points up
+    low, high = np.nanmin(points, (0, 1, 2)), np.nanmax(points, (0, 1, 2))
+    half = float((high - low).max() / 2) * 1.05
+    order, colors = [], []
+    for finger in FINGERS:
+        joints_of = [0] + [joint for joint, name in enumerate(FINGER_OF_JOINT) if name == finger]
+        order += [*joints_of, -1]  # -1: a gap
+        colors += [css(FINGER_COLORS[finger])] * (len(joints_of) + 1)
+    flat = np.where(np.isfinite(points), np.round(points, 4), None).tolist()
+    return json.dumps({"times": np.round(times[::step], 3).tolist(), "points": flat, "order": order, "colors": colors,
+                       "ranges": [[float(m - half), float(m + half)] for m in (low + high) / 2]})
+
+
+def _no_arrays() -> gr.DownloadButton:
+    return gr.DownloadButton(visible=False)
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
+
+
+

@@ -1,0 +1,81 @@
+"""What the network is asked to get right, and how much each part counts."""
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F  # noqa: N812, the customary name
+
+from handpose.hand_model.layer import HandLayer
+from handpose.network.hand_network import Estimate
+from handpose.placement import solve_translation
+
+from ..data.augment import Batch
+
+
+@dataclass(frozen=True)
+class LossWeights:
+    heatmap: float = 0.5  # cross-entropy with a Gaussian about the joint
+    image_joints: float = 6.0  # L1, crop units
+    joints: float = 1.0  # negative log-likelihood of a Laplace distribution of the predicted spread
+    joints_depth: float = 3.0  # L1, crop units
+    joints_3d: float = 5.0  # L1, decimetres
+    projection: float = 5.0  # L1 between the posed hand's best projection and the true joints, crop units
+    orientation: float = 4.0  # L1 of the rotation matrix
+    pose: float = 6.0
+    betas: float = 0.06
+    confidence: float = 0.5
+    fitted_3d: float = 0.35  # of a fitted label's 3D terms against an exact one's
+    heatmap_sigma: float = 0.09  # crop units
+
+
+class HandLoss:
+    """`HandLoss(weights, hand_model)(estimate, batch, ...)` gives the total and its parts by name."""
+
+    def __init__(self, weights: LossWeights, hand_model: HandLayer):
+        self.weights, self.skeleton = weights, hand_model.joints_only()
+
+    def __call__(self, estimate: Estimate, batch: Batch, seen: bool = True) -> tuple[Tensor, dict[str, Tensor]]:
+        """The total and its parts for the batch's hands; `seen`: the network was given images of them."""
+        goal, trust = batch.joints, batch.trust
+        sure = torch.where(batch.exact, 1.0, self.weights.fitted_3d)
+        if not seen:  # nothing can be said of hands of which there is neither an image nor landmarks
+            trust, sure = trust * batch.given[:, None], sure * batch.given
+        by_point = lambda error: (error * trust).mean()  # noqa: E731
+        by_hand = lambda error: (error.flatten(1).mean(1) * sure).mean()  # noqa: E731
+        l1 = (estimate.joints - goal).abs()
+        posed = self.skeleton.pose(estimate.rotations, estimate.betas, torch.zeros_like(batch.joints_3d[:, 0])).joints
+        rooted = posed - posed[:, :1]
+        transl = solve_translation(rooted, goal[..., :2] / batch.focal[:, None, None], batch.trust)
+        placed = rooted + transl[:, None]
+        projected = placed[..., :2] / placed[..., 2:].clamp(min=0.05) * batch.focal[:, None, None]
+        spread = estimate.spread.clamp(min=1e-3)
+        parts = {
+            "joints": by_point(l1[..., :2].sum(2) / spread + 2 * spread.log()),
+            "joints_depth": by_hand(l1[..., 2]),
+            "joints_3d": by_hand((rooted - batch.joints_3d).abs() * 10),
+            "projection": by_point((projected - goal[..., :2]).abs().mean(2).clamp(max=2)),
+            "orientation": by_hand((estimate.rotations[:, :1] - batch.rotations[:, :1]).abs()),
+            "pose": by_hand((estimate.rotations[:, 1:] - batch.rotations[:, 1:]).abs()),
+            "betas": by_hand((estimate.betas - batch.betas).square()),
+        }
+        if seen:
+            parts |= {"heatmap": by_point(self._heatmap_entropy(estimate.heatmaps, goal)),
+                      "image_joints": by_point((estimate.image_joints - goal).abs().mean(2))}
+        weights = asdict(self.weights)
+        return sum(weights[name] * part for name, part in parts.items()), parts
+
+    def of_confidence(self, confidence: Tensor, holds_hand: Tensor) -> Tensor:
+        """For logits (N,) of crops, each with a right hand (1) or without (0)."""
+        return self.weights.confidence * F.binary_cross_entropy_with_logits(confidence, holds_hand)
+
+    def _heatmap_entropy(self, heatmaps: Tensor, goal: Tensor) -> Tensor:
+        """(B, 21) cross-entropy with a Gaussian about each joint; zero for joints outside the crop."""
+        height, width = heatmaps.shape[2:]
+        v = (torch.arange(height, device=goal.device) + 0.5) * 2 / height - 1
+        u = (torch.arange(width, device=goal.device) + 0.5) * 2 / width - 1
+        squared = (v[:, None] - goal[..., 1, None, None]) ** 2 + (u - goal[..., 0, None, None]) ** 2
+        wanted = (-squared / (2 * self.weights.heatmap_sigma**2)).flatten(2).softmax(2)
+        entropy = -(wanted * heatmaps.flatten(2).clamp(min=1e-9).log()).sum(2)
+        return entropy * (goal[..., :2].abs() < 1).all(2)
