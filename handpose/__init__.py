@@ -2,13 +2,13 @@
 
     from handpose import HandEstimator, load_photo
 
-    photo = load_photo("hand.jpg")
-    hands = HandEstimator.load()(photo.rgb)
+    result = HandEstimator.load()(load_photo("hand.jpg"))
 """
 from importlib import import_module
 
-_HOMES = {"Camera": "camera", "Hand": "hand", "HandEstimator": "estimator", "HandModel": "hand_model.model",
-          "Photo": "image", "PhotoError": "image", "guess_lens": "lens", "load_photo": "image"}
+_HOMES = {"Camera": "camera", "Hand": "hand", "HandBox": "detection.region", "HandEstimator": "estimator",
+          "HandModel": "hand_model.model", "HandTracker": "tracker", "Photo": "image", "PhotoError": "image",
+          "Result": "hand", "load_photo": "image"}
 __all__ = list(_HOMES)
 
 

@@ -5,7 +5,7 @@ import numpy as np
 
 from .hand_model.model import HandModel
 from .hand_model.rotations import rotvec_to_rotmat
-from .placement import solve_translation
+from .placement import NEAREST, solve_translation
 
 # How far (radians, one deviation) a joint may reasonably be turned from the network's answer: twist, spread, flexion.
 WRIST, KNUCKLE, HINGE, THUMB = (0.08,) * 3, (0.04, 0.07, 0.18), (0.015, 0.015, 0.18), (0.08, 0.08, 0.08)
@@ -16,8 +16,8 @@ CROSS = np.cross(np.eye(3)[:, None], np.eye(3)).transpose(0, 2, 1).reshape(3, 9)
 TURN_DEVIATION = np.array([WRIST, *(KNUCKLE, HINGE, HINGE) * 4, *(THUMB,) * 3])  # (16, 3)
 
 
-def refine(skeleton: HandModel, rotations: np.ndarray, betas: np.ndarray, rays: np.ndarray, ray_deviation: np.ndarray,
-           world: np.ndarray | None = None, steps: int = 2) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def align(skeleton: HandModel, rotations: np.ndarray, betas: np.ndarray, rays: np.ndarray, ray_deviation: np.ndarray,
+          world: np.ndarray | None = None, steps: int = 2) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Rotations (16, 3, 3), betas (10,), translation (3,), metres, of a hand whose joints lie closer to what is seen.
 
     `skeleton` is the hand model's `joints_only()`. Seen are viewing rays (21, 2) = (x / z, y / z), each to a deviation
@@ -30,7 +30,7 @@ def refine(skeleton: HandModel, rotations: np.ndarray, betas: np.ndarray, rays: 
     carries = skeleton.ancestors[skeleton.joint_bone][..., None]
     shapes = len(betas)
     posed = skeleton.pose(rotations[None], betas[None], np.zeros((1, 3)))
-    transl = solve_translation(posed.joints, rays[None], ray_deviation[None] ** -2)[0]
+    transl = solve_translation(posed.joints, rays[None], ray_deviation[None] ** -2, NEAREST)[0]
     information = np.concatenate([TURN_DEVIATION.ravel() ** -2, np.full(shapes, SHAPE_DEVIATION ** -2), np.zeros(3)])
     jacobian = np.zeros((21, 3, len(information)))  # of the joints by turns, betas, translation
     jacobian[:, :, 48:-3] = skeleton.growth(posed.turns[0])  # which small turns hardly change
@@ -44,6 +44,7 @@ def refine(skeleton: HandModel, rotations: np.ndarray, betas: np.ndarray, rays: 
         # d point / d turn about joint k's axis = axis x (point - pivot), for the joints that k carries.
         motion = _skew((pivots - points[:, None]) * carries) @ turns  # (21, 16, 3, 3 axes)
         jacobian[:, :, :48] = motion.transpose(0, 2, 1, 3).reshape(21, 3, 48)
+        change[-1] = max(change[-1], NEAREST - transl[2] - points[:, 2].min())  # never behind the camera
         points = points + transl + change[-3:]
         seen = points[:, :2] / points[:, 2:]
         # Of the rays, each over its deviation, rows (u, v).

@@ -1,4 +1,4 @@
-"""The pinhole camera of a photo, and the crops cut from it.
+"""The pinhole camera of a photo.
 
 Frames and pixels follow OpenCV: x right, y down, z away from the camera, metres; pixel centres at integers.
 """
@@ -10,6 +10,9 @@ import cv2
 import numpy as np
 
 DEFAULT_FOV_DEG = 55.0  # across the longer side: between a phone's main camera (about 65) and a webcam (about 50)
+SQUARE = 1e-3  # by which a pixel's height may differ from its width without being noticed in a hand
+LONGEST_PIXEL = 10.0  # times as high as wide, or as wide as high
+LONGEST_FOCAL = 1000.0  # times the image's longer side: no telescope has more
 DIAGONAL_35MM = float(np.hypot(36.0, 24.0))  # mm; "35-mm equivalent" compares diagonals (CIPA DCG-001)
 
 
@@ -17,7 +20,8 @@ DIAGONAL_35MM = float(np.hypot(36.0, 24.0))  # mm; "35-mm equivalent" compares d
 class Camera:
     """Pinhole intrinsics in pixels of the whole upright image.
 
-    `source` says where the focal length came from: "user", "exif" or "default".
+    `source` says where the focal length came from: "user", "exif" or "default". Raises ValueError for numbers that no
+    camera has.
     """
     fx: float
     fy: float
@@ -25,11 +29,19 @@ class Camera:
     cy: float
     source: str = "user"
 
+    def __post_init__(self):
+        if not (np.isfinite([self.fx, self.fy, self.cx, self.cy]).all() and min(self.fx, self.fy) > 0
+                and 1 / LONGEST_PIXEL < self.fx / self.fy < LONGEST_PIXEL):
+            raise ValueError("A camera must have positive focal lengths, alike to a factor of "
+                             f"{LONGEST_PIXEL:g}, and a principal point, all in pixels, not fx={self.fx}, "
+                             f"fy={self.fy}, cx={self.cx}, cy={self.cy}.")
+
     @classmethod
     def from_focal(cls, focal_px: float, width: int, height: int, source: str = "user") -> Camera:
         """Camera with square pixels and its principal point in the image's centre."""
-        if not (np.isfinite(focal_px) and focal_px > 0):
-            raise ValueError(f"The focal length must be a positive number of pixels, not {focal_px}.")
+        longest = LONGEST_FOCAL * max(width, height)
+        if not 0 < focal_px <= longest:  # nor NaN
+            raise ValueError(f"The focal length must lie between 0 and {longest:.0f} pixels, not {focal_px:g}.")
         return cls(float(focal_px), float(focal_px), (width - 1) / 2, (height - 1) / 2, source)
 
     @classmethod
@@ -50,6 +62,18 @@ class Camera:
         if focal_35mm:
             return cls.from_focal(focal_35mm * np.hypot(width, height) / DIAGONAL_35MM, width, height, "exif")
         return cls.from_fov(DEFAULT_FOV_DEG, width, height, "default")
+
+    @property
+    def has_square_pixels(self) -> bool:
+        """Whether a pixel is as high as it is wide, to a thousandth."""
+        return abs(self.fx / self.fy - 1) < SQUARE
+
+    def square_pixels(self, rgb: np.ndarray) -> tuple[np.ndarray, Camera]:
+        """The image (H, W, 3) uint8 that it took, resampled in height so that pixels are square, and its camera."""
+        height, width = rgb.shape[:2]
+        rows = max(1, round(height * self.fx / self.fy))
+        interpolation = cv2.INTER_AREA if rows < height else cv2.INTER_CUBIC
+        return cv2.resize(rgb, (width, rows), interpolation=interpolation), self.resized(1.0, rows / height)
 
     @property
     def matrix(self) -> np.ndarray:
@@ -87,72 +111,14 @@ class Camera:
                          [-x, -y, z]])
 
 
-@dataclass(frozen=True)
-class Crop:
-    """A square crop of an image: rotated, scaled, perhaps mirrored. `matrix` (2, 3): image pixels to crop pixels."""
-    matrix: np.ndarray
-    size: int
+def told_camera(width: int, height: int, camera: Camera | None = None, focal_px: float | None = None,
+                fov_deg: float | None = None) -> Camera | None:
+    """The camera of a photo of these pixels that somebody tells, in one of three ways; None where nobody does.
 
-    @classmethod
-    def around(cls, center: np.ndarray, side: float, angle: float, size: int, mirrored: bool = False) -> Crop:
-        """The crop whose middle is `center` (2,), whose sides are `side` long, in image pixels.
-
-        `angle` (radians): direction of the crop's up, turned clockwise from the image's up. `mirrored` flips the crop
-        left-right after that, so that a left hand looks like a right one.
-        """
-        c, s = np.cos(angle), np.sin(angle)
-        linear = np.array([[c, s], [-s, c]]) * (size / side)
-        if mirrored:
-            linear[0] *= -1
-        middle = (size - 1) / 2
-        return cls(np.column_stack([linear, middle - linear @ np.asarray(center, float)]), size)
-
-    @property
-    def mirrored(self) -> bool:
-        return bool(np.linalg.det(self.matrix[:, :2]) < 0)
-
-    @property
-    def scale(self) -> float:
-        """Crop pixels per image pixel."""
-        return float(np.sqrt(abs(np.linalg.det(self.matrix[:, :2]))))
-
-    @property
-    def center(self) -> np.ndarray:
-        """The image pixel (2,) in the crop's middle."""
-        return self.to_image(np.full(2, (self.size - 1) / 2))
-
-    def warp(self, rgb: np.ndarray) -> np.ndarray:
-        """The crop's pixels, (size, size, 3) uint8; black outside the image."""
-        if self.scale >= 0.5:
-            return cv2.warpAffine(rgb, self.matrix, (self.size, self.size))
-        # Shrink first, for bilinear sampling alone would alias; and only the part of the image that the crop sees.
-        # By halves, for which OpenCV is many times as fast, on a grid that stays where the crop moves.
-        halvings, end = int(np.ceil(-np.log2(2 * self.scale))), self.size
-        factor = 2**halvings
-        corners = self.to_image(np.array([[-1, -1], [end, -1], [end, end], [-1, end]], float))
-        u0, v0 = np.floor(corners.min(0) / factor).astype(int).clip(0) * factor
-        u1, v1 = np.ceil(corners.max(0)).astype(int).clip(0) + 1
-        height, width = (length // factor for length in rgb[v0:v1 + factor, u0:u1 + factor].shape[:2])
-        if not (height and width):
-            return np.zeros((self.size, self.size, 3), np.uint8)
-        small = rgb[v0:v0 + height * factor, u0:u0 + width * factor]
-        for left in reversed(range(halvings)):
-            small = cv2.resize(small, (width << left, height << left), interpolation=cv2.INTER_AREA)
-        # Pixel p of the shrunk part stands over the part's pixel (p + .5) * factor - .5; the part begins at (u0, v0).
-        offset = self.matrix[:, 2] + self.matrix[:, :2] @ [u0 + (factor - 1) / 2, v0 + (factor - 1) / 2]
-        return cv2.warpAffine(small, np.column_stack([self.matrix[:, :2] * factor, offset]), (self.size, self.size))
-
-    def to_crop(self, points: np.ndarray) -> np.ndarray:
-        """Crop pixels (..., 2) of image pixels (..., 2)."""
-        return points @ self.matrix[:, :2].T + self.matrix[:, 2]
-
-    def to_image(self, points: np.ndarray) -> np.ndarray:
-        """Image pixels (..., 2) of crop pixels (..., 2)."""
-        return (points - self.matrix[:, 2]) @ np.linalg.inv(self.matrix[:, :2]).T
-
-    @property
-    def rotation(self) -> np.ndarray:
-        """Turns crop-frame directions (x right, y down, z away) into the image's, (3, 3); a reflection if mirrored."""
-        turn = np.eye(3)
-        turn[:2, :2] = np.linalg.inv(self.matrix[:, :2]) * self.scale
-        return turn
+    Raises ValueError for more than one, and for one that cannot be.
+    """
+    if sum(value is not None for value in (camera, focal_px, fov_deg)) > 1:
+        raise ValueError("Give one of camera, focal_px and fov_deg, not several.")
+    if focal_px is None and fov_deg is None:
+        return camera
+    return Camera.of_photo(width, height, focal_px=focal_px, fov_deg=fov_deg)

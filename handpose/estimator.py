@@ -1,7 +1,11 @@
-"""From an image to hands: detector -> landmarks -> crop -> network -> hand model -> camera."""
+"""From a photo to its hands: detect -> crop -> predict -> align -> place.
+
+`predict` is what the networks say, whatever the camera; `place` brings it before a camera. A tracker shares the second
+half: `align`, then `place_hand`.
+"""
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,64 +13,94 @@ from pathlib import Path
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from .align import refine
-from .camera import Camera, Crop
-from .detection.landmarks import LandmarkModel, Landmarks, find_hands
-from .detection.palm_detector import Detector, PalmDetector
-from .hand import Hand
+from .align import align
+from .camera import Camera, told_camera
+from .crop import Crop, upright_box
+from .detection.landmarks import LandmarkModel, Landmarks, find_hands, landmarks_in_box
+from .detection.palm_detector import PalmDetector
+from .detection.region import Detector, HandBox
+from .hand import Hand, Result
 from .hand_model.mano import hand_model_file
 from .hand_model.model import HandModel
 from .hand_model.rotations import rotmat_to_rotation
 from .hand_model.skeleton import MIRROR
+from .image import Photo
+from .lens import guess_lens
 from .network.checkpoint import CHECKPOINT
-from .network.engine import Answer, Engine, load_engine, usual_threads
-from .placement import solve_translation
+from .network.engine import Engine, Prediction, load_engine, usual_threads
+from .photo import as_photo
+from .placement import NEAREST, solve_translation
 
 CROP_SCALE = 1.4  # the crop's side over that of the joints' upright box
 LEAST_SPREAD = 0.01  # crop units; no joint is trusted to be better known than this
 # Pictures whose lens is not told are often cut out of larger ones: alignment takes them for seen from farther away than
 # the default camera says, so that no finger is bent to explain a perspective that is not there.
 GUESSED_LENS = 1.5
-MIN_SCORE = 0.3  # of a hand that is told of
+MIN_SCORE = 0.3  # of a hand that is reported
 
 
-def upright_box(joints_2d: np.ndarray) -> tuple[np.ndarray, float, float]:
-    """Centre (2,), side and angle (radians, as in `Crop.around`) of the square box of joints (21, 2), fingers up."""
-    up = (joints_2d[5] + joints_2d[13]) / 4 + joints_2d[9] / 2 - joints_2d[0]
-    angle = float(np.arctan2(up[0], -up[1]))
-    upright = Crop.around(np.zeros(2), 1.0, angle, 1)
-    turned = upright.to_crop(joints_2d)
-    low, high = turned.min(0), turned.max(0)
-    return upright.to_image((low + high) / 2), float((high - low).max()), angle
+@dataclass(frozen=True, eq=False)
+class HandPrediction:
+    """What the networks say of one hand in a photo, whatever the camera."""
+    crop: Crop
+    presence: float  # 0..1, of the landmark model
+    prediction: Prediction
+
+    @property
+    def score(self) -> float:
+        return self.presence * self.prediction.confidence
+
+    @property
+    def joints_2d(self) -> np.ndarray:
+        """Where the network itself sees the joints, (21, 2) image pixels."""
+        joints = self.prediction.joints[:, :2].astype(float)
+        return self.crop.to_image(((joints + 1) * self.crop.size - 1) / 2)
 
 
-@dataclass(frozen=True)
-class Sighting:
-    """What one look says of a hand, in the camera's frame, before it stands anywhere."""
+@dataclass(frozen=True, eq=False)
+class PhotoPrediction:
+    """What the networks say of a photo, and the camera to place its hands before where nobody tells another."""
+    width: int  # pixels of the upright photo
+    height: int
+    camera: Camera  # EXIF's, else a guess
+    hands: tuple[HandPrediction, ...]
+    told: bool = False  # whether somebody said where the hands are: all of them are then reported, in this order
+
+
+@dataclass(frozen=True, eq=False)
+class AlignedHand:
+    """A hand's pose and shape in the camera's frame, and where its joints are seen; not yet placed."""
     side: str
     score: float  # 0..1
-    seen: np.ndarray  # (21, 2) pixels of the image, where the network itself sees the joints
-    trust: np.ndarray  # (21,) weights of `seen` against each other
+    joints_2d: np.ndarray  # (21, 2) image pixels, where the network sees the joints
+    weights: np.ndarray  # (21,) of these joints against each other
     pose: Rotation  # of MANO's 16 joints: global_orient, then hand_pose
     betas: np.ndarray  # (10,)
 
 
-Settle = Callable[[np.ndarray, np.ndarray], np.ndarray]  # joints (21, 3) before transl, transl (3,) -> transl (3,)
+# Joints (21, 3) before they are placed and the translation (3,) that was solved for -> the one to take, all in metres.
+SmoothTranslation = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 
 class HandEstimator:
-    """Finds the hands in an image and gives each as a posed MANO-format hand in the camera's frame.
+    """Finds the hands in a photo and gives each as a posed MANO-format hand in the camera's frame.
 
         estimator = HandEstimator.load()
-        hands = estimator(rgb)  # rgb: (H, W, 3) uint8, upright
+        result = estimator(load_photo("hand.jpg"))
+        for hand in result.hands:
+            print(hand.side, hand.joints_3d)
+
+    Serves several threads. Can be pickled if `load` made it.
     """
 
     def __init__(self, engine: Engine, hand_model: HandModel, detector: Detector, landmark_model: LandmarkModel,
-                 refinement: bool = True):
+                 alignment: bool = True):
+        """`alignment=False` takes the network's rotations and betas as they are."""
         self.engine, self.detector, self.landmark_model = engine, detector, landmark_model
         self.hand_models = {"right": hand_model, "left": hand_model.left()}
-        self.skeleton, self.refinement = hand_model.joints_only(), refinement
+        self.skeleton, self.alignment = hand_model.joints_only(), alignment
         self.crop_size = engine.config.input_size
+        self._loaded_from: tuple | None = None
 
     @classmethod
     def load(cls, checkpoint: str | Path | None = None, hand_model: str | Path | None = None,
@@ -83,7 +117,16 @@ class HandEstimator:
         if engine.config.hand_model != model.name:
             raise ValueError(f"The checkpoint answers for the hand model {engine.config.hand_model!r}, not "
                              f"{model.name!r}; give the checkpoint that was trained with it, or its hand model.")
-        return cls(engine, model, PalmDetector.load(threads=threads), LandmarkModel.load(threads=threads))
+        estimator = cls(engine, model, PalmDetector.load(threads=threads), LandmarkModel.load(threads=threads))
+        estimator._loaded_from = checkpoint, hand_model, threads
+        return estimator
+
+    def __reduce__(self):
+        """Networks that run cannot be pickled: the copy loads the same files."""
+        if self._loaded_from is None:
+            raise TypeError("Only an estimator that HandEstimator.load made can be pickled, for its copy loads the "
+                            "same files: pickle what this one is made of.")
+        return HandEstimator.load, self._loaded_from, {"alignment": self.alignment, "crop_size": self.crop_size}
 
     def for_live(self) -> HandEstimator:
         """The same models on smaller crops, if the checkpoint takes such: quicker, and less exact.
@@ -94,105 +137,128 @@ class HandEstimator:
         live.crop_size = self.engine.config.live_size or self.crop_size
         return live
 
+    def __copy__(self) -> HandEstimator:
+        other = object.__new__(type(self))  # shares the networks
+        other.__dict__.update(self.__dict__)
+        return other
+
+    def __call__(self, photo: Photo | np.ndarray, camera: Camera | None = None, *, focal_px: float | None = None,
+                 fov_deg: float | None = None, boxes: Sequence[HandBox | Sequence[float]] | None = None) -> Result:
+        """The hands of a photo, surest first, and the camera that they are placed before.
+
+        `photo` is what `load_photo` gives, or pixels as `photo.as_photo` takes them: RGB (H, W, 3) uint8, upright.
+        The camera may be told: whole, by its focal length in pixels, or by its field of view across the longer side
+        in degrees; else it is EXIF's or a guess. `boxes` are hands that are known to be there, in image pixels: (u0,
+        v0, u1, v1) or a `HandBox`, which may tell the side. The result then has a hand for each, in their order,
+        however unsure, and no other.
+        Raises PhotoError for what is no photo and ValueError for a camera or a box that cannot be.
+        """
+        photo = as_photo(photo)
+        told = told_camera(photo.width, photo.height, camera, focal_px, fov_deg)
+        if told is None or told.has_square_pixels:
+            return self.place(self.predict(photo, boxes), told)
+        rgb, square = told.square_pixels(photo.rgb)  # the networks know no others
+        if boxes is not None:
+            boxes = [HandBox.of(box).stretched(len(rgb) / photo.height) for box in boxes]
+        result = self.place(self.predict(Photo(rgb), boxes), square)
+        return Result(photo.width, photo.height, told, [hand.seen_by(told) for hand in result.hands])
+
+    # ---- what the networks say
+
+    def predict(self, photo: Photo, boxes: Sequence[HandBox | Sequence[float]] | None = None,
+                found: Sequence[Landmarks] | None = None, use_landmarks: bool = True) -> PhotoPrediction:
+        """What the networks say of a photo: of its hands, or of those in `boxes`.
+
+        `found` are landmarks that are known already. `use_landmarks=False` lets these only place the crops.
+        """
+        if boxes is not None:
+            boxes = [HandBox.of(box) for box in boxes]
+            for box in boxes:
+                box.check_inside(photo.width, photo.height)
+            found = [landmarks_in_box(photo.rgb, box, self.landmark_model) for box in boxes]
+        elif found is None:
+            found = self.find(photo.rgb)
+        camera = Camera.of_photo(photo.width, photo.height, focal_35mm=photo.focal_35mm)
+        hands = self.predict_hands(photo.rgb, found, use_landmarks)
+        return PhotoPrediction(photo.width, photo.height, guess_lens(camera, found), tuple(hands), boxes is not None)
+
     def find(self, rgb: np.ndarray) -> list[Landmarks]:
         """Where hands are in an image (H, W, 3) uint8 RGB, upright, as the landmark model sees them."""
         return find_hands(rgb, self.detector, self.landmark_model)
 
-    def __call__(self, rgb: np.ndarray, camera: Camera | None = None, found: list[Landmarks] | None = None
-                 ) -> list[Hand]:
-        """The hands in an image (H, W, 3) uint8 RGB, upright, surest first.
-
-        `camera` defaults to a usual one; `found` to what `find` finds. Of a photo whose lens nobody tells,
-        `lens.guess_lens(camera, found)` is a better guess.
-        """
-        height, width = rgb.shape[:2]
-        camera = camera or Camera.of_photo(width, height)
-        hands = self.pose(rgb, camera, self.find(rgb) if found is None else found)
-        return sorted((hand for hand in hands if hand.score >= MIN_SCORE), key=lambda hand: -hand.score)
-
-    def pose(self, rgb: np.ndarray, camera: Camera, found: list[Landmarks], use_landmarks: bool = True) -> list[Hand]:
-        """The hands that landmarks (of `found`) were seen of; `use_landmarks=False` lets them only place the crops."""
-        return [self.stand(camera, sighting) for sighting in self.sightings(rgb, camera, found, use_landmarks)]
-
-    def sightings(self, rgb: np.ndarray, camera: Camera, found: list[Landmarks], use_landmarks: bool = True
-                  ) -> list[Sighting]:
-        """The same hands before they stand anywhere: what a tracker goes on with."""
-        looks = self.look([rgb] * len(found), found, use_landmarks)
-        return [self.sight(camera, crop, landmarks.presence, answer)
-                for landmarks, (crop, answer) in zip(found, looks, strict=True)]
-
-    def look(self, images: list[np.ndarray], found: list[Landmarks], use_landmarks: bool = True
-             ) -> list[tuple[Crop, Answer]]:
-        """The crop of each hand and the network's answer to it; `found[n]` were seen in `images[n]`."""
+    def predict_hands(self, rgb: np.ndarray, found: Sequence[Landmarks], use_landmarks: bool = True
+                      ) -> list[HandPrediction]:
+        """What the network says of each hand that was found in an image (H, W, 3) uint8 RGB."""
         crops = [self.crop_of(landmarks) for landmarks in found]
         points = [landmarks_in_crop(landmarks, crop) for landmarks, crop in zip(found, crops, strict=True)]
-        return list(zip(crops, self.look_at(images, crops, points if use_landmarks else None), strict=True))
+        predictions = self.predict_crops(rgb, crops, points if use_landmarks else None)
+        return [HandPrediction(crop, landmarks.presence, prediction)
+                for landmarks, crop, prediction in zip(found, crops, predictions, strict=True)]
 
     def crop_of(self, landmarks: Landmarks) -> Crop:
         """The upright crop around a hand that shows it to the network as a right one."""
-        center, side, angle = upright_box(landmarks.points[:, :2])
-        return Crop.around(center, CROP_SCALE * side, angle, self.crop_size, mirrored=landmarks.right < 0.5)
+        center, extent, angle = upright_box(landmarks.points[:, :2])
+        return Crop.around(center, CROP_SCALE * extent.max(), angle, self.crop_size, mirrored=landmarks.right < 0.5)
 
-    def look_at(self, images: list[np.ndarray], crops: list[Crop], points: list[np.ndarray] | None = None
-                ) -> list[Answer]:
-        """The network's answer to each `crops[n]` of `images[n]`, given `landmarks_in_crop` or not."""
+    def predict_crops(self, rgb: np.ndarray, crops: list[Crop], landmarks: list[np.ndarray] | None = None
+                      ) -> list[Prediction]:
+        """What the network says of each crop of an image, given `landmarks_in_crop` or not."""
         if not crops:
             return []
-        shown = np.stack([crop.warp(rgb) for crop, rgb in zip(crops, images, strict=True)])
-        return self.engine(shown, None if points is None else np.stack(points))
+        return self.engine(np.stack([crop.warp(rgb) for crop in crops]),
+                           None if landmarks is None else np.stack(landmarks))
 
-    def to_hand(self, camera: Camera, crop: Crop, presence: float, answer: Answer) -> Hand:
-        """One hand of the network's answer, brought from the crop's frame to the photo's camera."""
-        return self.stand(camera, self.sight(camera, crop, presence, answer))
+    # ---- before a camera
 
-    def sight(self, camera: Camera, crop: Crop, presence: float, answer: Answer) -> Sighting:
-        """The network's answer, aligned and brought from the crop's frame to that of the photo's camera."""
-        trust = 1 / (answer.spread + LEAST_SPREAD) ** 2
-        focal = camera.fx * crop.scale * 2 / crop.size
-        rotations, betas = self._align(answer, trust, focal * (GUESSED_LENS if camera.source == "default" else 1))
+    def place(self, prediction: PhotoPrediction, camera: Camera | None = None, min_score: float = MIN_SCORE) -> Result:
+        """The hands of a prediction before a camera of square pixels (default: the prediction's own), surest first.
+
+        Hands of a lower score than `min_score` are left out, unless somebody said that they are there.
+        """
+        camera = camera or prediction.camera
+        chosen = prediction.hands
+        if not prediction.told:
+            chosen = sorted((hand for hand in chosen if hand.score >= min_score), key=lambda hand: -hand.score)
+        hands = [self.place_hand(camera, self.align(camera, hand)) for hand in chosen]
+        return Result(prediction.width, prediction.height, camera, hands)
+
+    def align(self, camera: Camera, hand: HandPrediction) -> AlignedHand:
+        """Pose and shape, aligned with where the joints are seen, and turned from the crop's frame to the camera's."""
+        crop, prediction = hand.crop, hand.prediction
+        weights = 1 / (prediction.spread + LEAST_SPREAD) ** 2
+        rotations, betas = prediction.rotations.astype(float), prediction.betas.astype(float)
+        if self.alignment:
+            focal = camera.fx * crop.scale * 2 / crop.size  # of the crop, in crop units
+            focal *= GUESSED_LENS if camera.source == "default" else 1
+            rays = prediction.joints[:, :2].astype(float) / focal
+            rotations, betas, _ = align(self.skeleton, rotations, betas, rays, weights ** -0.5 / focal,
+                                        prediction.world)
         turn = crop.rotation
         if crop.mirrored:
             # The crop shows M x of what the camera sees; a left hand is the right one's mirror image M v, so that
             # M R v = (M R M)(M v): both frames are mirrored and the rotation between them is a proper one again.
             rotations, turn = rotations * np.outer(MIRROR, MIRROR), turn * MIRROR
         rotations[0] = camera.rotation_to(crop.center) @ turn @ rotations[0]
-        return Sighting("left" if crop.mirrored else "right", presence * answer.confidence, joints_seen(crop, answer),
-                        trust, rotmat_to_rotation(rotations), betas)
+        return AlignedHand("left" if crop.mirrored else "right", hand.score, hand.joints_2d, weights,
+                           rotmat_to_rotation(rotations), betas)
 
-    def stand(self, camera: Camera, sighting: Sighting, settle: Settle | None = None) -> Hand:
-        """The hand that was seen, where its joints are seen; `settle` may have it stand a little elsewhere."""
-        model, pose = self.hand_models[sighting.side], sighting.pose.as_rotvec()
-        posed = model.pose(sighting.pose.as_matrix()[None].astype(np.float32), sighting.betas[None].astype(np.float32),
+    def place_hand(self, camera: Camera, aligned: AlignedHand, smooth: SmoothTranslation | None = None) -> Hand:
+        """The hand where its joints are seen, always before the camera; `smooth` may move it over time."""
+        model, pose = self.hand_models[aligned.side], aligned.pose.as_rotvec()
+        posed = model.pose(aligned.pose.as_matrix()[None].astype(np.float32), aligned.betas[None].astype(np.float32),
                            np.zeros((1, 3), np.float32))
         joints = posed.joints[0].astype(float)
-        rays = (sighting.seen - [camera.cx, camera.cy]) / [camera.fx, camera.fy]
-        transl = solve_translation(joints[None], rays[None], sighting.trust[None])[0]
-        if settle is not None:
-            transl = settle(joints, transl)
+        rays = (aligned.joints_2d - [camera.cx, camera.cy]) / [camera.fx, camera.fy]
+        transl = solve_translation(joints[None], rays[None], aligned.weights[None], NEAREST)[0]
+        if smooth is not None:
+            transl = smooth(joints, transl)
         joints_3d = joints + transl
         joints_2d = camera.project(joints_3d)
-        return Hand(side=sighting.side, score=sighting.score,
+        return Hand(side=aligned.side, score=aligned.score,
                     box=np.concatenate([joints_2d.min(0), joints_2d.max(0)]), hand_model=model.name,
                     joints_2d=joints_2d, joints_3d=joints_3d,
                     vertices=posed.vertices[0] + transl, faces=model.faces,
-                    global_orient=pose[0], hand_pose=pose[1:].reshape(45), betas=sighting.betas, transl=transl)
-
-    def _align(self, answer: Answer, trust: np.ndarray, focal: float) -> tuple[np.ndarray, np.ndarray]:
-        """Rotations (16, 3, 3) and betas (10,) aligned with where the network sees the joints, and with world points.
-
-        `focal` is that of the crop in crop units.
-        """
-        rotations, betas = answer.rotations.astype(float), answer.betas.astype(float)
-        if not self.refinement:
-            return rotations, betas
-        rays = answer.joints[:, :2].astype(float) / focal
-        rotations, betas, _ = refine(self.skeleton, rotations, betas, rays, trust ** -0.5 / focal, answer.world)
-        return rotations, betas
-
-
-def joints_seen(crop: Crop, answer: Answer) -> np.ndarray:
-    """Where the network itself sees the joints, (21, 2) image pixels."""
-    return crop.to_image(((answer.joints[:, :2].astype(float) + 1) * crop.size - 1) / 2)
+                    global_orient=pose[0], hand_pose=pose[1:].reshape(45), betas=aligned.betas, transl=transl)
 
 
 def landmarks_in_crop(landmarks: Landmarks, crop: Crop) -> np.ndarray:

@@ -23,7 +23,7 @@ from trimesh.visual.material import PBRMaterial
 from .camera import Camera
 from .drawing.palette import HAND_COLORS
 from .drawing.shading import concavity, vertex_normals
-from .hand import Hand, result_to_dict
+from .hand import Hand, Result
 from .hand_model.smplx import body_arguments
 from .whole_file import whole_file
 
@@ -36,14 +36,14 @@ CREASE = 0.45  # how much darker the deepest crease is, linear light
 SRGB_GAMMA = 2.2  # glTF's material colours are linear light; vertex colours of OBJ and PLY are sRGB by custom
 
 
-def write_json(path: str | os.PathLike, image: str, width: int, height: int, camera: Camera, hands: list[Hand]) -> None:
+def write_json(path: str | os.PathLike, image: str, result: Result) -> None:
     """Writes a photo's result as JSON; `image` is the name that it gives the photo. Raises OSError."""
-    _write(path, json_bytes(image, width, height, camera, hands))
+    _write(path, json_bytes(image, result))
 
 
-def json_bytes(image: str, width: int, height: int, camera: Camera, hands: list[Hand]) -> bytes:
+def json_bytes(image: str, result: Result) -> bytes:
     """The content of a photo's JSON (see `write_json`)."""
-    return json.dumps(result_to_dict(image, width, height, camera, hands), allow_nan=False).encode()
+    return json.dumps(result.to_dict(image), allow_nan=False).encode()
 
 
 def write_mesh(path: str | os.PathLike, hands: list[Hand]) -> None:
@@ -145,9 +145,8 @@ def zip_bytes(files: dict[str, bytes]) -> bytes:
     return buffer.getvalue()
 
 
-def save_result(folder: str | os.PathLike, stem: str, image: str, width: int, height: int, camera: Camera,
-                hands: list[Hand], *, overlay: np.ndarray | None = None, mesh: str | None = "glb",
-                npz: bool = False, smplx: dict | None = None) -> list[str]:
+def save_result(folder: str | os.PathLike, stem: str, image: str, result: Result, *, overlay: np.ndarray | None = None,
+                mesh: str | None = "glb", npz: bool = False, smplx: dict | None = None) -> list[str]:
     """Writes all files of one photo, `folder/stem.*`, making folders as needed; returns their endings.
 
     `.overlay.jpg` where an overlay is given, a mesh of kind `mesh` where there are hands, `.npz` on demand,
@@ -164,15 +163,15 @@ def save_result(folder: str | os.PathLike, stem: str, image: str, width: int, he
 
     if overlay is not None:
         write_picture(file(".overlay.jpg"), overlay)
-    if mesh and hands:
-        write_mesh(file(f".{mesh}"), hands)
+    if mesh and result.hands:
+        write_mesh(file(f".{mesh}"), result.hands)
     elif mesh:
         base.with_name(f"{base.name}.{mesh}").unlink(missing_ok=True)
     if npz:
-        write_npz(file(".npz"), camera, hands)
+        write_npz(file(".npz"), result.camera, result.hands)
     if smplx is not None:
-        write_smplx(file(".smplx.npz"), hands, **smplx)
-    write_json(file(".json"), image, width, height, camera, hands)
+        write_smplx(file(".smplx.npz"), result.hands, **smplx)
+    write_json(file(".json"), image, result)
     return written
 
 

@@ -1,7 +1,7 @@
-"""What is known of one hand in a photo, and how a whole photo's result is written down."""
+"""The hands of a photo: what is known of each, and how the result is written down."""
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -39,8 +39,13 @@ class Hand:
         """The score in words: "sure", "fairly sure" or "not sure"."""
         return "sure" if self.score >= SURE else "fairly sure" if self.score >= FAIRLY_SURE else "not sure"
 
+    def seen_by(self, camera: Camera) -> Hand:
+        """The same hand in space, its pixels those of another camera in the same place."""
+        joints_2d = camera.project(self.joints_3d)
+        return replace(self, joints_2d=joints_2d, box=np.concatenate([joints_2d.min(0), joints_2d.max(0)]))
+
     def to_dict(self) -> dict:
-        """The hand as JSON-ready values (see `result_to_dict`)."""
+        """The hand as JSON-ready values (see `Result.to_dict`)."""
         return {"side": self.side, "score": round(float(self.score), 4), "box": _rounded(self.box, 2),
                 "hand_model": self.hand_model, "joints_2d": _rounded(self.joints_2d, 2),
                 "joints_3d": _rounded(self.joints_3d, 5),
@@ -48,11 +53,27 @@ class Hand:
                          "betas": _rounded(self.betas, 5), "transl": _rounded(self.transl, 5)}}
 
 
-def result_to_dict(image: str, width: int, height: int, camera: Camera, hands: list[Hand]) -> dict:
-    """The result of one photo as JSON-ready values; `hands` may be empty."""
-    return {"image": image, "width": width, "height": height,
-            "camera": {"fx": camera.fx, "fy": camera.fy, "cx": camera.cx, "cy": camera.cy, "source": camera.source},
-            "hands": [hand.to_dict() for hand in hands]}
+@dataclass(frozen=True)
+class TrackedHand:
+    """A hand of one frame of a clip and the number of its track, which counts from 1 and is never used again."""
+    track: int
+    hand: Hand
+
+
+@dataclass(frozen=True)
+class Result:
+    """The hands of one photo, surest first, and the camera that they are placed before."""
+    width: int  # pixels of the upright photo
+    height: int
+    camera: Camera
+    hands: list[Hand]
+
+    def to_dict(self, image: str) -> dict:
+        """JSON-ready values; `image` is the name that they give the photo."""
+        camera = self.camera
+        return {"image": image, "width": self.width, "height": self.height,
+                "camera": {"fx": camera.fx, "fy": camera.fy, "cx": camera.cx, "cy": camera.cy, "source": camera.source},
+                "hands": [hand.to_dict() for hand in self.hands]}
 
 
 def _rounded(values: np.ndarray, decimals: int) -> list:

@@ -13,13 +13,13 @@ MOST_NARROWED = 2.5  # times the usual focal length
 
 
 def guess_lens(camera: Camera, found: Sequence[Landmarks]) -> Camera:
-    """The camera, narrowed where its hands would stand too near for a picture that was not cut out of a larger one.
+    """The camera, narrowed where its hands would be too near for a picture that was not cut out of a larger one.
 
     A picture that a hand fills was either taken from very near with a usual lens or, far more often, from a usual
     distance and then cropped, which narrows its field of view. With both logarithms, of focal length and of distance,
     equally uncertain about their usual values and the hand's size in the picture given, the likeliest pair lies half
     way (maximum a posteriori): f = f0 sqrt(0.5 m / d), if f0 puts the nearest hand at d. A lens that is known stays,
-    and so does that of a picture whose hands stand farther off: a small hand says nothing of its lens.
+    and so does that of a picture whose hands are farther off: a small hand says nothing of its lens.
     """
     if camera.source != "default" or not found:
         return camera

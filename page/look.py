@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image
 
 from handpose import Camera, Hand, HandEstimator, load_photo
-from handpose.camera import Crop
+from handpose.crop import Crop
 from handpose.estimator import MIN_SCORE
 from handpose.lens import guess_lens
 from handpose.network.engine import Answer

@@ -3,7 +3,8 @@ import cv2
 import numpy as np
 import pytest
 
-from handpose.camera import Camera, Crop
+from handpose.camera import Camera
+from handpose.crop import Crop
 
 
 def test_focal_length_comes_from_the_best_source():

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from drawn_hand import WALL, draw_hand, small_hand
 
-from handpose.camera import Crop
+from handpose.crop import Crop
 from handpose.detection.palm_detector import (
     ASSETS,
     HandRegion,

@@ -7,7 +7,7 @@ from handpose.gesture import finger_bends, gesture
 from handpose.hand import Hand
 from handpose.hand_model.model import HandModel, mirror_rotvec
 from handpose.hand_model.rotations import rotmat_to_rotvec, rotvec_to_rotmat
-from handpose.tracker import TrackedHand
+from handpose.hand import TrackedHand
 from train.make_clip import clip_camera, film
 from train.synthesis.motions import CURL, UPRIGHT
 

@@ -6,7 +6,7 @@ import pytest
 from drawn_hand import WALL, draw_hand, small_hand
 from PIL import Image
 
-from handpose.detection.landmarks import LandmarkModel, Landmarks, confirms, find_hands, look_again, region_of
+from handpose.detection.landmarks import LandmarkModel, Landmarks, confirms, find_hands, confirmed_landmarks, region_of
 from handpose.detection.palm_detector import HandRegion, PalmDetector
 from train.pseudo_label import VIEWS, label_crop, label_folder
 
@@ -156,7 +156,7 @@ def test_look_again_repairs_a_bad_region(model, drawn):
     good = region_of(joints)
     bad = replace(good, center=good.center + [25, -20], side=good.side * 1.2, angle=good.angle + .5)
     error = lambda hand: np.linalg.norm(hand.points[:, :2] - joints, axis=1).mean() / LENGTH  # noqa: E731
-    again = look_again(image, bad, model)
+    again = confirmed_landmarks(image, bad, model)
     assert error(again) < .03 and error(again) < error(model(image, bad))
 
 
@@ -176,13 +176,13 @@ def test_one_look_is_enough_where_it_is_sure_of_hand_and_side_and_well_framed(dr
     points = np.column_stack([joints, np.zeros(21)])
     good = region_of(joints)
     sure = Saying(points, (.95, .9))
-    assert look_again(image, good, sure).presence == .95 and sure.asked == [False]
+    assert confirmed_landmarks(image, good, sure).presence == .95 and sure.asked == [False]
     for region, first in ((good, (.8, .9)), (good, (.95, .6)), (replace(good, angle=good.angle + .5), (.95, .9))):
         doubtful = Saying(points, first, (.9, .2), (.7, .4))
-        look = look_again(image, region, doubtful)
+        look = confirmed_landmarks(image, region, doubtful)
         assert doubtful.asked == [False, False, True] and (look.presence, look.right) == (.7, pytest.approx(.3))
     nothing = Saying(points, (.4, .9))
-    assert look_again(image, good, nothing).presence == .4 and nothing.asked == [False]
+    assert confirmed_landmarks(image, good, nothing).presence == .4 and nothing.asked == [False]
 
 
 @pytest.mark.parametrize("turns", [0, 1])

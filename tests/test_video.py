@@ -15,7 +15,7 @@ from handpose.clips.arrays import SHAPES, ClipArrays
 from handpose.clips.reading import ClipError, read_clip
 from handpose.clips.track_clip import Cancelled, track_clip, write_overlay
 from handpose.clips.writing import ClipWriter
-from handpose.tracker import TrackedHand
+from handpose.hand import TrackedHand
 
 WIDTH, HEIGHT, FPS = 96, 64, 25
 COLORS = np.uint8([[[200, 40, 40], [40, 180, 40]], [[50, 60, 190], [210, 190, 60]]])

@@ -28,7 +28,7 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 from tqdm import tqdm
 
-from handpose.camera import Crop
+from handpose.crop import Crop
 from handpose.detection.landmarks import LandmarkModel, Landmarks, find_hands
 from handpose.detection.palm_detector import PalmDetector
 from handpose.image import load_photo

@@ -25,7 +25,7 @@ from handpose.clips.writing import ClipWriter
 from handpose.hand import Hand
 from handpose.hand_model.layer import HandLayer
 from handpose.hand_model.skeleton import MIRROR
-from handpose.tracker import TrackedHand
+from handpose.hand import TrackedHand
 from handpose.whole_file import whole_file
 
 from .make_examples import paint_background

@@ -27,7 +27,8 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from handpose.camera import Camera, Crop
+from handpose.camera import Camera
+from handpose.crop import Crop
 from handpose.command.jobs import Job, UsageError, find_jobs
 from handpose.detection.landmarks import find_hands
 from handpose.drawing.overlay import draw_overlay, shrink

@@ -22,7 +22,7 @@ import os
 import numpy as np
 
 from ..camera import Camera
-from ..tracker import TrackedHand
+from ..hand import TrackedHand
 from ..whole_file import whole_file
 
 SHAPES = {"score": (), "box": (4,), "joints_2d": (21, 2), "joints_3d": (21, 3), "global_orient": (3,),

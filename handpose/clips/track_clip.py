@@ -4,13 +4,13 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import Protocol
 
 import numpy as np
 
 from ..camera import Camera
 from ..drawing.overlay import draw_overlay
-from ..hand import Hand
-from ..tracker import HandTracker
+from ..hand import Hand, TrackedHand
 from .arrays import ClipArrays
 from .reading import VIDEO_SUFFIXES, Clip, ClipError, read_clip
 from .writing import CRF, ClipWriter
@@ -19,6 +19,16 @@ __all__ = ["VIDEO_SUFFIXES", "Cancelled", "Clip", "ClipArrays", "ClipError", "Cl
            "write_overlay"]
 
 Draw = Callable[[np.ndarray, Camera, list[Hand]], np.ndarray]
+
+
+class Tracker(Protocol):
+    """What follows the hands: a `handpose.tracker.HandTracker`."""
+
+    def __call__(self, rgb: np.ndarray, time_s: float, camera: Camera) -> list[TrackedHand]: ...
+    def guess_camera(self, frames: Iterable[tuple[float, np.ndarray]]) -> Camera: ...
+    def reset(self) -> None: ...
+
+
 Progress = Callable[[int, int], None]  # frames done, frames that there should be
 
 
@@ -26,15 +36,15 @@ class Cancelled(Exception):
     """The work was called off; nothing of it is left."""
 
 
-def track_clip(clip: Clip, tracker: HandTracker, camera: Camera | None = None, *, show: Callable | None = None,
+def track_clip(clip: Clip, tracker: Tracker, camera: Camera | None = None, *, show: Callable | None = None,
                progress: Progress | None = None, cancelled: Callable[[], bool] | None = None) -> ClipArrays:
-    """Follows the hands through a clip. `camera` defaults to a usual one.
+    """Follows the hands through a clip. `camera` defaults to a guess over its first frames, which is kept.
 
     The next frame is decoded on another thread meanwhile, and `show(time_s, rgb, camera, hands)` is called for each
     frame in order on a third. `progress` hears of each frame; `cancelled` is asked before each. Raises ClipError and
     Cancelled.
     """
-    camera = camera or Camera.of_photo(clip.width, clip.height)
+    camera = camera or tracker.guess_camera(clip)
     arrays = ClipArrays(camera, clip.width, clip.height)
     tracker.reset()
     with ThreadPoolExecutor(1, thread_name_prefix="decode") as ahead, \
@@ -65,7 +75,7 @@ def _one_ahead(items: Iterable, thread: ThreadPoolExecutor) -> Iterator:
         yield item
 
 
-def write_overlay(clip: Clip, tracker: HandTracker, overlay: str | os.PathLike,
+def write_overlay(clip: Clip, tracker: Tracker, overlay: str | os.PathLike,
                   npz: str | os.PathLike | None = None, camera: Camera | None = None, *, draw: Draw = draw_overlay,
                   crf: int = CRF, progress: Progress | None = None, cancelled: Callable[[], bool] | None = None
                   ) -> ClipArrays:

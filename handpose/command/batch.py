@@ -9,19 +9,18 @@ import os
 from collections import deque
 from collections.abc import Callable, Generator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 
-from ..camera import Camera
+from ..camera import told_camera
 from ..clips.reading import ClipError, read_clip
 from ..drawing.overlay import draw_overlay
 from ..export import save_result
 from ..image import PhotoError, load_photo
-from ..lens import guess_lens
 from .jobs import Job, Outcome, source_state
 
 if TYPE_CHECKING:
@@ -65,14 +64,11 @@ def do(job: Job, estimator: HandEstimator, options: Options, cancelled: Callable
 
 def _do_photo(job: Job, estimator: HandEstimator, options: Options) -> tuple[int, list[str]]:
     photo = load_photo(job.path, str(job.path))
-    camera = Camera.of_photo(photo.width, photo.height, focal_px=options.focal_px, fov_deg=options.fov_deg,
-                             focal_35mm=photo.focal_35mm)
-    found = estimator.find(photo.rgb)
-    camera = guess_lens(camera, found)
-    hands = sorted(estimator(photo.rgb, camera, found), key=lambda hand: -hand.score)[:options.max_hands]
-    overlay = draw_overlay(photo.rgb, camera, hands) if options.overlay else None
-    return len(hands), save_result(options.out, job.stem, job.image, photo.width, photo.height, camera, hands,
-                                   overlay=overlay, mesh=options.mesh, npz=options.npz, smplx=options.smplx)
+    result = estimator(photo, focal_px=options.focal_px, fov_deg=options.fov_deg)
+    result = replace(result, hands=result.hands[:options.max_hands])
+    overlay = draw_overlay(photo.rgb, result.camera, result.hands) if options.overlay else None
+    return len(result.hands), save_result(options.out, job.stem, job.image, result, overlay=overlay, mesh=options.mesh,
+                                          npz=options.npz, smplx=options.smplx)
 
 
 def _do_clip(job: Job, estimator: HandEstimator, options: Options, cancelled: Callable[[], bool] | None,
@@ -81,7 +77,7 @@ def _do_clip(job: Job, estimator: HandEstimator, options: Options, cancelled: Ca
     from ..tracker import MAX_HANDS, HandTracker
 
     clip = read_clip(job.path, str(job.path))
-    camera = Camera.of_photo(clip.width, clip.height, focal_px=options.focal_px, fov_deg=options.fov_deg)
+    camera = told_camera(clip.width, clip.height, focal_px=options.focal_px, fov_deg=options.fov_deg)
     tracker = HandTracker(estimator, max_hands=options.max_hands or MAX_HANDS)
     overlay, npz = (options.out / f"{job.stem}{ending}" for ending in (".overlay.mp4", ".npz"))
     overlay.parent.mkdir(parents=True, exist_ok=True)

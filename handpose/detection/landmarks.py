@@ -10,8 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
-from ..camera import Crop
-from .palm_detector import ASSETS, Detector, HandRegion, TfliteModel, box_iou
+from ..crop import upright_box
+from .region import Detector, HandBox, HandRegion, box_iou
+from .tflite import MEDIAPIPE, TfliteModel
 
 INPUT_SIZE = 224  # px, side of the landmark model's input
 Z_SCALE = 0.4  # the model's z is this many times too small against its x and y (MediaPipe's `normalize_z`)
@@ -24,9 +25,11 @@ MIN_PRESENCE = 0.5
 MIN_PRESENCE_SMALL = 0.9
 SMALL_HAND = 0.25  # of the photo's longer side, the larger side of the joints' box
 SAME_HAND_IOU = 0.5  # of the joints' boxes
-# One look is enough where it is sure of the hand and of its side, in a region that the landmarks then confirm.
+# One pass is enough where it is sure of the hand and of its side, in a region that the landmarks then confirm.
 SURE_PRESENCE, SURE_SIDE = 0.9, 0.8
 CONFIRMED_TURN, CONFIRMED_SHIFT, CONFIRMED_SCALE = 0.25, 0.1, 0.15  # radians; of the side; of its logarithm
+BOX_SCALE = 1.5  # from the larger side of a hand's box to the region in which the landmark model looks for it
+BOX_ANGLES = np.radians([0, 90, 180, 270])  # in which it looks, for a box does not tell where the fingers point
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,15 @@ class Landmarks:
     world: np.ndarray
     presence: float
     right: float
+
+    @classmethod
+    def of_joints(cls, joints: np.ndarray, side: str) -> Landmarks:
+        """The hand as if the landmark model had seen these joints (21, 2) of this side, without depth or metres."""
+        return cls(np.column_stack([joints, np.zeros(21)]), np.zeros((21, 3)), 1.0, float(side == "right"))
+
+    @property
+    def side(self) -> str:
+        return "right" if self.right >= 0.5 else "left"
 
     @property
     def box(self) -> np.ndarray:
@@ -61,7 +73,7 @@ class LandmarkModel:
         self._model = model
 
     @classmethod
-    def load(cls, path: str | Path = ASSETS / "hand_landmarks_detector.tflite", threads: int = 2) -> LandmarkModel:
+    def load(cls, path: str | Path = MEDIAPIPE / "hand_landmarks_detector.tflite", threads: int = 2) -> LandmarkModel:
         return cls(TfliteModel(path, threads))
 
     def __call__(self, rgb: np.ndarray, region: HandRegion, mirrored: bool = False) -> Landmarks:
@@ -82,26 +94,21 @@ class LandmarkModel:
 
 def region_of(joints: np.ndarray, score: float = 1.0) -> HandRegion:
     """The square around a hand whose 21 joints (21, 2) are known in image pixels."""
-    up = ((joints[5] + joints[13]) / 2 + joints[9]) / 2 - joints[0]
-    angle = float(np.arctan2(up[0], -up[1]))
-    upright = Crop.around((0, 0), 1.0, angle, 1)  # turns the hand upright and keeps its size
-    box = upright.to_crop(joints[list(REGION_JOINTS)])
-    low, high = box.min(0), box.max(0)
-    center = upright.to_image((low + high) / 2)
-    shift = REGION_SHIFT * (high - low)[1] * np.array([np.sin(angle), -np.cos(angle)])
-    return HandRegion(center + shift, float(REGION_SCALE * (high - low).max()), angle, score)
+    center, extent, angle = upright_box(joints, REGION_JOINTS)
+    shift = REGION_SHIFT * extent[1] * np.array([np.sin(angle), -np.cos(angle)])
+    return HandRegion(center + shift, float(REGION_SCALE * extent.max()), angle, score)
 
 
 def find_hands(rgb: np.ndarray, detector: Detector, model: LandmarkModel, search: bool = True) -> list[Landmarks]:
     """The hands in an RGB image (H, W, 3) uint8, each once, most certain first.
 
-    Where the detector's first look shows no hand that the landmark model confirms, a thorough search follows, which
+    Where the detector's first pass shows no hand that the landmark model confirms, a thorough search follows, which
     takes many times as long; `search=False` leaves it out.
     """
     for thorough in (False, True) if search else (False,):
-        looks = [look_again(rgb, region, model) for region in detector(rgb, thorough)]
+        candidates = [confirmed_landmarks(rgb, region, model) for region in detector(rgb, thorough)]
         hands: list[Landmarks] = []
-        for hand in sorted((look for look in looks if is_hand(look, rgb)), key=lambda hand: -hand.presence):
+        for hand in sorted((hand for hand in candidates if is_hand(hand, rgb)), key=lambda hand: -hand.presence):
             others = np.array([other.box for other in hands]).reshape(-1, 2, 2)
             if (box_iou(hand.box, others) < SAME_HAND_IOU).all():
                 hands.append(hand)
@@ -116,12 +123,22 @@ def is_hand(hand: Landmarks, rgb: np.ndarray) -> bool:
     return hand.presence >= (MIN_PRESENCE_SMALL if small else MIN_PRESENCE)
 
 
-def look_again(rgb: np.ndarray, region: HandRegion, model: LandmarkModel) -> Landmarks:
-    """Landmarks of the hand in a detector's region, in one look where that is sure and well framed, else in three.
+def landmarks_in_box(rgb: np.ndarray, box: HandBox, model: LandmarkModel) -> Landmarks:
+    """Landmarks of the hand that somebody points at: the surest over the directions in which its fingers may point."""
+    center = np.array([box.u0 + box.u1, box.v0 + box.v1]) / 2
+    side = BOX_SCALE * max(box.u1 - box.u0, box.v1 - box.v0)
+    first = max((model(rgb, HandRegion(center, side, angle)) for angle in BOX_ANGLES),
+                key=lambda landmarks: landmarks.presence)
+    hand = confirmed_landmarks(rgb, first.region, model)
+    return hand if box.side is None else replace(hand, right=float(box.side == "right"))
 
-    Further looks are at the region that the first one's landmarks give, which then frames the hand better. `presence`
-    is the lowest, `right` the mean over the two regions and the second one's mirror image: what only looks like a hand
-    seldom looks so three times.
+
+def confirmed_landmarks(rgb: np.ndarray, region: HandRegion, model: LandmarkModel) -> Landmarks:
+    """Landmarks of the hand in a detector's region, in one pass where that is sure and well framed, else in three.
+
+    Further passes are over the region that the first one's landmarks give, which then frames the hand better.
+    `presence` is the lowest, `right` the mean over the two regions and the second one's mirror image: what is no hand
+    seldom passes for one three times.
     """
     first = model(rgb, region)
     sure = first.presence >= SURE_PRESENCE and max(first.right, 1 - first.right) >= SURE_SIDE

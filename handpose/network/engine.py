@@ -20,7 +20,7 @@ MOST_THREADS = 4  # more do not make so small a network faster
 NOT_IN_GRAPH = ("no_image",)  # weights of what only training does
 
 
-class Answer(NamedTuple):
+class Prediction(NamedTuple):
     """What the network says of one crop; see `handpose.network.hand_network` for units and frame."""
     joints: np.ndarray  # (21, 3) 2.5D joints
     spread: np.ndarray  # (21,) expected error of `joints` in the image, crop units
@@ -34,7 +34,7 @@ class Engine(Protocol):
     """Anything that runs the network."""
     config: NetworkConfig
 
-    def __call__(self, crops: np.ndarray, landmarks: np.ndarray | None = None) -> list[Answer]:
+    def __call__(self, crops: np.ndarray, landmarks: np.ndarray | None = None) -> list[Prediction]:
         """The answer to each of N crops (N, S, S, 3) uint8 RGB, upright right hands.
 
         `landmarks` (N, 21, 6): u, v, depth in crop units and world points (crop's frame, wrist at the origin) in
@@ -83,7 +83,7 @@ class OnnxEngine:
         except (SafetensorError, ValueError) as error:
             raise damaged(folder, error) from error
 
-    def __call__(self, crops: np.ndarray, landmarks: np.ndarray | None = None) -> list[Answer]:
+    def __call__(self, crops: np.ndarray, landmarks: np.ndarray | None = None) -> list[Prediction]:
         if not len(crops):
             return []
         questions = ask(len(crops), landmarks)
@@ -97,7 +97,7 @@ class TorchEngine:
         """`network`: a HandNetwork, as `from_pretrained` gives it."""
         self.config, self._network = network.config, network
 
-    def __call__(self, crops: np.ndarray, landmarks: np.ndarray | None = None) -> list[Answer]:
+    def __call__(self, crops: np.ndarray, landmarks: np.ndarray | None = None) -> list[Prediction]:
         import torch
         if not len(crops):
             return []
@@ -139,7 +139,7 @@ def ask(crops: int, landmarks: np.ndarray | None) -> dict[str, np.ndarray]:
 
 
 def answers(joints: np.ndarray, spread: np.ndarray, rotations: np.ndarray, betas: np.ndarray, confidence: np.ndarray,
-            landmarks: np.ndarray | None) -> list[Answer]:
+            landmarks: np.ndarray | None) -> list[Prediction]:
     """One answer a crop, of what was said to `ask` with these landmarks; confidence as logits."""
     world = [None] * len(joints)
     if landmarks is not None:
@@ -148,5 +148,5 @@ def answers(joints: np.ndarray, spread: np.ndarray, rotations: np.ndarray, betas
         joints, spread, betas, confidence = joints[:half], spread[:half], mean(betas), mean(confidence)
         rotations, world = nearest_rotation(mean(rotations)), np.asarray(landmarks)[..., 3:] / 10
     confidence = 1 / (1 + np.exp(-confidence.astype(float)))
-    return [Answer(*each[:4], float(each[4]), each[5]) for each in zip(joints, spread, rotations, betas, confidence,
+    return [Prediction(*each[:4], float(each[4]), each[5]) for each in zip(joints, spread, rotations, betas, confidence,
                                                                        world, strict=True)]

@@ -7,12 +7,10 @@ irregular.
 """
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from scipy.spatial.transform import Rotation
-
-from ..estimator import Sighting
 
 
 @dataclass(frozen=True)
@@ -105,24 +103,26 @@ SHAPE_FRAMES = 30  # until the shape is frozen
 
 
 class HandSmoother:
-    """Smooths one hand's sightings over a track. Call it for each, then `settle` for where the hand stands."""
+    """Smooths one hand over a track: in each frame first `smooth_pose`, then `smooth_translation`.
+
+    In this order, for the shape tells a hand's size and with it its distance.
+    """
 
     def __init__(self):
         self._betas = FrozenMean(SHAPE_FRAMES)
         self.restart()
 
     def restart(self) -> None:
-        """Forgets how the hand stood and moved, but not its shape: for a hand that was out of sight."""
+        """Forgets how the hand was held and moved, but not its shape: for a hand that was out of view."""
         self._turns = OneEuroRotation(TURNS)
         self._place, self._distance = OneEuro(PLACE), OneEuro(DISTANCE)
 
-    def __call__(self, sighting: Sighting, time_s: float) -> Sighting:
-        """The sighting with rotations smoothed and the track's shape. The shape tells a hand's size and with it its
-        distance, so that this has to come before the hand stands anywhere."""
-        return replace(sighting, pose=self._turns(sighting.pose, time_s),
-                       betas=self._betas(sighting.betas, max(sighting.score, 1e-3)))
+    def smooth_pose(self, pose: Rotation, betas: np.ndarray, score: float, time_s: float
+                    ) -> tuple[Rotation, np.ndarray]:
+        """The smoothed rotations (16) and the track's betas (10,), in whose mean a frame counts by its score (0..1)."""
+        return self._turns(pose, time_s), self._betas(betas, max(score, 1e-3))
 
-    def settle(self, joints: np.ndarray, transl: np.ndarray, time_s: float) -> np.ndarray:
+    def smooth_translation(self, joints: np.ndarray, transl: np.ndarray, time_s: float) -> np.ndarray:
         """The smoothed translation (3,), metres, of a hand with joints (21, 3) before it and the translation as seen.
 
         The hand's middle is what is filtered, its direction and the logarithm of its distance each by itself: distance

@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ..detection.landmarks import Landmarks
 from .smoothing import HandSmoother
 
 MOTION_S = 0.1  # s, the longest extrapolation
@@ -23,8 +22,8 @@ class Track:
     time_s: float
     velocity: np.ndarray = field(default_factory=lambda: np.zeros(2))
     lost: bool = False
-    other_side: float = 0.5  # 0..1, how much the last look spoke for the other side
-    against: int = 0  # looks in a row that saw the other side
+    other_side: float = 0.5  # 0..1, how much the last frame spoke for the other side
+    against: int = 0  # frames in a row that spoke for the other side
     smoother: HandSmoother = field(default_factory=HandSmoother)
 
     def predict(self, time_s: float) -> np.ndarray:
@@ -45,8 +44,8 @@ class Track:
     def lose(self) -> None:
         self.lost, self.other_side, self.against = True, 0.5, 0
 
-    def hear(self, right: float, counts: bool) -> None:
-        """Takes note of how right (0..1) a hand a look saw. Looks that count and agree, one after another, turn it."""
+    def update_side(self, right: float, counts: bool) -> None:
+        """Takes note of the probability (0..1) of a right hand; frames in a row that count and agree flip the side."""
         self.other_side = right if self.side == "left" else 1 - right
         if not counts:
             return
@@ -55,11 +54,6 @@ class Track:
             self.side, self.against = "left" if self.side == "right" else "right", 0
             self.other_side = 1 - self.other_side
             self.smoother = HandSmoother()  # what was taken for a mirrored hand is of no use
-
-    def as_landmarks(self, joints: np.ndarray) -> Landmarks:
-        """The hand as if the landmark model had seen its joints (21, 2) there."""
-        points = np.column_stack([joints, np.zeros(21)])
-        return Landmarks(points, np.zeros((21, 3)), 1.0, float(self.side == "right"))
 
 
 def middle(joints: np.ndarray) -> np.ndarray:

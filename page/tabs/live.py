@@ -22,7 +22,8 @@ from PIL import Image
 
 from handpose import Camera, HandEstimator
 from handpose.gesture import gesture
-from handpose.tracker import HandTracker, TrackedHand
+from handpose.hand import TrackedHand
+from handpose.tracker import HandTracker
 
 from ..content import overlay_layers as stage
 

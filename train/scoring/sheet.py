@@ -12,7 +12,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from handpose.camera import Camera, Crop
+from handpose.camera import Camera
+from handpose.crop import Crop
 from handpose.drawing.overlay import draw_overlay
 from handpose.estimator import HandEstimator
 from handpose.hand import Hand

@@ -1,0 +1,100 @@
+"""Where a hand is in an image: the oriented square that a detector gives, and the box that somebody draws."""
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import numpy as np
+
+from ..crop import Crop
+
+LARGEST_BOX = 4.0  # times the image's longer side
+SAME_HAND = 0.2  # regions whose centres are closer than this share of their side show the same hand
+
+
+@dataclass(frozen=True)
+class HandRegion:
+    """A square that holds one hand: `center` (2,) and `side` in image pixels.
+
+    `angle` (radians): direction of the hand's up (wrist to middle knuckle) turned clockwise from the image's up.
+    `score`: 0..1, how sure the detector is.
+    """
+    center: np.ndarray
+    side: float
+    angle: float
+    score: float = 1.0
+
+    def crop(self, size: int, mirrored: bool = False) -> Crop:
+        """The region as a crop of `size` pixels, the hand upright in it."""
+        return Crop.around(self.center, self.side, self.angle, size, mirrored)
+
+
+@dataclass(frozen=True)
+class HandBox:
+    """A hand that somebody points at: an upright box in image pixels and, where it is known, the anatomical side."""
+    u0: float
+    v0: float
+    u1: float
+    v1: float
+    side: str | None = None  # "left", "right" or None
+
+    def __post_init__(self):
+        """Raises ValueError for a box without area, with numbers that are none, or of another side."""
+        corners = np.array([self.u0, self.v0, self.u1, self.v1], float)
+        if not (np.isfinite(corners).all() and self.u0 < self.u1 and self.v0 < self.v1):
+            raise ValueError("A hand's box is (left, top, right, bottom) in pixels, left < right and top < bottom, "
+                             f"not {tuple(corners.tolist())}.")
+        if self.side not in (None, "left", "right"):
+            raise ValueError(f'A hand\'s side is "left", "right" or None where it is not known, not {self.side!r:.40}.')
+
+    def stretched(self, factor: float) -> HandBox:
+        """The same box in an image that is `factor` times as high."""
+        v0, v1 = ((v + 0.5) * factor - 0.5 for v in (self.v0, self.v1))
+        return replace(self, v0=v0, v1=v1)
+
+    def check_inside(self, width: int, height: int) -> None:
+        """Raises ValueError for a box that does not touch an image of these pixels, or is many times as large."""
+        outside = self.u1 <= 0 or self.v1 <= 0 or self.u0 >= width or self.v0 >= height
+        if outside or max(self.u1 - self.u0, self.v1 - self.v0) > LARGEST_BOX * max(width, height):
+            raise ValueError(f"The box ({self.u0:g}, {self.v0:g}, {self.u1:g}, {self.v1:g}) is not around a hand of an "
+                             f"image of {width} x {height} pixels: give it in pixels of the upright image.")
+
+    @classmethod
+    def of(cls, box: HandBox | Sequence[float]) -> HandBox:
+        """A box as it is, or of its four corners' numbers (u0, v0, u1, v1). Raises ValueError."""
+        if isinstance(box, cls):
+            return box
+        try:
+            return cls(*map(float, box))
+        except TypeError as error:
+            raise ValueError(f"A hand's box is four numbers (left, top, right, bottom), not {box!r:.60}.") from error
+
+
+class Detector(Protocol):
+    """Anything that says where the hands in an image are."""
+
+    def __call__(self, rgb: np.ndarray, thorough: bool = False) -> list[HandRegion]:
+        """Regions of the hands in an RGB image (H, W, 3) uint8, most certain first.
+
+        `thorough` asks for a harder search, at the price of time and of regions without a hand, after a first call
+        has shown no hand.
+        """
+
+
+def distinct(regions: list[HandRegion]) -> list[HandRegion]:
+    """The regions, best first, each hand once."""
+    kept: list[HandRegion] = []
+    for region in sorted(regions, key=lambda region: -region.score):
+        if all(np.linalg.norm(region.center - other.center) > SAME_HAND * max(region.side, other.side)
+               for other in kept):
+            kept.append(region)
+    return kept
+
+
+def box_iou(box: np.ndarray, boxes: np.ndarray) -> np.ndarray:
+    """Intersection over union (K,) of a box (2, 2), its two corners, with boxes (K, 2, 2)."""
+    overlap = np.minimum(box[1], boxes[:, 1]) - np.maximum(box[0], boxes[:, 0])
+    intersection = np.clip(overlap, 0, None).prod(-1)
+    union = np.prod(box[1] - box[0]) + np.prod(boxes[:, 1] - boxes[:, 0], axis=-1) - intersection
+    return intersection / np.maximum(union, 1e-9)
