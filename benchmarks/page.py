@@ -43,9 +43,9 @@ def clock(work: Callable[[], object]) -> float:
 
 def give(page: Page, photo: Path) -> None:
     """Gives a photo and waits for its result, flat and in 3D."""
-    before = page.locator("#stage .frame").get_attribute("data-look")
+    before = page.locator("#stage .frame").get_attribute("data-photo")
     page.locator("#photo input[type=file]").set_input_files(photo)
-    page.wait_for_function(f"(before) => document.querySelector('#stage .frame').dataset.look !== before && {READY}",
+    page.wait_for_function(f"(before) => document.querySelector('#stage .frame').dataset.photo !== before && {READY}",
                            arg=before, polling="raf")
 
 

@@ -28,9 +28,9 @@ DRAWN = "document.querySelector('#figure .js-plotly-plot')?._fullLayout"
 
 
 def upload(page: Page, name: str) -> None:
-    before = page.locator("#stage .frame").get_attribute("data-look")
+    before = page.locator("#stage .frame").get_attribute("data-photo")
     page.locator("#photo input[type=file]").set_input_files(EXAMPLES / name)
-    page.wait_for_function("(before) => document.querySelector('#stage .frame').dataset.look !== before", arg=before)
+    page.wait_for_function("(before) => document.querySelector('#stage .frame').dataset.photo !== before", arg=before)
     page.wait_for_timeout(1500)  # the 3D view draws itself in
 
 

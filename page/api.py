@@ -8,23 +8,22 @@ from gradio import processing_utils
 
 from handpose import HandEstimator, PhotoError
 from handpose.estimator import MIN_SCORE
-from handpose.hand import result_to_dict
 
+from .analysis import FOCAL, FOV, MOST_HANDS, Options, ShownResult, analyse, result_of
 from .content.files import KINDS, file_of
-from .look import FOCAL, FOV, MOST_HANDS, Options, Result, hands_of, look_at
 
 
 def add_endpoints(estimator: HandEstimator) -> None:
     """Adds /estimate and /files to the current Blocks."""
 
-    def look(photo: Any, focal_px: Any, fov_deg: Any, most_hands: Any, min_score: Any, mirrored: Any) -> Result:
+    def run(photo: Any, focal_px: Any, fov_deg: Any, most_hands: Any, min_score: Any, mirrored: Any) -> ShownResult:
         try:
             if not (isinstance(photo, dict) and photo.get("path")):
                 raise ValueError("photo must be an image file: upload one, or give its address.")
             if not isinstance(mirrored, bool):
                 raise ValueError("mirrored must be true or false.")
             options = _options(focal_px, fov_deg, most_hands, min_score)
-            return hands_of(estimator, look_at(estimator, photo["path"], photo.get("orig_name"), mirrored),
+            return result_of(estimator, analyse(estimator, photo["path"], photo.get("orig_name"), mirrored),
                             options)
         except (PhotoError, ValueError) as error:
             raise gr.Error(str(error), print_exception=False) from error
@@ -44,8 +43,8 @@ def add_endpoints(estimator: HandEstimator) -> None:
             min_score: Hands of a lower score (0..1) are left out.
             mirrored: Whether the photo is mirrored, as selfies often are: it is flipped back before all else.
         """
-        result = look(photo, focal_px, fov_deg, most_hands, min_score, mirrored)
-        return result_to_dict(result.look.name, result.look.width, result.look.height, result.camera, result.hands)
+        result = run(photo, focal_px, fov_deg, most_hands, min_score, mirrored)
+        return result.to_dict(result.analysis.name)
 
     def files(photo, kind="zip", focal_px=None, fov_deg=None, most_hands=MOST_HANDS, min_score=MIN_SCORE,
               mirrored=False):
@@ -62,7 +61,7 @@ def add_endpoints(estimator: HandEstimator) -> None:
             min_score: Hands of a lower score (0..1) are left out.
             mirrored: Whether the photo is mirrored, as selfies often are.
         """
-        result = look(photo, focal_px, fov_deg, most_hands, min_score, mirrored)
+        result = run(photo, focal_px, fov_deg, most_hands, min_score, mirrored)
         try:
             name, content = file_of(result, str(kind))
         except ValueError as error:
@@ -77,7 +76,7 @@ def add_endpoints(estimator: HandEstimator) -> None:
         mirrored = gr.Checkbox(False, label="mirrored")
         answer, out = gr.JSON(label="hands"), gr.File(label="file")
         # preprocess=False: Gradio would open the photo itself, and answer wrong values without a reason.
-        common = dict(preprocess=False, concurrency_id="look", concurrency_limit=2)
+        common = dict(preprocess=False, concurrency_id="estimate", concurrency_limit=2)
         gr.Button().click(estimate, [photo, *numbers, mirrored], answer, api_name="estimate", **common)
         gr.Button().click(files, [photo, kind, *numbers, mirrored], out, api_name="files", **common)
 

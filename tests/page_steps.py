@@ -18,18 +18,18 @@ FIGURE = """() => {
                                                       triangles: (plot._fullData[index].i ?? []).length})),
             eye: plot._fullLayout.scene?.camera.eye, words: plot.textContent};
 }"""
-LOOK = "document.querySelector('#stage .frame')?.dataset.look"
+SHOWN = "document.querySelector('#stage .frame')?.dataset.photo"
 
 
 def upload(page: Page, name: str, data: bytes) -> None:
     """Gives a photo to the page and waits until it shows the result, or says why there is none."""
-    before = page.evaluate(LOOK)
+    before = page.evaluate(SHOWN)
     page.locator("#photo input[type=file]").set_input_files({"name": name, "mimeType": "image/jpeg", "buffer": data})
     settled(page, before)
 
 
 def settled(page: Page, before: str | None) -> None:
-    page.wait_for_function(f"(before) => {LOOK} !== before || document.querySelector('.message')", arg=before)
+    page.wait_for_function(f"(before) => {SHOWN} !== before || document.querySelector('.message')", arg=before)
     page.wait_for_timeout(300)  # the figure comes with the same answer, and is drawn after it
 
 

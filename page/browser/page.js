@@ -17,10 +17,10 @@ window.handpose = (() => {
         return {eye: camera.eye, center: camera.center, up: camera.up};
     }
 
-    function seen() {
+    function display() {
         const data = views()?.dataset ?? {};
         return {view: view(), show: data.show ?? "mesh", opacity: Number(data.opacity ?? 85) / 100,
-                look: find("#stage .frame")?.dataset.look ?? null};
+                photo: find("#stage .frame")?.dataset.photo ?? null};
     }
 
     function turn(name) {
@@ -46,7 +46,7 @@ window.handpose = (() => {
 
     // On a phone, results lie below the photo's field.
     function lookHere() {
-        if (find("#stage .frame")?.dataset.look !== "example" && innerWidth < 760)
+        if (find("#stage .frame")?.dataset.photo !== "example" && innerWidth < 760)
             views().scrollIntoView({behavior: "smooth", block: "start"});
     }
 
@@ -128,5 +128,5 @@ window.handpose = (() => {
         }
     }).observe(document, {childList: true, subtree: true});
     setInterval(checkServer, 10_000);
-    return {seen, download, lookHere};
+    return {display, download, lookHere};
 })();

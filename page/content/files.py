@@ -8,7 +8,7 @@ import numpy as np
 from handpose.drawing.overlay import draw_overlay
 from handpose.export import json_bytes, mesh_bytes, npz_bytes, picture_bytes, zip_bytes
 
-from ..look import Result
+from ..analysis import ShownResult
 
 KINDS = {"glb": "3D model, for viewers, Blender, games and the web", "obj": "3D model, for nearly every 3D program",
          "ply": "3D model with colours, for MeshLab and research code",
@@ -25,35 +25,35 @@ hand_pose is axis-angle relative to the flat hand (flat_hand_mean=True in smplx)
 """
 
 
-def file_of(result: Result, kind: str, show: str = "mesh", opacity: float = 0.85) -> tuple[str, bytes]:
+def file_of(result: ShownResult, kind: str, show: str = "mesh", opacity: float = 0.85) -> tuple[str, bytes]:
     """Name and content of a file of a kind in KINDS, or of the "zip" of all. Raises ValueError.
 
     `show` ("mesh", "skeleton" or "both") and `opacity` (0..1) are the overlay's.
     """
-    look, camera, hands = result.look, result.camera, result.hands
+    analysis, camera, hands = result.analysis, result.camera, result.hands
     if kind == "zip":
         kinds = [kind for kind in KINDS if hands or kind not in MESHES]
         files = dict(file_of(result, kind, show, opacity) for kind in kinds)
         model = hands[0].hand_model if hands else "none"
-        files["README.txt"] = README.format(image=look.name, model=model).encode()
-        return f"{look.stem}.zip", zip_bytes(files)
+        files["README.txt"] = README.format(image=analysis.name, model=model).encode()
+        return f"{analysis.stem}.zip", zip_bytes(files)
     if kind in MESHES:
         if not hands:
             raise ValueError("There is no hand to take along: drop in a photo that shows one.")
-        return f"{look.stem}.{kind}", mesh_bytes(hands, kind)
+        return f"{analysis.stem}.{kind}", mesh_bytes(hands, kind)
     if kind == "json":
-        return f"{look.stem}.json", json_bytes(look.name, look.width, look.height, camera, hands)
+        return f"{analysis.stem}.json", json_bytes(analysis.name, result)
     if kind == "npz":
-        return f"{look.stem}.npz", npz_bytes(camera, hands)
+        return f"{analysis.stem}.npz", npz_bytes(camera, hands)
     if kind == "png":
-        return f"{look.stem}.overlay.png", picture_bytes(overlay(result, show, opacity), "PNG")
+        return f"{analysis.stem}.overlay.png", picture_bytes(overlay(result, show, opacity), "PNG")
     raise ValueError(f"A file is one of zip, {', '.join(KINDS)}, not {kind!r}.")
 
 
-def overlay(result: Result, show: str, opacity: float) -> np.ndarray:
+def overlay(result: ShownResult, show: str, opacity: float) -> np.ndarray:
     """The shown photo with its hands drawn over it, (h, w, 3) uint8."""
-    rgb = result.look.shown
-    sx, sy = rgb.shape[1] / result.look.width, rgb.shape[0] / result.look.height
+    rgb = result.analysis.shown
+    sx, sy = rgb.shape[1] / result.analysis.width, rgb.shape[0] / result.analysis.height
     hands = [replace(hand, joints_2d=(hand.joints_2d + 0.5) * [sx, sy] - 0.5) for hand in result.hands]
     return draw_overlay(rgb, result.camera.resized(sx, sy), hands, mesh=show != "skeleton", skeleton=show != "mesh",
                         opacity=opacity)

@@ -12,23 +12,23 @@ from handpose.drawing.overlay import render_hands
 from handpose.drawing.palette import FINGER_COLORS, css
 from handpose.hand_model.skeleton import BONES, FINGER_OF_JOINT
 
-from ..look import Result
+from ..analysis import ShownResult
 
 EMPTY = ('<div class="stage"><div class="frame empty"><p>Your photo will stand here, with its hands drawn over it.</p>'
          '</div></div>')
 DARK = "rgb(32, 33, 44)"  # edge of lines and joints
 
 
-def picture(result: Result) -> str:
+def picture(result: ShownResult) -> str:
     """A photo with its layers; its pixels travel inside the page and lie in no file."""
-    look = result.look
-    shown = look.shown.shape
-    camera = result.camera.resized(shown[1] / look.width, shown[0] / look.height)
-    ratio = f"--ratio: {look.width / look.height:.5f}"
-    return f"""<div class="stage"><div class="frame" data-look="{look.key}" style="{ratio}">
-        <img class="photo" alt="The photo" src="data:image/jpeg;base64,{b64encode(look.jpeg).decode()}">
+    analysis = result.analysis
+    shown = analysis.shown.shape
+    camera = result.camera.resized(shown[1] / analysis.width, shown[0] / analysis.height)
+    ratio = f"--ratio: {analysis.width / analysis.height:.5f}"
+    return f"""<div class="stage"><div class="frame" data-photo="{analysis.key}" style="{ratio}">
+        <img class="photo" alt="The photo" src="data:image/jpeg;base64,{b64encode(analysis.jpeg).decode()}">
         <div class="drawn">{layers(result.hands, camera, shown[1], shown[0],
-                                   result.look.width / shown[1])}</div>
+                                   result.analysis.width / shown[1])}</div>
         <div class="line"></div>
         <input class="swipe" type="range" min="0" max="100" step="0.5" value="50"
                aria-label="Compare: the photo on the left, the hands on the right"></div></div>"""

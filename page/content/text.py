@@ -10,7 +10,7 @@ from handpose.drawing.palette import FINGER_COLORS, css, hand_color
 from handpose.estimator import MIN_SCORE
 from handpose.gesture import finger_bends, gesture
 
-from ..look import FOCAL, FOV, Result, best_score
+from ..analysis import FOCAL, FOV, ShownResult
 
 MOST_BEND = {"thumb": 120.0}  # degrees that stand for "bent all the way"
 MOST_BEND_FINGER = 240.0
@@ -24,10 +24,10 @@ lower the least confidence, or let left hands in.</p></div>"""
 GONE = "This photo was deleted from the server, as all are after 30 minutes: drop it in again."
 
 
-def describe(result: Result) -> str:
+def describe(result: ShownResult) -> str:
     """A card for each hand."""
     if not result.hands:
-        return ALL_HIDDEN if best_score(result.look) >= MIN_SCORE else NO_HAND
+        return ALL_HIDDEN if result.analysis.best_score >= MIN_SCORE else NO_HAND
     return f'<ul class="hands">{"".join(map(card, result.hands))}</ul>'
 
 
@@ -53,10 +53,10 @@ def _bars(hand: Hand) -> str:
     return f'<div class="bends" role="img" aria-label="Bent: {words}" title="Bent: {words}">{bars}</div>'
 
 
-def camera_note(result: Result) -> str:
+def camera_note(result: ShownResult) -> str:
     """Which camera the distances rest on."""
-    camera, look = result.camera, result.look
-    fov = f"{np.degrees(2 * np.arctan(max(look.width, look.height) / 2 / camera.fx)):.0f}°"
+    camera, analysis = result.camera, result.analysis
+    fov = f"{np.degrees(2 * np.arctan(max(analysis.width, analysis.height) / 2 / camera.fx)):.0f}°"
     used = f"field of view {fov}, focal length {camera.fx:.0f} pixels"
     return '<p class="note">' + {
         "user": f"Distances follow from the lens you gave: {used}.",
@@ -69,20 +69,16 @@ def problem(error: Exception | str) -> str:
     return f'<div class="message problem" role="alert"><b>That did not work</b><p>{escape(str(error))}</p></div>'
 
 
-def snippet(result: Result) -> str:
+def snippet(result: ShownResult) -> str:
     """The Python that gives the same hands."""
-    look, options = result.look, result.options
-    lens = "".join(f"{name}={value:g}" for name, value in options.camera_arguments().items())
-    lines = ["from handpose import Camera, HandEstimator, guess_lens, load_photo", "",
-             f"photo = load_photo({look.name!r})",
-             f"camera = Camera.of_photo(photo.width, photo.height, {lens or 'focal_35mm=photo.focal_35mm'})"]
-    rgb = "photo.rgb"
-    if look.mirrored:
-        lines, rgb = [*lines, "rgb = photo.rgb[:, ::-1].copy()  # turned back, as it was mirrored"], "rgb"
-    lines += ["estimator = HandEstimator.load()", f"found = estimator.find({rgb})"]
-    if not lens:
-        lines.append("camera = guess_lens(camera, found)  # where the file does not tell")
-    lines.append(f"hands = estimator({rgb}, camera, found)")
+    analysis, options = result.analysis, result.options
+    lens = "".join(f", {name}={value:g}" for name, value in options.camera_arguments().items())
+    lines = ["from handpose import HandEstimator, load_photo", "",
+             f"photo = load_photo({analysis.name!r})"]
+    if analysis.mirrored:
+        lines[0] = "from handpose import HandEstimator, Photo, load_photo"
+        lines.append("photo = Photo(photo.rgb[:, ::-1].copy(), photo.focal_35mm)  # turned back, as it was mirrored")
+    lines.append(f"hands = HandEstimator.load()(photo{lens}).hands")
     chosen = [f"hand.score >= {options.min_score:g}"] if options.min_score > MIN_SCORE else []
     chosen += [] if options.left_hands else ['hand.side == "right"']
     if chosen:
@@ -91,7 +87,7 @@ def snippet(result: Result) -> str:
                       "    print(hand.side, hand.score, hand.joints_3d, hand.hand_pose)"])
 
 
-def snippet_html(result: Result) -> str:
+def snippet_html(result: ShownResult) -> str:
     return (f'<div class="snippet"><button type="button" data-copy>Copy</button>'
             f'<pre tabindex="0"><code>{escape(snippet(result))}</code></pre></div>')
 

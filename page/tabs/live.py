@@ -20,7 +20,7 @@ import gradio as gr
 import numpy as np
 from PIL import Image
 
-from handpose import Camera, HandEstimator
+from handpose import HandEstimator
 from handpose.gesture import gesture
 from handpose.hand import TrackedHand
 from handpose.tracker import HandTracker
@@ -67,8 +67,7 @@ class Followers:
             return {"busy": True}
         try:
             with lock:
-                camera = Camera.of_photo(rgb.shape[1], rgb.shape[0])
-                tracked = tracker(rgb, time.monotonic(), camera)
+                tracked, camera = tracker(rgb, time.monotonic()), tracker.camera
         finally:
             self._slots.release()
         hands = [one.hand for one in tracked]

@@ -13,16 +13,16 @@ from handpose import HandEstimator, PhotoError
 from handpose.drawing.figure import hand_figure, views
 from handpose.estimator import MIN_SCORE
 
+from ..analysis import AUTOMATIC, FOCAL, FOV, MOST_HANDS, Analysis, Options, ShownResult, analyse, number, result_of
 from ..content import files
 from ..content import overlay_layers as stage
 from ..content import text as words
-from ..look import AUTOMATIC, FOCAL, FOV, MOST_HANDS, Look, Options, Result, hands_of, look_at, number
 
 KEPT = 1800  # seconds until a visitor's photo is deleted
 EXAMPLE_KEY, FIRST_EXAMPLE = "example", "open_palm"
 MODEL_WAITS = "The hand will stand here.<br>Drag to turn it."
-# Runs in the browser before an event: the last input is how the visitor sees the result at this moment.
-WITH_SEEN = "(...inputs) => [...inputs.slice(0, -1), handpose.seen()]"
+# Runs in the browser before an event: the last input says how the result is displayed at this moment.
+WITH_DISPLAY = "(...inputs) => [...inputs.slice(0, -1), handpose.display()]"
 
 CONTROLS = """<div class="bar" role="group" aria-label="What is drawn over the photo">
 <div class="choice">
@@ -45,10 +45,10 @@ class PhotoTab:
     def __init__(self, estimator: HandEstimator, examples: list[str]):
         self.estimator = estimator
         first_photo = next((path for path in examples if Path(path).stem == FIRST_EXAMPLE), None)
-        self.example = look_at(estimator, first_photo, key=EXAMPLE_KEY) if first_photo else None
-        first = self._shown(hands_of(estimator, self.example, Options())) if self.example else self._nothing()
-        self.look = gr.State(time_to_live=KEPT)
-        self.seen = gr.JSON(visible=False)
+        self.example = analyse(estimator, first_photo, key=EXAMPLE_KEY) if first_photo else None
+        first = self._shown(result_of(estimator, self.example, Options())) if self.example else self._nothing()
+        self.analysis = gr.State(time_to_live=KEPT)
+        self.display = gr.JSON(visible=False)
         self.file = gr.File(visible=False)
         with gr.Row(elem_id="photo-tab"):
             with gr.Column(scale=4, min_width=290, elem_id="inputs"):
@@ -97,59 +97,59 @@ class PhotoTab:
             self.snippet = gr.HTML(snippet, apply_default_css=False)
 
     def _events(self) -> None:
-        results = [self.look, self.stage, self.figure, self.found, self.note, self.snippet]
+        results = [self.analysis, self.stage, self.figure, self.found, self.note, self.snippet]
         shown = results[1:]
         # preprocess=False: Gradio would open the file itself and answer a broken one without a reason.
-        gr.on([self.photo.change, self.mirrored.input], self.estimate, preprocess=False, js=WITH_SEEN,
-              inputs=[self.photo, self.mirrored, *self.options, self.seen], outputs=[*results, self.photo],
+        gr.on([self.photo.change, self.mirrored.input], self.estimate, preprocess=False, js=WITH_DISPLAY,
+              inputs=[self.photo, self.mirrored, *self.options, self.display], outputs=[*results, self.photo],
               show_progress="minimal", show_progress_on=[self.stage], trigger_mode="always_last",
-              api_name="photo", api_visibility="private", concurrency_id="look", concurrency_limit=2)
+              api_name="photo", api_visibility="private", concurrency_id="estimate", concurrency_limit=2)
         self.photo.clear(lambda: (None, *self._nothing()), None, results, show_progress="hidden",
                          api_visibility="private")
-        again = dict(fn=self.show, inputs=[self.look, *self.options, self.seen], outputs=shown, js=WITH_SEEN,
+        again = dict(fn=self.show, inputs=[self.analysis, *self.options, self.display], outputs=shown, js=WITH_DISPLAY,
                      show_progress="hidden", trigger_mode="always_last", api_visibility="private",
                      concurrency_limit=4)
         self.lens.change(self.lens_field, self.lens, self.lens_value, show_progress="hidden",
                          api_visibility="private").then(**again)
         gr.on([self.lens_value.input, *(option.change for option in self.options[2:])], **again)
         for kind, button in self.downloads.items():
-            button.click(partial(self.download, kind), [self.look, *self.options, self.seen], self.file, js=WITH_SEEN,
+            button.click(partial(self.download, kind), [self.analysis, *self.options, self.display], self.file, js=WITH_DISPLAY,
                          show_progress="hidden", api_visibility="private", concurrency_limit=2
                          ).success(None, self.file, None, js="(file) => handpose.download(file)")
 
     # ---- answers
 
-    def estimate(self, file: dict | None, mirrored: bool, *options_and_seen) -> tuple:
+    def estimate(self, file: dict | None, mirrored: bool, *options_and_display) -> tuple:
         """A newly given photo to what the page shows of it."""
         if not (file and file.get("path")):
             return (gr.skip(),) * 7
-        *options, seen = options_and_seen
+        *options, display = options_and_display
         try:
-            look = look_at(self.estimator, file["path"], file.get("orig_name"), bool(mirrored))
+            analysis = analyse(self.estimator, file["path"], file.get("orig_name"), bool(mirrored))
         except PhotoError as error:
             return None, *self._nothing(words.problem(error)), None
-        return look, *self._answer(look, options, seen), gr.skip()
+        return analysis, *self._updates(analysis, options, display), gr.skip()
 
-    def show(self, look: Look | None, *options_and_seen) -> tuple:
+    def show(self, analysis: Analysis | None, *options_and_display) -> tuple:
         """The same photo under other options."""
-        *options, seen = options_and_seen
-        look = self._look(look, seen)
-        if look is None:
+        *options, display = options_and_display
+        analysis = self._analysis_of(analysis, display)
+        if analysis is None:
             return (gr.skip(),) * 5
-        return self._answer(look, options, seen)
+        return self._updates(analysis, options, display)
 
-    def download(self, kind: str, look: Look | None, *options_and_seen) -> str:
+    def download(self, kind: str, analysis: Analysis | None, *options_and_display) -> str:
         """A file of the result as the page shows it now."""
-        *options, seen = options_and_seen
-        seen = seen if isinstance(seen, dict) else {}
-        look = self._look(look, seen)
-        if look is None:
-            raise gr.Error(words.GONE if seen.get("look") else "There is no photo yet: drop one in first.",
+        *options, display = options_and_display
+        display = display if isinstance(display, dict) else {}
+        analysis = self._analysis_of(analysis, display)
+        if analysis is None:
+            raise gr.Error(words.GONE if display.get("photo") else "There is no photo yet: drop one in first.",
                            title="Nothing to take along", print_exception=False)
         try:
-            result = hands_of(self.estimator, look, Options.of(*options))
-            opacity = number("The opacity", seen.get("opacity", 0.85), 0, 1)
-            name, content = files.file_of(result, kind, str(seen.get("show")), opacity)
+            result = result_of(self.estimator, analysis, Options.of(*options))
+            opacity = number("The opacity", display.get("opacity", 0.85), 0, 1)
+            name, content = files.file_of(result, kind, str(display.get("show")), opacity)
         except ValueError as error:
             raise gr.Error(str(error), title="Nothing to take along", print_exception=False) from error
         return processing_utils.save_bytes_to_cache(content, name, self.file.GRADIO_CACHE)
@@ -161,21 +161,21 @@ class PhotoTab:
 
     # ---- what these have in common
 
-    def _look(self, look: Look | None, seen: dict | None) -> Look | None:
+    def _analysis_of(self, analysis: Analysis | None, display: dict | None) -> Analysis | None:
         """The visitor's photo, or the example where that is what stands on the page."""
-        shown = seen.get("look") if isinstance(seen, dict) else None
-        return look or (self.example if shown == EXAMPLE_KEY else None)
+        shown = display.get("photo") if isinstance(display, dict) else None
+        return analysis or (self.example if shown == EXAMPLE_KEY else None)
 
-    def _answer(self, look: Look, options: list, seen: dict | None) -> tuple:
+    def _updates(self, analysis: Analysis, options: list, display: dict | None) -> tuple:
         try:
-            return self._shown(hands_of(self.estimator, look, Options.of(*options)), seen)
+            return self._shown(result_of(self.estimator, analysis, Options.of(*options)), display)
         except ValueError as error:
             return gr.skip(), gr.skip(), words.problem(error), gr.skip(), gr.skip()
 
-    def _shown(self, result: Result, seen: dict | None = None) -> tuple:
+    def _shown(self, result: ShownResult, display: dict | None = None) -> tuple:
         """Stage, figure, cards, the camera's note and the snippet."""
-        seen = seen if isinstance(seen, dict) else {}
-        return (stage.picture(result), figure(result, seen.get("show"), seen.get("view")), words.describe(result),
+        display = display if isinstance(display, dict) else {}
+        return (stage.picture(result), figure(result, display.get("show"), display.get("view")), words.describe(result),
                 words.camera_note(result), words.snippet_html(result))
 
     @staticmethod
@@ -183,7 +183,7 @@ class PhotoTab:
         return stage.EMPTY, hand_figure([], height=None, message=MODEL_WAITS), message, "", ""
 
 
-def figure(result: Result, show: str | None = None, view: Any = None) -> go.Figure:
+def figure(result: ShownResult, show: str | None = None, view: Any = None) -> go.Figure:
     """The hands in 3D, seen as the visitor last did: from one of the named views or from an angle of their own."""
     camera = view if _is_camera(view) else views(result.hands).get(str(view)) if result.hands else None
     return hand_figure(result.hands, mesh=show != "skeleton", skeleton=show in ("skeleton", "both"), height=None,

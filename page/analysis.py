@@ -1,4 +1,4 @@
-"""What one photo showed the network, kept for its visitor: options work on it without a new look."""
+"""What the networks say of a visitor's photo, kept so that options work on it without running them again."""
 from __future__ import annotations
 
 import io
@@ -12,11 +12,9 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from handpose import Camera, Hand, HandEstimator, load_photo
-from handpose.crop import Crop
-from handpose.estimator import MIN_SCORE
-from handpose.lens import guess_lens
-from handpose.network.engine import Answer
+from handpose import HandEstimator, Photo, Result, load_photo
+from handpose.camera import told_camera
+from handpose.estimator import MIN_SCORE, PhotoPrediction
 
 LARGEST_SHOWN = 1600  # pixels; more is not seen on the page
 MOST_HANDS = 10
@@ -26,7 +24,7 @@ LENS_LIMITS = {FOV: (1, 179, "The field of view", "degrees"), FOCAL: (1, 1e6, "T
 
 @dataclass(frozen=True)
 class Options:
-    """Which hands are told of, and the camera they stand before."""
+    """Which hands are shown, and the camera that they are placed before."""
     lens: str = AUTOMATIC
     lens_value: float | None = None  # degrees across the longer side, or pixels of the photo
     min_score: float = MIN_SCORE
@@ -45,26 +43,36 @@ class Options:
                    int(number("The number of hands (most_hands)", most_hands, 1, 1000)), left_hands is not False)
 
     def camera_arguments(self) -> dict[str, float]:
-        """What `Camera.of_photo` is told of the lens."""
+        """What an estimator is told of the lens."""
         name = {FOV: "fov_deg", FOCAL: "focal_px"}.get(self.lens)
         return {name: self.lens_value} if name and self.lens_value is not None else {}
 
 
 @dataclass(frozen=True, eq=False)
-class Look:
+class Analysis:
     """Immutable, and small: the photo itself is kept only as the JPEG that the page shows."""
-    key: str  # names this look on the visitor's page
+    key: str  # names this photo on the visitor's page
     name: str  # of the photo's file
-    width: int  # pixels of the upright photo
-    height: int
-    focal_35mm: float | None
-    guessed: Camera  # where nobody tells the lens
     mirrored: bool  # whether the photo was turned back left-right first; everything is about the turned one
     jpeg: bytes
-    seen: tuple[tuple[float, Crop, Answer], ...]
+    prediction: PhotoPrediction
 
-    def __deepcopy__(self, memo: dict) -> Look:
+    def __deepcopy__(self, memo: dict) -> Analysis:
         return self
+
+    @property
+    def width(self) -> int:
+        """Pixels of the upright photo."""
+        return self.prediction.width
+
+    @property
+    def height(self) -> int:
+        return self.prediction.height
+
+    @property
+    def best_score(self) -> float:
+        """The highest score of its hands, 0 without any."""
+        return max((hand.score for hand in self.prediction.hands), default=0.0)
 
     @property
     def stem(self) -> str:
@@ -78,12 +86,10 @@ class Look:
 
 
 @dataclass(frozen=True, eq=False)
-class Result:
-    """The hands of a look under a visitor's options."""
-    look: Look
+class ShownResult(Result):
+    """The hands of a photo under a visitor's options."""
+    analysis: Analysis
     options: Options
-    camera: Camera
-    hands: list[Hand]
 
 
 def number(what: str, value: Any, low: float, high: float, unit: str = "") -> float:
@@ -93,32 +99,22 @@ def number(what: str, value: Any, low: float, high: float, unit: str = "") -> fl
     return value
 
 
-def look_at(estimator: HandEstimator, path: str, name: str | None = None, mirrored: bool = False,
-            key: str | None = None) -> Look:
-    """Reads a photo and has the network look at it. Raises PhotoError."""
+def analyse(estimator: HandEstimator, path: str, name: str | None = None, mirrored: bool = False,
+            key: str | None = None) -> Analysis:
+    """Reads a photo and runs the networks. Raises PhotoError."""
     photo = load_photo(path, name)
-    rgb = np.ascontiguousarray(photo.rgb[:, ::-1]) if mirrored else photo.rgb
-    found = estimator.find(rgb)
-    seen = tuple((landmarks.presence, crop, answer) for landmarks, (crop, answer)
-                 in zip(found, estimator.look([rgb] * len(found), found), strict=True))
-    return Look(key or secrets.token_urlsafe(6), name or Path(path).name, photo.width, photo.height, photo.focal_35mm,
-                guess_lens(Camera.of_photo(photo.width, photo.height), found), mirrored, _jpeg(rgb), seen)
+    if mirrored:
+        photo = Photo(np.ascontiguousarray(photo.rgb[:, ::-1]), photo.focal_35mm)
+    return Analysis(key or secrets.token_urlsafe(6), name or Path(path).name, mirrored, _jpeg(photo.rgb),
+                    estimator.predict(photo))
 
 
-def hands_of(estimator: HandEstimator, look: Look, options: Options) -> Result:
+def result_of(estimator: HandEstimator, analysis: Analysis, options: Options) -> ShownResult:
     """The hands under these options, surest first. Raises ValueError for a camera that cannot be."""
-    camera = Camera.of_photo(look.width, look.height, focal_35mm=look.focal_35mm, **options.camera_arguments())
-    if camera.source == "default":
-        camera = look.guessed
-    hands = [estimator.to_hand(camera, crop, presence, answer) for presence, crop, answer in look.seen]
-    chosen = [hand for hand in sorted(hands, key=lambda hand: -hand.score)
-              if hand.score >= options.min_score and (options.left_hands or hand.side == "right")]
-    return Result(look, options, camera, chosen[:options.most_hands])
-
-
-def best_score(look: Look) -> float:
-    """The highest score of the hands that were seen, 0 without any."""
-    return max((presence * answer.confidence for presence, _, answer in look.seen), default=0.0)
+    camera = told_camera(analysis.width, analysis.height, **options.camera_arguments())
+    result = estimator.place(analysis.prediction, camera, options.min_score)
+    hands = [hand for hand in result.hands if options.left_hands or hand.side == "right"]
+    return ShownResult(analysis.width, analysis.height, result.camera, hands[:options.most_hands], analysis, options)
 
 
 def _jpeg(rgb: np.ndarray) -> bytes:
