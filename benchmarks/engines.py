@@ -24,7 +24,7 @@ from safetensors.numpy import load_file
 
 from handpose import HandEstimator, load_photo
 from handpose.network.checkpoint import CHECKPOINT, GRAPH, WEIGHTS, read_config
-from handpose.network.engine import Answer, Engine, OnnxEngine, TorchEngine, answers, ask, usual_threads
+from handpose.network.engine import Engine, OnnxEngine, Prediction, TorchEngine, answers, ask, usual_threads
 from handpose.network.hand_network import HandNetwork
 from handpose.network.onnx_export import OUTPUTS
 from train.scoring.measure import ALIGNED, IMAGE, PA, measure
@@ -42,7 +42,7 @@ class WholeModel:
     def __init__(self, run: Callable[[dict[str, np.ndarray]], list[np.ndarray]], config):
         self.config, self._run = config, run
 
-    def __call__(self, crops: np.ndarray, landmarks: np.ndarray | None = None) -> list[Answer]:
+    def __call__(self, crops: np.ndarray, landmarks: np.ndarray | None = None) -> list[Prediction]:
         return answers(*self._run({"images": crops, **ask(len(crops), landmarks)}), landmarks)
 
 
@@ -86,7 +86,7 @@ def int8(folder: Path, threads: int) -> tuple[Engine, int]:
                 {"images": crops, **ask(len(crops), points)}) or engine(crops, points)
             estimator.engine.config = engine.config
             for path in sorted(folder.rglob("*.jpg"))[:100]:
-                estimator(load_photo(path).rgb)
+                estimator(load_photo(path))
             self.asked = iter(asked)
 
         def get_next(self):

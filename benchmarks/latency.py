@@ -17,8 +17,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from handpose import Camera, HandEstimator, load_photo
-from handpose.detection.landmarks import find_hands
+from handpose import HandEstimator, Photo, load_photo
 from handpose.drawing.figure import hand_figure
 from handpose.drawing.overlay import draw_overlay
 from handpose.drawing.renderer import warm_up
@@ -36,7 +35,7 @@ PHOTO_YARDSTICK, LIVE_YARDSTICK = "palm detector, one landmark pass a hand", "on
 PHOTO, LIVE, LIVE_ALONE = "photo to result", "live: frame to result", "live: frame to result, network alone"
 FINDING, CROPS, ALIGNMENT = "  finding: detector, landmark passes", "  crops", "  alignment"
 MESH = "  mesh and place"
-TOLD, LIVE_ONLY = "  network, with landmarks", "  network alone, live crop"
+WITH_LANDMARKS, LIVE_ONLY = "  network, with landmarks", "  network alone, live crop"
 
 
 def letterboxed(rgb: np.ndarray, width: int, height: int) -> np.ndarray:
@@ -51,15 +50,15 @@ def letterboxed(rgb: np.ndarray, width: int, height: int) -> np.ndarray:
 
 def measure(estimator: HandEstimator, rgb: np.ndarray, runs: int, shown: bool) -> tuple[Clock, int]:
     """The times of all stages, and how many hands there are."""
-    clock, camera = Clock(), Camera.of_photo(rgb.shape[1], rgb.shape[0])
-    found = find_hands(rgb, estimator.detector, estimator.landmark_model)
+    clock, photo, found = Clock(), Photo(rgb), estimator.find(rgb)
     live = estimator.for_live()
     trackers = {LIVE: HandTracker(estimator), LIVE_ALONE: HandTracker(live, use_landmarks=False)}
-    answers = estimator.look([rgb] * len(found), found)
+    predictions, result = estimator.predict_hands(rgb, found), estimator(photo)
+    camera = result.camera
     crops, live_crops = (np.stack([one.crop_of(landmarks).warp(rgb) for landmarks in found])
                          for one in (estimator, live))
-    points = np.stack([landmarks_in_crop(landmarks, crop) for landmarks, (crop, _) in zip(found, answers, strict=True)])
-    sightings = estimator.sightings(rgb, camera, found)
+    points = np.stack([landmarks_in_crop(landmarks, hand.crop)
+                       for landmarks, hand in zip(found, predictions, strict=True)])
 
     def landmark_passes():
         return [estimator.landmark_model(rgb, landmarks.region) for landmarks in found]
@@ -67,23 +66,25 @@ def measure(estimator: HandEstimator, rgb: np.ndarray, runs: int, shown: bool) -
     def palm_and_landmarks():
         return estimator.detector(rgb), landmark_passes()
 
-    def sight_all():
-        return [estimator.sight(camera, crop, 1.0, answer) for crop, answer in answers]
+    def align_all():
+        return [estimator.align(camera, hand) for hand in predictions]
+
+    aligned = align_all()
 
     times = count()
     for _ in range(runs + 3):
         clock(PHOTO_YARDSTICK, palm_and_landmarks)
-        hands = clock(PHOTO, estimator, rgb, camera)
+        hands = clock(PHOTO, estimator, photo).hands
         clock(LIVE_YARDSTICK, landmark_passes)
         time_s = next(times) * FRAME_S
         for name, tracker in trackers.items():
             clock(name, tracker, rgb, time_s, camera)
-        clock(FINDING, find_hands, rgb, estimator.detector, estimator.landmark_model)
+        clock(FINDING, estimator.find, rgb)
         clock(CROPS, lambda: [estimator.crop_of(landmarks).warp(rgb) for landmarks in found])
-        clock(TOLD, estimator.engine, crops, points)
+        clock(WITH_LANDMARKS, estimator.engine, crops, points)
         clock(LIVE_ONLY, estimator.engine, live_crops)
-        clock(ALIGNMENT, sight_all)
-        clock(MESH, lambda: [estimator.stand(camera, sighting) for sighting in sightings])
+        clock(ALIGNMENT, align_all)
+        clock(MESH, lambda: [estimator.place_hand(camera, hand) for hand in aligned])
         if shown:
             clock("  overlay", draw_overlay, rgb, camera, hands)
             clock("  figure", lambda hands: hand_figure(hands).to_json(), hands)

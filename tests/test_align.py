@@ -4,7 +4,7 @@ import pytest
 from scipy.optimize import least_squares
 from scipy.spatial.transform import Rotation
 
-from handpose.align import SHAPE_DEVIATION, TURN_DEVIATION, refine
+from handpose.align import SHAPE_DEVIATION, TURN_DEVIATION, align
 from handpose.hand_model.model import HandModel
 
 
@@ -50,7 +50,7 @@ def test_reaches_the_minimum_that_scipy_finds(skeleton, seed):
 
     best = least_squares(lambda x: residuals(x[:48], x[48:58], x[58:]),
                          np.concatenate([np.zeros(48), given, transl]), diff_step=1e-3)
-    rotations, shape, place = refine(skeleton, estimate, given, rays, deviation, steps=6)
+    rotations, shape, place = align(skeleton, estimate, given, rays, deviation, steps=6)
     away = Rotation.from_matrix(estimate.transpose(0, 2, 1) @ rotations).as_rotvec().ravel()
     cost = (residuals(away, shape, place) ** 2).sum()
     start = (residuals(np.zeros(48), given, transl) ** 2).sum()
@@ -62,7 +62,7 @@ def test_reaches_the_minimum_that_scipy_finds(skeleton, seed):
 def test_steps_bring_joints_closer_in_2d_and_in_3d(skeleton, seed):
     true, estimate, betas, transl = a_hand(seed)
     rays, goal = seen(skeleton, true, betas, transl)
-    rotations, shape, place = refine(skeleton, estimate, betas, rays, np.full(21, 0.005))
+    rotations, shape, place = align(skeleton, estimate, betas, rays, np.full(21, 0.005))
     before, after = joints_of(skeleton, estimate, betas, transl), joints_of(skeleton, rotations, shape, place)
     # from the wrist: how large a hand and so how far away it is can hardly be seen
     away = lambda joints: np.linalg.norm((joints - joints[0]) - (goal - goal[0]), axis=1).mean()  # noqa: E731
@@ -75,7 +75,7 @@ def test_steps_bring_joints_closer_in_2d_and_in_3d(skeleton, seed):
 def test_an_aligned_hand_stays_as_it_is(skeleton):
     true, _, betas, transl = a_hand(7)
     rays, _ = seen(skeleton, true, betas, transl)
-    rotations, shape, place = refine(skeleton, true, betas, rays, np.full(21, 0.005))
+    rotations, shape, place = align(skeleton, true, betas, rays, np.full(21, 0.005))
     assert np.allclose(rotations, true, atol=1e-3) and np.allclose(place, transl, atol=1e-4)
     assert np.allclose(shape, betas, atol=1e-3)
 
@@ -84,7 +84,7 @@ def test_the_shape_answers_for_bones_of_another_length(skeleton):
     true, _, betas, transl = a_hand(3)
     rays, _ = seen(skeleton, true, betas, transl)
     given = betas + np.eye(10)[1] * 1.5
-    rotations, shape, _ = refine(skeleton, true, given, rays, np.full(21, 0.002))
+    rotations, shape, _ = align(skeleton, true, given, rays, np.full(21, 0.002))
     assert np.abs(shape - betas).sum() < np.abs(given - betas).sum()
 
 
@@ -92,7 +92,7 @@ def told(skeleton, seed, *world):
     """The joints (21, 3) of an estimate aligned with rays that tell little, and with these world points."""
     true, estimate, betas, transl = a_hand(seed)
     rays, _ = seen(skeleton, true, betas, transl)
-    return joints_of(skeleton, *refine(skeleton, estimate, betas, rays, np.full(21, 0.03), *world))
+    return joints_of(skeleton, *align(skeleton, estimate, betas, rays, np.full(21, 0.03), *world))
 
 
 @pytest.mark.parametrize("seed", range(4))

@@ -16,6 +16,7 @@ from test_cli import StubEstimator, files, photos, predict, stub  # noqa: F401
 from test_export import HANDS
 from test_video import StubTracker, encode, picture
 
+from handpose import Camera, Result
 from handpose.command import ledger
 from handpose.whole_file import remove_temporaries, whole_file
 
@@ -45,11 +46,11 @@ def seen(stub, monkeypatch):
     """The numbers of the photos that came to the network, which sees as many hands in each as its number says."""
     numbers = []
 
-    def call(self, rgb, camera=None, found=None):
-        number = (250 - int(rgb[0, 0, 0])) // 4
+    def call(self, photo, **told):
+        number = (250 - int(photo.rgb[0, 0, 0])) // 4
         numbers.append(number)
         time.sleep(random.random() * 0.02)
-        return HANDS[:number % 3]
+        return Result(photo.width, photo.height, Camera.of_photo(photo.width, photo.height), HANDS[:number % 3])
 
     monkeypatch.setattr(stub, "__call__", call)
     return numbers
@@ -70,14 +71,14 @@ def test_several_are_done_at_once_but_no_more_than_asked_for(stub, photos, tmp_p
     make_photos(photos, 12)
     meeting, lock, inside, most = threading.Barrier(3), threading.Lock(), [], []
 
-    def call(self, rgb, camera=None, found=None):
+    def call(self, photo, **told):
         with lock:
             inside.append(1)
             most.append(len(inside))
         meeting.wait(60)  # breaks, with an exception, unless three are here
         with lock:
             inside.pop()
-        return []
+        return Result(photo.width, photo.height, Camera.of_photo(photo.width, photo.height), [])
 
     monkeypatch.setattr(stub, "__call__", call)
     assert predict(photos, "--out", tmp_path / "out", "--workers", 3) == 0 and max(most) == 3
@@ -97,7 +98,9 @@ def test_bad_files_are_named_in_the_order_of_the_files(seen, photos, tmp_path, c
 
 def test_a_fault_of_the_program_ends_it(stub, photos, tmp_path, monkeypatch):
     make_photos(photos, 30)
-    monkeypatch.setattr(stub, "__call__", lambda self, rgb, *_: 1 / (int(rgb[0, 0, 0]) - 230) and [])
+    call = stub.__call__
+    monkeypatch.setattr(stub, "__call__",
+                        lambda self, photo, **told: 1 / (int(photo.rgb[0, 0, 0]) - 230) and call(self, photo, **told))
     with pytest.raises(ZeroDivisionError):
         predict(photos, "--out", tmp_path / "out", "--workers", 2)
     assert {f"{n:02d}.json" for n in range(5)} <= set(files(tmp_path / "out")) and not os.path.exists(
@@ -222,9 +225,9 @@ def interrupted_at(call, number: int):
     """The network's call, during which of one photo the user presses Ctrl-C."""
     pressed = threading.Event()
 
-    def call_or_interrupt(self, rgb, camera=None, found=None):
-        hands = call(self, rgb, camera, found)
-        if 250 - 4 * number == rgb[0, 0, 0]:
+    def call_or_interrupt(self, photo, **told):
+        hands = call(self, photo, **told)
+        if 250 - 4 * number == photo.rgb[0, 0, 0]:
             pressed.set()
             os.kill(os.getpid(), signal.SIGINT)
         if pressed.is_set():

@@ -11,6 +11,7 @@ from bad_images import READABLE, UNREADABLE, encode, exif_bytes, scene, write
 from PIL import Image
 from test_export import HANDS
 
+from handpose import Camera, Result
 from handpose.command import cli, ledger
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -28,12 +29,11 @@ class StubEstimator:
         cls.seen = []
         return cls()
 
-    def find(self, rgb):
-        return []
-
-    def __call__(self, rgb, camera=None, found=None):
-        self.seen.append((rgb, camera))
-        return list(self.hands)
+    def __call__(self, photo, camera=None, *, focal_px=None, fov_deg=None):
+        camera = Camera.of_photo(photo.width, photo.height, focal_px=focal_px, fov_deg=fov_deg,
+                                 focal_35mm=photo.focal_35mm)
+        self.seen.append((photo.rgb, camera))
+        return Result(photo.width, photo.height, camera, sorted(self.hands, key=lambda hand: -hand.score))
 
 
 @pytest.fixture

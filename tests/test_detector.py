@@ -7,17 +7,15 @@ from drawn_hand import WALL, draw_hand, small_hand
 
 from handpose.crop import Crop
 from handpose.detection.palm_detector import (
-    ASSETS,
-    HandRegion,
     PalmDetector,
-    TfliteModel,
     anchor_centers,
     decode,
-    distinct,
     hand_region,
     tile_starts,
     weighted_nms,
 )
+from handpose.detection.region import HandRegion, distinct
+from handpose.detection.tflite import MEDIAPIPE, TfliteModel
 
 
 @pytest.fixture(scope="module")
@@ -168,7 +166,7 @@ def test_odd_shapes(detector, shape):
 
 
 def test_threads_share_one_model(drawn):
-    model = TfliteModel(ASSETS / "hand_detector.tflite")
+    model = TfliteModel(MEDIAPIPE / "hand_detector.tflite")
     views = [np.ascontiguousarray(np.roll(drawn[0], 40 * k, axis=1)[:192, :192]) for k in range(6)]
     alone = [model(view)["Identity_1"] for view in views]
     together = [None] * len(views)

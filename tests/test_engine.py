@@ -13,7 +13,7 @@ from PIL import Image
 
 from handpose import HandEstimator, load_photo
 from handpose.network.checkpoint import CHECKPOINT, CONFIG, GRAPH, WEIGHTS, NetworkConfig
-from handpose.network.engine import Answer, OnnxEngine, TorchEngine, load_engine
+from handpose.network.engine import OnnxEngine, Prediction, TorchEngine, load_engine
 from handpose.network.hand_network import HandNetwork
 from handpose.network.onnx_export import network_graph, write_graph
 
@@ -34,7 +34,7 @@ def folder(tmp_path_factory):
     return place
 
 
-def far(found: list[Answer], expected: list[Answer]) -> float:
+def far(found: list[Prediction], expected: list[Prediction]) -> float:
     """The largest difference of any number."""
     assert len(found) == len(expected)
     return max(np.abs(np.asarray(a) - np.asarray(b)).max() for one, other in zip(found, expected, strict=True)
@@ -69,7 +69,7 @@ def test_a_photos_hand_is_the_same_by_either(engines):
     estimator = HandEstimator.load()
     hands = []
     for estimator.engine in engines:
-        hands += estimator(photo)
+        hands += estimator(photo).hands
     onnx, eager = hands
     assert np.abs(onnx.vertices - eager.vertices).max() < 1e-5 and abs(onnx.score - eager.score) < 1e-6
 

@@ -7,8 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from handpose import Camera, HandEstimator, HandModel, load_photo
-from handpose.hand import result_to_dict
+from handpose import Camera, HandEstimator, HandModel, Photo, load_photo
 from train.scoring.metrics import error_2d, pa_mpjpe, palm_rotation
 
 DATA = Path(__file__).parent / "data"
@@ -33,7 +32,7 @@ def truth():
 
 def test_the_hand_is_where_and_how_it_is(estimator, photo, truth):
     camera, joints, joints_2d = truth
-    (hand,) = estimator(photo, camera)
+    (hand,) = estimator(photo, camera).hands
     assert hand.side == "right" and hand.score > 0.5
     assert error_2d(hand.joints_2d, joints_2d) < 0.06
     assert pa_mpjpe(hand.joints_3d, joints) < 15
@@ -45,7 +44,7 @@ def test_a_hand_agrees_with_itself(estimator, photo, truth):
     """Its parameters pose the model into its vertices and joints, which project to its pixels inside its box."""
     camera = truth[0]
     for rgb, model in ((photo, HandModel.load()), (np.ascontiguousarray(photo[:, ::-1]), HandModel.load().left())):
-        (hand,) = estimator(rgb, camera)
+        (hand,) = estimator(rgb, camera).hands
         posed = model(*(values[None] for values in
                         (hand.global_orient, hand.hand_pose, hand.betas, hand.transl)))
         assert np.abs(posed.vertices[0] - hand.vertices).max() < 1e-4
@@ -58,8 +57,8 @@ def test_a_mirrored_photo_shows_the_mirrored_hand(estimator, photo, truth):
     camera = truth[0]
     width = photo.shape[1]
     mirrored_camera = Camera(camera.fx, camera.fy, width - 1 - camera.cx, camera.cy)
-    (right,) = estimator(photo, camera)
-    (left,) = estimator(np.ascontiguousarray(photo[:, ::-1]), mirrored_camera)
+    (right,) = estimator(photo, camera).hands
+    (left,) = estimator(np.ascontiguousarray(photo[:, ::-1]), mirrored_camera).hands
     assert (right.side, left.side) == ("right", "left")
     box = np.ptp(right.joints_2d, axis=0).max()
     assert np.abs(left.joints_2d * [-1, 1] + [width - 1, 0] - right.joints_2d).max() < 0.1 * box
@@ -68,15 +67,15 @@ def test_a_mirrored_photo_shows_the_mirrored_hand(estimator, photo, truth):
 
 def test_turning_the_photo_turns_the_hand(estimator, photo, truth):
     camera = truth[0]  # its principal point is the middle, which a turn keeps
-    (hand,) = estimator(photo, camera)
-    (turned,) = estimator(np.ascontiguousarray(np.rot90(photo)), camera)  # a quarter turn to the left
+    (hand,) = estimator(photo, camera).hands
+    (turned,) = estimator(np.ascontiguousarray(np.rot90(photo)), camera).hands  # a quarter turn to the left
     expected = hand.joints_3d @ np.array([[0, 1, 0], [-1, 0, 0], [0, 0, 1.0]]).T
     root = lambda joints: joints - joints[0]  # noqa: E731
     assert np.linalg.norm(root(turned.joints_3d) - root(expected), axis=1).mean() < 0.02
 
 
 def test_distance_follows_the_focal_length(estimator, photo):
-    near, far = (estimator(photo, Camera.of_photo(512, 512, focal_px=focal))[0] for focal in (500, 1000))
+    near, far = (estimator(photo, focal_px=focal).hands[0] for focal in (500, 1000))
     assert far.distance / near.distance == pytest.approx(2, rel=0.15)
     assert np.abs(near.joints_2d - far.joints_2d).max() < 8
     assert np.abs(near.hand_pose - far.hand_pose).max() < 0.4  # perspective changes, so the alignment may a little
@@ -84,9 +83,7 @@ def test_distance_follows_the_focal_length(estimator, photo):
 
 def test_landmarks_can_be_left_out(estimator, photo, truth):
     camera, joints, joints_2d = truth
-    from handpose.detection.landmarks import find_hands
-    found = find_hands(photo, estimator.detector, estimator.landmark_model)
-    (hand,) = estimator.pose(photo, camera, found, use_landmarks=False)
+    (hand,) = estimator.place(estimator.predict(Photo(photo), use_landmarks=False), camera).hands
     assert error_2d(hand.joints_2d, joints_2d) < 0.25
 
 
@@ -104,7 +101,7 @@ def test_live_crops_are_smaller_and_show_the_same(estimator, photo, truth):
     whole, engine = copy(estimator), estimator.engine
     whole.engine = Engine()
     live, found = whole.for_live(), whole.find(photo)
-    (hand,), (other,) = (each(photo, camera, found) for each in (whole, live))
+    (hand,), (other,) = (each.place(each.predict(Photo(photo), found=found), camera).hands for each in (whole, live))
     assert asked == [(128, 128, 3), (96, 96, 3)]
     for one in (hand, other):
         assert error_2d(one.joints_2d, joints_2d) < 0.06 and pa_mpjpe(one.joints_3d, joints) < 15
@@ -117,12 +114,12 @@ def test_no_hand_is_seen_where_none_is(estimator, picture):
     rng = np.random.default_rng(0)
     rgb = {"black": np.zeros((240, 320, 3), np.uint8), "noise": rng.integers(0, 256, (240, 320, 3), np.uint8),
            "stripes": np.tile(np.uint8(np.arange(320) // 20 % 2 * 255)[None, :, None], (240, 1, 3))}[picture]
-    assert estimator(rgb) == []
-    assert result_to_dict("x.jpg", 320, 240, Camera.of_photo(320, 240), [])["hands"] == []
+    result = estimator(rgb)
+    assert result.hands == [] and result.to_dict("x.jpg")["hands"] == []
 
 
 def test_the_result_is_plain_json(estimator, photo, truth):
-    result = result_to_dict("hand_right.jpg", 512, 512, truth[0], estimator(photo, truth[0]))
+    result = estimator(photo, truth[0]).to_dict("hand_right.jpg")
     (hand,) = json.loads(json.dumps(result))["hands"]
     assert {key: np.shape(hand[key]) for key in ("box", "joints_2d", "joints_3d")} == {
         "box": (4,), "joints_2d": (21, 2), "joints_3d": (21, 3)}

@@ -12,7 +12,7 @@ from scipy.spatial import procrustes as scipy_procrustes
 
 from handpose.camera import Camera
 from handpose.detection.landmarks import Landmarks
-from handpose.estimator import MIN_SCORE, HandEstimator
+from handpose.estimator import HandEstimator
 from handpose.hand_model.layer import HandLayer
 from handpose.image import load_photo
 from handpose.network.checkpoint import CHECKPOINT
@@ -78,13 +78,12 @@ def written_out(hand, case):
 
 
 def test_every_method_scores_the_estimators_own_hands(estimator, cases, scores):
-    for method, (use_landmarks, refinement) in zip(METHODS, ((True, True), (True, False), (False, True),
+    for method, (use_landmarks, alignment) in zip(METHODS, ((True, True), (True, False), (False, True),
                                                              (False, False)), strict=True):
-        alone = HandEstimator(estimator.engine, estimator.hand_models["right"], None, None, refinement)
+        alone = HandEstimator(estimator.engine, estimator.hand_models["right"], None, None, alignment)
         for row, case in enumerate(cases):
-            rgb = load_photo(case.photo).rgb
-            hands = [hand for hand in alone.pose(rgb, case.camera, list(case.found), use_landmarks)
-                     if hand.score >= MIN_SCORE]
+            prediction = alone.predict(load_photo(case.photo), found=case.found, use_landmarks=use_landmarks)
+            hands = alone.place(prediction, case.camera).hands
             found = {metric: scores[method][metric][row] for metric in METRICS}
             if not hands:
                 assert found.pop("found %") == 0
@@ -93,7 +92,7 @@ def test_every_method_scores_the_estimators_own_hands(estimator, cases, scores):
             assert found["found %"] == 100
             for metric, value in written_out(hands[0], case).items():
                 assert found[metric] == pytest.approx(value, rel=1e-3, abs=1e-3), (method, row, metric)
-    assert estimator.refinement  # as it was
+    assert estimator.alignment  # as it was
 
 
 def test_a_hand_that_nobody_sees_is_not_found(cases, scores):
@@ -107,7 +106,7 @@ def test_a_hand_that_nobody_sees_is_not_found(cases, scores):
 def test_a_hand_that_the_estimator_is_not_sure_of_is_not_found(estimator, cases, monkeypatch):
     some = cases[:5]
     sure = [hand.score for case in some
-            for hand in estimator.pose(load_photo(case.photo).rgb, case.camera, list(case.found))]
+            for hand in estimator.predict(load_photo(case.photo), found=case.found).hands]
     monkeypatch.setattr("train.scoring.measure.MIN_SCORE", np.median(sure))
     found = measure(estimator, some)[METHODS[0]]["found %"]
     assert found.tolist() == [100.0 * (score >= np.median(sure)) for score in sure] and 0 < found.mean() < 100

@@ -3,6 +3,7 @@ import json
 import os
 import signal
 import struct
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from PIL import Image
 from handpose.camera import Camera
 from handpose.drawing.palette import HAND_COLORS
 from handpose.export import save_result, write_json, write_mesh, write_npz, write_picture
-from handpose.hand import Hand
+from handpose.hand import Hand, Result
 
 CAMERA = Camera.from_fov(60, 96, 64)
 UP = np.array([0, -1, 0])  # of the camera frame
@@ -34,6 +35,7 @@ def make_hand(side: str = "right", at=(0.05, -0.02, 0.5), score: float = 0.9, se
 
 
 HANDS = [make_hand("right"), make_hand("left", (-0.10, 0.03, 0.7), 0.8, seed=1)]
+RESULT = Result(96, 64, CAMERA, HANDS)
 
 
 def read_glb(data: bytes) -> tuple[dict, list[np.ndarray]]:
@@ -117,7 +119,7 @@ def test_obj_and_ply_carry_normals_and_colours(tmp_path):
 
 
 def test_json_is_the_convention(tmp_path):
-    write_json(tmp_path / "a.json", "sub/a.jpg", 96, 64, CAMERA, HANDS)
+    write_json(tmp_path / "a.json", "sub/a.jpg", RESULT)
     result = json.loads((tmp_path / "a.json").read_text())
     assert (result["image"], result["width"], result["height"]) == ("sub/a.jpg", 96, 64)
     assert result["camera"] == {"fx": CAMERA.fx, "fy": CAMERA.fy, "cx": 47.5, "cy": 31.5, "source": "user"}
@@ -127,7 +129,7 @@ def test_json_is_the_convention(tmp_path):
         assert np.allclose(CAMERA.project(np.array(read["joints_3d"])), read["joints_2d"], atol=0.05)
         assert {name: len(values) for name, values in read["mano"].items()} == {
             "global_orient": 3, "hand_pose": 45, "betas": 10, "transl": 3}
-    write_json(tmp_path / "none.json", "b.jpg", 96, 64, CAMERA, [])
+    write_json(tmp_path / "none.json", "b.jpg", replace(RESULT, hands=[]))
     assert json.loads((tmp_path / "none.json").read_text())["hands"] == []
 
 
@@ -171,7 +173,7 @@ def test_meshes_of_nothing_or_of_unknown_kind_are_refused(tmp_path):
 
 def save(folder, hands=HANDS, **options) -> list[str]:
     """Saves a result whose name has dots; returns the names of what then lies in its folder."""
-    save_result(folder, "sub/a.b", "sub/a.b.jpg", 96, 64, CAMERA, hands, overlay=scene(), npz=True, **options)
+    save_result(folder, "sub/a.b", "sub/a.b.jpg", replace(RESULT, hands=hands), overlay=scene(), npz=True, **options)
     return sorted(file.name for file in (folder / "sub").iterdir())
 
 
@@ -184,11 +186,11 @@ def test_all_files_of_a_result(tmp_path):
 
 def test_files_have_the_usual_permissions(tmp_path):
     (tmp_path / "plain").write_text("")
-    write_json(tmp_path / "a.json", "a.jpg", 96, 64, CAMERA, HANDS)
+    write_json(tmp_path / "a.json", "a.jpg", RESULT)
     assert (tmp_path / "a.json").stat().st_mode == (tmp_path / "plain").stat().st_mode
 
 
-WRITERS = {"a.json": lambda path: write_json(path, "a.jpg", 96, 64, CAMERA, HANDS),
+WRITERS = {"a.json": lambda path: write_json(path, "a.jpg", RESULT),
            "a.glb": lambda path: write_mesh(path, HANDS), "a.obj": lambda path: write_mesh(path, HANDS),
            "a.ply": lambda path: write_mesh(path, HANDS), "a.npz": lambda path: write_npz(path, CAMERA, HANDS),
            "a.overlay.jpg": lambda path: write_picture(path, scene(640, 480))}

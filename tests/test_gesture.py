@@ -4,10 +4,9 @@ import pytest
 
 from handpose import HandEstimator
 from handpose.gesture import finger_bends, gesture
-from handpose.hand import Hand
+from handpose.hand import Hand, TrackedHand
 from handpose.hand_model.model import HandModel, mirror_rotvec
 from handpose.hand_model.rotations import rotmat_to_rotvec, rotvec_to_rotmat
-from handpose.hand import TrackedHand
 from train.make_clip import clip_camera, film
 from train.synthesis.motions import CURL, UPRIGHT
 
@@ -97,7 +96,7 @@ def test_names_of_rendered_hands_are_right_and_mostly_there():
         hands.append(make_hand(side=side, turn=tuple(turn), **options))
     pictures = film([[TrackedHand(1, hand)] for hand in hands], CAMERA, SIZE, SIZE, seed=3)
     for (name, side, yaw), picture in zip(cases, pictures, strict=True):
-        found = estimator(picture, CAMERA)
+        found = estimator(picture, CAMERA).hands
         answer = gesture(found[0]) if found and found[0].certainty == "sure" else None
         named += answer == name
         if answer not in (name, None):

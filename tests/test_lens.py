@@ -2,8 +2,9 @@
 import numpy as np
 import pytest
 
-from handpose import Camera, guess_lens
+from handpose import Camera
 from handpose.detection.landmarks import Landmarks
+from handpose.lens import guess_lens
 
 WIDTH, HEIGHT = 640, 480
 METRES = np.random.default_rng(0).uniform(-0.09, 0.09, (21, 3))

@@ -3,7 +3,6 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from handpose.estimator import Sighting
 from handpose.tracking.smoothing import Cutoff, FrozenMean, HandSmoother, OneEuro, OneEuroRotation, smoothing_factor
 
 FPS = 30.0
@@ -129,10 +128,6 @@ def test_the_shape_is_a_weighted_mean_and_then_constant():
         assert np.allclose(results[count - 1], np.average(values[:used], axis=0, weights=weights[:used]))
 
 
-def sighting(pose, betas):
-    return Sighting("right", 0.9, np.zeros((21, 2)), np.ones(21, np.float32), pose, betas)
-
-
 def test_a_hand_at_rest_keeps_everything_and_distance_noise_leaves_its_place_in_the_image():
     rng = np.random.default_rng(8)
     smoother, pose, betas = HandSmoother(), about(rng.normal(0, 0.5, (16, 3))), rng.normal(size=10)
@@ -141,10 +136,10 @@ def test_a_hand_at_rest_keeps_everything_and_distance_noise_leaves_its_place_in_
     direction = (middle + transl) / (middle + transl)[2]
     distances = []
     for time_s in times(100):
-        smooth = smoother(sighting(pose, betas), time_s)
-        assert angle(smooth.pose, pose).max() < 1e-6 and np.allclose(smooth.betas, betas)
+        smooth, shape = smoother.smooth_pose(pose, betas, 0.9, time_s)
+        assert angle(smooth, pose).max() < 1e-6 and np.allclose(shape, betas)
         noisy = direction * (0.6 + 0.01 * rng.normal())  # the middle, moved along its own viewing ray
-        place = middle + smoother.settle(joints, noisy - middle, time_s)
+        place = middle + smoother.smooth_translation(joints, noisy - middle, time_s)
         assert np.allclose(place / place[2], direction, atol=1e-9)
         distances.append(place[2])
     assert np.std(distances[20:]) < 0.005

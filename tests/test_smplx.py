@@ -13,6 +13,7 @@ from test_export import make_hand
 
 from handpose.camera import Camera
 from handpose.export import save_result, write_smplx
+from handpose.hand import Result
 from handpose.hand_model.mano import FreihandVector, from_pca, join_freihand, split_freihand, to_mean_pose, to_pca
 from handpose.hand_model.model import HandModel, mirror_rotvec
 from handpose.hand_model.smplx import body_arguments, hand_arguments
@@ -198,7 +199,7 @@ def test_open_hands_pose_is_exported_but_not_its_betas(mano):
 
 def test_saved_beside_the_other_results(tmp_path, mano):
     hands = [predicted("right", mano)]
-    save_result(tmp_path, "a", "a.jpg", 96, 64, Camera.from_fov(60, 96, 64), hands, smplx={})
+    save_result(tmp_path, "a", "a.jpg", Result(96, 64, Camera.from_fov(60, 96, 64), hands), smplx={})
     assert json.loads((tmp_path / "a.json").read_text())["hands"]
     with np.load(tmp_path / "a.smplx.npz") as file:
         assert np.allclose(file["right_hand_pose"][0], hands[0].hand_pose, atol=1e-6) and file["flat_hand_mean"]

@@ -8,8 +8,8 @@ from drawn_hand import JOINTS
 from scipy.spatial.transform import Rotation
 
 from handpose.detection.landmarks import Landmarks
-from handpose.detection.palm_detector import HandRegion
-from handpose.estimator import HandEstimator, Sighting
+from handpose.detection.region import HandRegion
+from handpose.estimator import AlignedHand, HandEstimator
 from handpose.hand_model.skeleton import PALM_JOINTS
 from handpose.tracker import MEMORY_S, NEW_HANDS_S, HandTracker
 from train.make_clip import clip_camera, film
@@ -62,20 +62,23 @@ class World:
         right = float(hand.side == "right") if hand.looks_right is None else hand.looks_right
         return Landmarks(hand.joints @ np.eye(2, 3), np.zeros((21, 3)), hand.presence, right)
 
-    def sightings(self, rgb, camera, found, use_landmarks=True):
-        return [self.sight(landmarks) for landmarks in found]
+    def predict_hands(self, rgb, found, use_landmarks=True):
+        return [self.aligned(landmarks) for landmarks in found]
 
-    def sight(self, landmarks):
+    def align(self, camera, hand):
+        return hand
+
+    def aligned(self, landmarks):
         points = landmarks.points[:, :2]
         hand = self.nearest((points.min(0) + points.max(0)) / 2, 0.7 * LENGTH)
         side, score = "right" if landmarks.right >= 0.5 else "left", 0.9 if hand else 0.02
-        return Sighting(side, score, hand.joints if hand else points, np.ones(21, np.float32),
+        return AlignedHand(side, score, hand.joints if hand else points, np.ones(21, np.float32),
                         Rotation.identity(16), np.zeros(10))
 
-    def stand(self, camera, sighting, settle=None):
-        if settle is not None:
-            assert np.allclose(settle(np.zeros((21, 3)), np.array([0, 0, 0.5])), [0, 0, 0.5])
-        return SimpleNamespace(side=sighting.side, joints_2d=sighting.seen)
+    def place_hand(self, camera, aligned, smooth=None):
+        if smooth is not None:
+            assert np.allclose(smooth(np.zeros((21, 3)), np.array([0, 0, 0.5])), [0, 0, 0.5])
+        return SimpleNamespace(side=aligned.side, joints_2d=aligned.joints_2d)
 
 
 @pytest.fixture(params=[True, False], ids=["landmarks", "network"])

@@ -17,7 +17,7 @@ from scipy.spatial.transform import Rotation
 from handpose.camera import Camera
 from handpose.estimator import HandEstimator
 from handpose.hand import Hand
-from handpose.network.engine import Answer
+from handpose.network.engine import Prediction
 from handpose.network.hand_network import HandNetwork, NetworkConfig
 from train.data.freihand import FreiHand
 from train.validate import hand_of_image, main, score_table, validate_set
@@ -55,7 +55,7 @@ class Knowing(HandEstimator):
                          None)
         self.truth, self.number, self.crops = truth, 0, []
 
-    def look_at(self, images, crops, points=None):
+    def predict_crops(self, rgb, crops, landmarks=None):
         crop, = crops
         self.crops.append(crop)
         row = {key: values[self.number] for key, values in self.truth.items()}
@@ -65,29 +65,30 @@ class Knowing(HandEstimator):
         # the camera turned onto the crop's middle, then by the crop's angle
         frame = (camera.rotation_to(crop.center) @ crop.rotation).T
         rotations = np.concatenate([frame @ rotations[:1], rotations[1:]])
-        return [Answer(np.column_stack([uv, np.zeros(21)]), np.full(21, 0.01), rotations, row["mano"][0, 48:58], 0.5)]
+        return [Prediction(np.column_stack([uv, np.zeros(21)]), np.full(21, 0.01), rotations, row["mano"][0, 48:58],
+                           0.5)]
 
 
 def camera_of(intrinsics) -> Camera:
     return Camera(*intrinsics[[0, 1, 0, 1], [0, 1, 2, 2]].tolist())
 
 
-@pytest.mark.parametrize("looks", [1, 2, 3])
+@pytest.mark.parametrize("passes", [1, 2, 3])
 @pytest.mark.parametrize("alignment, within", [(False, 1e-4), (True, 3e-3)])  # metres; alignment takes fx for fy
-def test_what_is_seen_in_a_whole_image_comes_back_as_the_hand(truth, looks, alignment, within):
+def test_what_is_seen_in_a_whole_image_comes_back_as_the_hand(truth, passes, alignment, within):
     estimator = Knowing(truth)
-    estimator.refinement = alignment
+    estimator.alignment = alignment
     for estimator.number in range(COUNT):
         camera = camera_of(truth["K"][estimator.number])
-        hand = hand_of_image(estimator, np.zeros((SIZE, SIZE, 3), np.uint8), camera, looks)
+        hand = hand_of_image(estimator, np.zeros((SIZE, SIZE, 3), np.uint8), camera, passes)
         assert hand.side == "right"
         assert np.abs(hand.joints_3d - truth["xyz"][estimator.number]).max() < within
         assert np.abs(hand.vertices - truth["verts"][estimator.number]).max() < within
-    assert len(estimator.crops) == looks * COUNT
-    first, last = estimator.crops[0], estimator.crops[looks - 1]
+    assert len(estimator.crops) == passes * COUNT
+    first, last = estimator.crops[0], estimator.crops[passes - 1]
     corners = np.array([[-0.5, -0.5], [SIZE - 0.5, SIZE - 0.5]])  # of the first crop: the image, as it stands
     assert np.allclose(first.to_crop(corners), [[-0.5, -0.5], [63.5, 63.5]])
-    if looks > 1:  # the last is closer, and the fingers point up
+    if passes > 1:  # the last is closer, and the fingers point up
         palm = last.to_crop(camera_of(truth["K"][0]).project(truth["xyz"][0]))[[0, 9]]
         assert last.scale > first.scale and palm[1, 1] < palm[0, 1] - abs(palm[1, 0] - palm[0, 0])
 

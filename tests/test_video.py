@@ -263,6 +263,9 @@ def test_late_pictures_stay_beside_their_sound(tmp_path):
     assert apart[1] == pytest.approx(apart[0], abs=0.03)
 
 
+CAMERA = Camera.of_photo(WIDTH, HEIGHT, fov_deg=40)
+
+
 class StubTracker:
     """Sees a hand from the second frame on, and another one from the fourth."""
 
@@ -271,6 +274,9 @@ class StubTracker:
 
     def reset(self):
         self.resets, self.seen = self.resets + 1, []
+
+    def guess_camera(self, frames):
+        return CAMERA
 
     def __call__(self, rgb, time_s, camera=None):
         self.seen.append((rgb, time_s, camera))
@@ -301,7 +307,7 @@ def test_a_clip_becomes_an_overlay_and_arrays(tmp_path):
         assert data[name].shape == (6, 2, *shape)
         assert np.isnan(data[name][data["track"] < 0]).all()
         assert np.allclose(data[name][4, 1], getattr(HANDS[1], name), rtol=1e-5, atol=1e-5)
-    assert np.allclose(data["intrinsics"], Camera.of_photo(WIDTH, HEIGHT).matrix) and data["size"].tolist() == [96, 64]
+    assert np.allclose(data["intrinsics"], CAMERA.matrix) and data["size"].tolist() == [96, 64]
 
 
 def test_decoding_and_drawing_go_on_beside_the_tracker():
@@ -329,7 +335,7 @@ def test_decoding_and_drawing_go_on_beside_the_tracker():
         shown.append(time_s)
 
     shown, tracker.reset = [], lambda: None
-    arrays = track_clip(Frames(width=WIDTH, height=HEIGHT, frames=4), tracker, show=show)
+    arrays = track_clip(Frames(width=WIDTH, height=HEIGHT, frames=4), tracker, CAMERA, show=show)
     assert len(arrays) == 4 and shown == [number / FPS for number in range(4)]
 
 

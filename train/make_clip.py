@@ -22,10 +22,9 @@ from tqdm import tqdm
 from handpose.camera import DEFAULT_FOV_DEG, Camera
 from handpose.clips.arrays import ClipArrays
 from handpose.clips.writing import ClipWriter
-from handpose.hand import Hand
+from handpose.hand import Hand, TrackedHand
 from handpose.hand_model.layer import HandLayer
 from handpose.hand_model.skeleton import MIRROR
-from handpose.hand import TrackedHand
 from handpose.whole_file import whole_file
 
 from .make_examples import paint_background

@@ -35,7 +35,8 @@ def opinion(estimator: HandEstimator, rgb: np.ndarray, side: str, points: np.nda
     camera = Camera(focal, focal, *((low + high) / 2), source="user")
     views = [Landmarks(p.astype(float), w.astype(float), 1.0, float(side == "right"))
              for p, w in zip(points, world, strict=True)]
-    hands = estimator.pose(rgb, camera, views)
+    hands = [estimator.place_hand(camera, estimator.align(camera, hand))
+             for hand in estimator.predict_hands(rgb, views)]
     joints = np.array([hand.joints_3d - hand.joints_3d.mean(0) for hand in hands])
     return joints.mean(0)
 

@@ -9,8 +9,8 @@ and pred.zip, which the benchmark's server takes, and where the set has its answ
 
 Where a hand is, `--crop detector` lets the detector find, as the command `handpose` does: the default for photos.
 `--crop image` says that a right hand fills each image, as in FreiHAND, and shows the network nothing but the image: the
-default for evaluation sets. It looks at the whole image first, and then at where it saw the joints, turned upright;
-`--looks 1` leaves it at the whole image.
+default for evaluation sets. Its first crop is the whole image, its second lies around the joints that it then sees,
+turned upright; `--passes 1` leaves it at the whole image.
 """
 from __future__ import annotations
 
@@ -28,52 +28,59 @@ import numpy as np
 from tqdm import tqdm
 
 from handpose.camera import Camera
-from handpose.crop import Crop
 from handpose.command.jobs import Job, UsageError, find_jobs
-from handpose.detection.landmarks import find_hands
+from handpose.crop import Crop, upright_box
 from handpose.drawing.overlay import draw_overlay, shrink
-from handpose.estimator import CROP_SCALE, HandEstimator, joints_seen, upright_box
+from handpose.estimator import CROP_SCALE, HandEstimator, HandPrediction
 from handpose.export import save_result
-from handpose.hand import Hand
-from handpose.image import PhotoError, load_photo
+from handpose.hand import Hand, Result
+from handpose.image import Photo, PhotoError, load_photo
 
 from .data.freihand import FreiHand
 from .scoring.metrics import freihand_scores
 from .scoring.tables import Column, Table
 
-SMALLEST_LOOK = 0.2  # of the image's longer side: no second look is closer
+SMALLEST_CROP = 0.2  # of the image's longer side: no second crop is smaller
 LARGEST_PICTURE = 1024  # pixels a side
 REFERENCE_BONE = (9, 10)  # whose length FreiHAND calls a hand's scale
 
 
-def hand_of_image(estimator: HandEstimator, rgb: np.ndarray, camera: Camera, looks: int = 2) -> Hand:
-    """The right hand that fills an image (H, W, 3) uint8 RGB, from the image alone; see the module for `looks`."""
+def hand_of_image(estimator: HandEstimator, rgb: np.ndarray, camera: Camera, passes: int = 2) -> Hand:
+    """The right hand that fills an image (H, W, 3) uint8 RGB, from the image alone; see the module for `passes`."""
     height, width = rgb.shape[:2]
-    longer, size = max(height, width), estimator.engine.config.input_size
+    longer, size = max(height, width), estimator.crop_size
     crop = Crop.around(np.array([width - 1, height - 1]) / 2, longer, 0.0, size)
-    estimate, = estimator.look_at([rgb], [crop])
-    for _ in range(looks - 1):
-        center, side, angle = upright_box(joints_seen(crop, estimate))
-        crop = Crop.around(center, CROP_SCALE * np.clip(side, SMALLEST_LOOK * longer, longer), angle, size)
-        estimate, = estimator.look_at([rgb], [crop])
-    return estimator.to_hand(camera, crop, 1.0, estimate)
+    for count in range(passes):
+        hand = HandPrediction(crop, 1.0, *estimator.predict_crops(rgb, [crop]))
+        if count < passes - 1:
+            center, extent, angle = upright_box(hand.joints_2d)
+            crop = Crop.around(center, CROP_SCALE * np.clip(extent.max(), SMALLEST_CROP * longer, longer), angle, size)
+    return estimator.place_hand(camera, estimator.align(camera, hand))
 
 
 def hand_found(estimator: HandEstimator, rgb: np.ndarray, camera: Camera) -> Hand | None:
     """The surest hand that the detector finds, taken for a right one."""
-    found = find_hands(rgb, estimator.detector, estimator.landmark_model)
-    return estimator.pose(rgb, camera, [replace(found[0], right=1.0)])[0] if found else None
+    found = estimator.find(rgb)
+    if not found:
+        return None
+    hand, = estimator.predict_hands(rgb, [replace(found[0], right=1.0)])
+    return estimator.place_hand(camera, estimator.align(camera, hand))
 
 
-def beside(rgb: np.ndarray, camera: Camera, hands: list[Hand]) -> np.ndarray:
+def beside(rgb: np.ndarray, result: Result) -> np.ndarray:
     """The photo, and to its right the same with the meshes over it."""
-    rgb, camera, hands = shrink(rgb, camera, hands, LARGEST_PICTURE)
+    rgb, camera, hands = shrink(rgb, result.camera, result.hands, LARGEST_PICTURE)
     return np.hstack([rgb, draw_overlay(rgb, camera, hands, opacity=1.0)])
 
 
-def validate_photos(jobs: list[Job], out: Path, pose: Callable[[np.ndarray, Camera], list[Hand]],
-                    focal_px: float | None = None) -> int:
-    """Writes each photo's files; `pose` gives its hands. Bad photos are named and passed over; returns how many."""
+def result_of_image(estimator: HandEstimator, photo: Photo, focal_px: float | None = None, passes: int = 2) -> Result:
+    """The result of a photo that a right hand fills, from the image alone."""
+    camera = Camera.of_photo(photo.width, photo.height, focal_px=focal_px, focal_35mm=photo.focal_35mm)
+    return Result(photo.width, photo.height, camera, [hand_of_image(estimator, photo.rgb, camera, passes)])
+
+
+def validate_photos(jobs: list[Job], out: Path, estimate: Callable[[Photo], Result]) -> int:
+    """Writes each photo's files; bad photos are named and passed over. Returns how many these were."""
     failed = 0
     for job in tqdm(jobs, unit="photo"):
         try:
@@ -82,10 +89,8 @@ def validate_photos(jobs: list[Job], out: Path, pose: Callable[[np.ndarray, Came
             failed += 1
             tqdm.write(str(error), sys.stderr)
             continue
-        camera = Camera.of_photo(photo.width, photo.height, focal_px=focal_px, focal_35mm=photo.focal_35mm)
-        hands = pose(photo.rgb, camera)
-        save_result(out, job.stem, job.image, photo.width, photo.height, camera, hands,
-                    overlay=beside(photo.rgb, camera, hands), mesh="obj", npz=True)
+        result = estimate(photo)
+        save_result(out, job.stem, job.image, result, overlay=beside(photo.rgb, result), mesh="obj", npz=True)
     return failed
 
 
@@ -108,8 +113,9 @@ def predict_set(freihand: FreiHand, pose: Callable[[np.ndarray, Camera], Hand], 
         joints.append(hand.joints_3d)
         vertices.append(hand.vertices)
         if number < pictures:
-            save_result(out, f"{number:08d}", f"{number:08d}.jpg", rgb.shape[1], rgb.shape[0], camera, [hand],
-                        overlay=beside(rgb, camera, [hand]), mesh="obj", npz=True)
+            result = Result(rgb.shape[1], rgb.shape[0], camera, [hand])
+            save_result(out, f"{number:08d}", f"{number:08d}.jpg", result, overlay=beside(rgb, result), mesh="obj",
+                        npz=True)
     return np.stack(joints), np.stack(vertices)
 
 
@@ -159,9 +165,9 @@ def main(argv: list[str] | None = None) -> int:
     add("--checkpoint", metavar="DIR", help="a folder, or an id OWNER/NAME on the Hub (default: the one that ships)")
     add("--hand-model", type=Path, metavar="PATH", help="MANO_RIGHT.pkl, for a checkpoint that was trained with it")
     add("--crop", choices=("detector", "image"), help="how the hand is found, see the module's documentation")
-    add("--looks", type=int, choices=(1, 2, 3), default=2, help="looks of --crop image (default: %(default)s)")
+    add("--passes", type=int, choices=(1, 2, 3), default=2, help="passes of --crop image (default: %(default)s)")
     add("--no-alignment", action="store_true", help="take the network's rotations as they are")
-    add("--focal", type=float, metavar="PX", help="focal length of the photos (default: EXIF's, else a usual one)")
+    add("--focal", type=float, metavar="PX", help="focal length of the photos (default: EXIF's, else a guess)")
     add("--own-scale", action="store_true", help="evaluation sets: the size that the network gives, not the set's")
     add("--pictures", type=int, default=0, metavar="N", help="evaluation sets: also the first N hands' files")
     args = parser.parse_args(argv)
@@ -177,11 +183,12 @@ def main(argv: list[str] | None = None) -> int:
     except (OSError, ValueError, UsageError) as error:
         print(error, file=sys.stderr)
         return 2
-    estimator.refinement = not args.no_alignment
-    of_image = partial(hand_of_image, estimator, looks=args.looks)
+    estimator.alignment = not args.no_alignment
     if not is_set:
-        pose = estimator if crop == "detector" else lambda rgb, camera: [of_image(rgb, camera)]
-        return 1 if validate_photos(data, args.out, pose, args.focal) else 0
+        estimate = (partial(estimator, focal_px=args.focal) if crop == "detector" else
+                    partial(result_of_image, estimator, focal_px=args.focal, passes=args.passes))
+        return 1 if validate_photos(data, args.out, estimate) else 0
+    of_image = partial(hand_of_image, estimator, passes=args.passes)
 
     missed = []
 

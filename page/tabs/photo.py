@@ -113,8 +113,8 @@ class PhotoTab:
                          api_visibility="private").then(**again)
         gr.on([self.lens_value.input, *(option.change for option in self.options[2:])], **again)
         for kind, button in self.downloads.items():
-            button.click(partial(self.download, kind), [self.analysis, *self.options, self.display], self.file, js=WITH_DISPLAY,
-                         show_progress="hidden", api_visibility="private", concurrency_limit=2
+            button.click(partial(self.download, kind), [self.analysis, *self.options, self.display], self.file,
+                         js=WITH_DISPLAY, show_progress="hidden", api_visibility="private", concurrency_limit=2
                          ).success(None, self.file, None, js="(file) => handpose.download(file)")
 
     # ---- answers

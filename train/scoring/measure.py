@@ -12,12 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 from tqdm import tqdm
 
-from handpose.camera import Camera
 from handpose.detection.landmarks import Landmarks
-from handpose.estimator import MIN_SCORE, HandEstimator, joints_seen
+from handpose.estimator import MIN_SCORE, HandEstimator
 from handpose.hand import Hand
 from handpose.image import Photo, load_photo
-from handpose.lens import guess_lens
 
 from .metrics import error_2d, f_score, pa_mpjpe, palm_rotation, procrustes, root_relative
 from .test_sets import Case
@@ -29,7 +27,6 @@ FOUND, WRONG_SIDE, PA, PA_VERTICES, ROOT_RELATIVE, ROTATION, CAMERA_SPACE = (
     "found %", "wrong side %", "PA-MPJPE", "PA-MPVPE", "root-rel.", "rotation", "camera")
 AUC, F_5, F_15, ERROR_2D, PCK, SEEN = SHARES = "AUC", "F@5", "F@15", "2D", "PCK@.05", "2.5D"
 METRICS = (FOUND, WRONG_SIDE, PA, PA_VERTICES, ROOT_RELATIVE, ROTATION, CAMERA_SPACE, *SHARES)
-BATCH = 32  # photos
 
 Scores = dict[str, np.ndarray]  # by metric, (N,) of N cases, NaN where there is none
 
@@ -40,7 +37,7 @@ class Answer:
     side: str | None
     joints_2d: np.ndarray
     joints_3d: np.ndarray
-    seen: np.ndarray | None = None  # (21, 2) px, the network's own 2.5D joints
+    network_joints: np.ndarray | None = None  # (21, 2) px, where the network itself sees them
     vertices: np.ndarray | None = None
 
 
@@ -49,44 +46,29 @@ def measure(estimator: HandEstimator, cases: list[Case]) -> dict[str, Scores]:
     rows: dict[str, list[dict[str, float]]] = {name: [] for name in (*METHODS, TEACHER, CONSTANT)}
     known = [case.goal_3d - case.goal_3d[0] for case in cases if case.goal_3d is not None]
     constant = Answer(None, np.full((21, 2), np.nan), np.median(known, axis=0)) if known else None
-    with tqdm(total=len(cases), unit="photo") as bar:
-        for start in range(0, len(cases), BATCH):
-            chunk = cases[start:start + BATCH]
-            for name, said in answer(estimator, chunk).items():
-                rows[name] += [score(nearest(answers, case), case) for answers, case in zip(said, chunk, strict=True)]
-            rows[CONSTANT] += [score(constant, case) | {FOUND: np.nan} for case in chunk]
-            bar.update(len(chunk))
+    for case in tqdm(cases, unit="photo"):
+        for name, answers in answers_of(estimator, case).items():
+            rows[name].append(score(nearest(answers, case), case))
+        rows[CONSTANT].append(score(constant, case) | {FOUND: np.nan})
     return {name: {metric: np.array([hand.get(metric, np.nan) for hand in hands], float) for metric in METRICS}
             for name, hands in rows.items()}
 
 
-def answer(estimator: HandEstimator, cases: list[Case]) -> dict[str, list[list[Answer]]]:
-    """By method, of each case: all hands that the method tells of in its photo."""
-    photos = [load_photo(case.photo) for case in cases]
-    found = [found_in(case, photo, estimator) for case, photo in zip(cases, photos, strict=True)]
-    cameras = [camera_of(*row) for row in zip(cases, photos, found, strict=True)]
-    pairs = [(row, landmarks) for row, hands in enumerate(found) for landmarks in hands]
-    said: dict[str, list[list[Answer]]] = {name: [[] for _ in cases] for name in (*METHODS, TEACHER)}
-    for row, landmarks in pairs:
-        side = "right" if landmarks.right >= 0.5 else "left"
-        said[TEACHER][row].append(Answer(side, landmarks.points[:, :2], landmarks.world))
+def answers_of(estimator: HandEstimator, case: Case) -> dict[str, list[Answer]]:
+    """By method: all hands that the method reports in the case's photo."""
+    photo = load_photo(case.photo)
+    found = found_in(case, photo, estimator)
+    answers: dict[str, list[Answer]] = {TEACHER: [Answer(landmarks.side, landmarks.points[:, :2], landmarks.world)
+                                                  for landmarks in found]}
     variant = copy.copy(estimator)
     for use_landmarks, methods in ((True, (ALIGNED, UNALIGNED)), (False, (IMAGE, IMAGE_UNALIGNED))):
-        looks = estimator.look([photos[row].rgb for row, _ in pairs], [landmarks for _, landmarks in pairs],
-                               use_landmarks)
-        for name, variant.refinement in zip(methods, (True, False), strict=True):
-            for (row, landmarks), (crop, estimate) in zip(pairs, looks, strict=True):
-                hand = variant.to_hand(cameras[row], crop, landmarks.presence, estimate)
-                if hand.score >= MIN_SCORE:
-                    said[name][row].append(Answer(hand.side, hand.joints_2d, hand.joints_3d,
-                                                  joints_seen(crop, estimate), hand.vertices))
-    return said
-
-
-def camera_of(case: Case, photo: Photo, found: Sequence[Landmarks]) -> Camera:
-    """The camera that the estimator is told."""
-    camera = Camera.of_photo(photo.width, photo.height, focal_35mm=photo.focal_35mm)
-    return case.camera or guess_lens(camera, found)
+        prediction = estimator.predict(photo, found=found, use_landmarks=use_landmarks)
+        network_joints = [hand.joints_2d for hand in sorted(prediction.hands, key=lambda hand: -hand.score)]
+        for name, variant.alignment in zip(methods, (True, False), strict=True):
+            hands = variant.place(prediction, case.camera, MIN_SCORE).hands
+            answers[name] = [Answer(hand.side, hand.joints_2d, hand.joints_3d, joints, hand.vertices)
+                             for hand, joints in zip(hands, network_joints, strict=False)]
+    return answers
 
 
 def found_in(case: Case, photo: Photo, estimator: HandEstimator) -> Sequence[Landmarks]:
@@ -111,8 +93,8 @@ def score(found: Answer | None, case: Case) -> dict[str, float]:
     if np.isfinite(values[ERROR_2D]):
         box = np.ptp(case.goal_2d, axis=0).max()
         values[PCK] = (np.linalg.norm(found.joints_2d - case.goal_2d, axis=1) < 0.05 * box).mean()
-    if found.seen is not None:
-        values[SEEN] = error_2d(found.seen, case.goal_2d)
+    if found.network_joints is not None:
+        values[SEEN] = error_2d(found.network_joints, case.goal_2d)
     if case.side and found.side:
         values[WRONG_SIDE] = 100.0 * (found.side != case.side)
     if case.goal_3d is not None:
@@ -120,7 +102,7 @@ def score(found: Answer | None, case: Case) -> dict[str, float]:
         apart = 1000 * np.linalg.norm(procrustes(joints, goal) - goal, axis=1)
         values |= {PA: pa_mpjpe(joints, goal), ROOT_RELATIVE: root_relative(joints, goal),
                    ROTATION: palm_rotation(joints, goal), AUC: np.clip(1 - apart / 50, 0, 1).mean()}  # closed form
-        if case.camera and found.seen is not None:  # placed by a camera, and by the true one
+        if case.camera and found.network_joints is not None:  # placed by a camera, and by the true one
             values[CAMERA_SPACE] = 1000 * np.linalg.norm(joints - goal, axis=1).mean()
     if case.vertices is not None and found.vertices is not None and case.vertices.shape == found.vertices.shape:
         vertices = np.asarray(found.vertices, float)

@@ -20,7 +20,7 @@ from handpose.hand import Hand
 from handpose.hand_model.skeleton import BONES
 from handpose.image import load_photo
 
-from .measure import ERROR_2D, FOUND, PA, ROOT_RELATIVE, Scores, camera_of, found_in, nearest
+from .measure import ERROR_2D, FOUND, PA, ROOT_RELATIVE, Scores, nearest
 from .test_sets import Case
 
 PANEL = 200  # px, side of one picture
@@ -89,9 +89,8 @@ def _section(heading: str, tiles: list[Image.Image], width: int) -> Image.Image:
 def _hand_tile(estimator: HandEstimator, case: Case, label: str) -> Image.Image:
     """Photo, overlay and side view, with a line of text below."""
     photo = load_photo(case.photo)
-    found = list(found_in(case, photo, estimator))
-    camera = camera_of(case, photo, found)
-    hand = nearest(estimator.pose(photo.rgb, camera, found), case)
+    result = estimator.place(estimator.predict(photo, found=case.found), case.camera, min_score=0.0)
+    hand, camera = nearest(result.hands, case), result.camera
     picture, crop = _photo(case, PANEL)
     scale, (left, top) = crop.scale, crop.matrix[:, 2]
     view = Camera(camera.fx * scale, camera.fy * scale, camera.cx * scale + left, camera.cy * scale + top)

@@ -4,10 +4,9 @@ from __future__ import annotations
 import numpy as np
 
 from handpose.camera import Camera
-from handpose.hand import Hand
+from handpose.hand import Hand, TrackedHand
 from handpose.hand_model.model import HandModel, mirror_rotvec
 from handpose.hand_model.rotations import rotmat_to_rotvec, rotvec_to_rotmat
-from handpose.hand import TrackedHand
 
 # Palm to the camera, fingers up: where the axes of the hand at rest (fingers -x, back of the hand y, thumb z) point.
 UPRIGHT = np.array([[0, 0, 1.0], [1, 0, 0], [0, 1, 0]])
