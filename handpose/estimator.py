@@ -33,9 +33,10 @@ from .placement import NEAREST, solve_translation
 
 CROP_SCALE = 1.4  # the crop's side over that of the joints' upright box
 LEAST_SPREAD = 0.01  # crop units; no joint is trusted to be better known than this
-# Pictures whose lens is not told are often cut out of larger ones: alignment takes them for seen from farther away than
-# the default camera says, so that no finger is bent to explain a perspective that is not there.
-GUESSED_LENS = 1.5
+# Alignment takes a hand for seen from so many times as far away as the camera says, so that no finger is bent to
+# explain a perspective that is not there: the network's joints show less of it than a photo does. Chosen with an eye on
+# the 145 photos with true joints, where it takes .2 mm off PA-MPJPE; renders lose .05 by it (`benchmarks.perspective`).
+LESS_PERSPECTIVE = 1.5
 MIN_SCORE = 0.3  # of a hand that is reported
 
 
@@ -228,8 +229,7 @@ class HandEstimator:
         weights = 1 / (prediction.spread + LEAST_SPREAD) ** 2
         rotations, betas = prediction.rotations.astype(float), prediction.betas.astype(float)
         if self.alignment:
-            focal = camera.fx * crop.scale * 2 / crop.size  # of the crop, in crop units
-            focal *= GUESSED_LENS if camera.source == "default" else 1
+            focal = LESS_PERSPECTIVE * camera.fx * crop.scale * 2 / crop.size  # of the crop, in crop units
             rays = prediction.joints[:, :2].astype(float) / focal
             rotations, betas, _ = align(self.skeleton, rotations, betas, rays, weights ** -0.5 / focal,
                                         prediction.world)

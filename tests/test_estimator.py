@@ -81,6 +81,13 @@ def test_distance_follows_the_focal_length(estimator, photo):
     assert np.abs(near.hand_pose - far.hand_pose).max() < 0.4  # perspective changes, so the alignment may a little
 
 
+def test_the_camera_counts_and_not_who_told_it(estimator, photo):
+    guessed = estimator(photo)
+    told = estimator(photo, focal_px=guessed.camera.fx)
+    assert (guessed.camera.source, told.camera.source) == ("default", "user")
+    assert np.array_equal(told.hands[0].joints_3d, guessed.hands[0].joints_3d)
+
+
 def test_landmarks_can_be_left_out(estimator, photo, truth):
     camera, joints, joints_2d = truth
     (hand,) = estimator.place(estimator.predict(Photo(photo), use_landmarks=False), camera).hands

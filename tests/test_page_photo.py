@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from page_steps import (
     FIGURE,
-    LOOK,
     PHOTO,
     ROOT,
+    SHOWN,
     TWO_HANDS,
     hand_lines,
     jpeg,
@@ -28,7 +28,7 @@ from playwright.sync_api import expect
 # ---- first visit, and a photo of one's own
 
 def test_the_first_visit_shows_an_example_already_solved(page):
-    assert page.evaluate(LOOK) == "example"
+    assert page.evaluate(SHOWN) == "example"
     assert page.locator(".hand").count() >= 1
     figure = page.evaluate(FIGURE)
     assert sum(trace["type"] == "mesh3d" for trace in figure["traces"]) == page.locator(".hand").count()
@@ -73,7 +73,7 @@ GIVE = """([name, data, way]) => {
 @pytest.mark.parametrize(("way", "name"), [("paste", "pasted.jpg"), ("drop", "dropped.heic")])
 def test_photos_are_taken_wherever_they_are_pasted_or_dropped(page, way, name):
     """A browser may not know a file's kind (HEIC on Windows): what it is, the server finds out."""
-    before = page.evaluate(LOOK)
+    before = page.evaluate(SHOWN)
     page.evaluate(GIVE, [name, base64.b64encode(PHOTO.read_bytes()).decode(), way])
     settled(page, before)
     assert len(hand_lines(page)) == 1
@@ -83,7 +83,7 @@ def test_photos_are_taken_wherever_they_are_pasted_or_dropped(page, way, name):
 
 def test_a_webcam_shot_is_not_mirrored(page):
     """The browser's webcam sees a right hand."""
-    before = page.evaluate(LOOK)
+    before = page.evaluate(SHOWN)
     page.locator("#photo button[aria-label='Capture from camera']").click()
     page.get_by_text("Click to Access Webcam").click()
     page.wait_for_function("document.querySelector('#photo video')?.videoWidth > 0")
@@ -227,7 +227,7 @@ def test_a_mirrored_photo_is_turned_back_first(page):
     upload(page, "selfie.jpg", mirrored_photo())
     assert hand_lines(page)[0].startswith("Left hand")
     options(page)
-    before = page.evaluate(LOOK)
+    before = page.evaluate(SHOWN)
     page.get_by_label("The photo is mirrored").check()
     settled(page, before)
     assert hand_lines(page)[0].startswith("Right hand")
