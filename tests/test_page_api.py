@@ -1,4 +1,4 @@
-"""The endpoints for programs, as the README shows them: gradio_client, plain HTTP and MCP."""
+"""The endpoints for programs, as docs/api.md shows them: gradio_client, plain HTTP and MCP."""
 import base64
 import json
 import os
@@ -110,7 +110,7 @@ def examples(text: str, language: str) -> list[str]:
     return re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
 
 
-@pytest.mark.parametrize("text", [(ROOT / "README.md").read_text(), about.PROGRAMS], ids=["README", "page"])
+@pytest.mark.parametrize("text", [(ROOT / "docs" / "api.md").read_text(), about.PROGRAMS], ids=["docs", "page"])
 def test_the_examples_run_as_they_are_shown(running_page, tmp_path, monkeypatch, capsys, text):
     shutil.copy(PHOTO, tmp_path / "photo.jpg")
     monkeypatch.chdir(tmp_path)
