@@ -39,7 +39,7 @@ def test_the_estimate_is_the_librarys(client):
     result = client.predict(handle_file(PHOTO), fov_deg=40, api_name="/estimate")
     photo = load_photo(PHOTO)
     camera = Camera.of_photo(photo.width, photo.height, fov_deg=40)
-    hand, = HandEstimator.load()(photo.rgb, camera)
+    hand, = HandEstimator.load()(photo, camera).hands
     assert (result["image"], result["width"], result["height"]) == ("hand_right.jpg", photo.width, photo.height)
     assert result["camera"] == {"fx": camera.fx, "fy": camera.fy, "cx": camera.cx, "cy": camera.cy, "source": "user"}
     answer, = result["hands"]
