@@ -84,11 +84,16 @@ def test_spreading_a_finger_and_rolling_it_about_its_bone_is_not_bending_it(righ
         assert joint_flexions(hand)["index"][0] == pytest.approx(degrees, abs=2)
 
 
+def test_a_turn_that_is_written_the_long_way_round_is_the_same_bend():
+    hand = posed(MODELS["open"], "right", {"index2": turn_of("index", 330)})
+    assert joint_flexions(hand)["index"][1] == pytest.approx(-30)
+
+
 def test_the_cards_words_and_bars_tell_bent_from_bent_back():
     hand = posed(MODELS["open"], "left", {"index2": turn_of("index", 40), "ring1": turn_of("ring", -10),
                                           "thumb3": turn_of("thumb", 12), "little1": turn_of("little", 2)})
     html = card(hand)
-    words = "Thumb bent 12°, index bent 40°, middle straight, ring bent back 10°, little straight"
+    words = "Fingers: thumb bent 12°, index bent 40°, middle straight, ring bent back 10°, little straight"
     assert f'aria-label="{words}" title="{words}"' in html
     heights = [int(part.split("%")[0]) for part in html.split("height: ")[1:]]
     assert len(heights) == 5 and heights[2:] == [100, 100, 99] and heights[1] < 100

@@ -51,7 +51,7 @@ def _bars(hand: Hand) -> str:
     for finger, bend in bends.items():
         straight = 1 - min(max(bend, 0) / MOST_BEND.get(finger, MOST_BEND_FINGER), 1)
         bars += f'<span style="height: {20 + 80 * straight:.0f}%; background: {css(FINGER_COLORS[finger])}"></span>'
-    words = ", ".join(f"{finger} {_bend_in_words(bend)}" for finger, bend in bends.items()).capitalize()
+    words = "Fingers: " + ", ".join(f"{finger} {_bend_in_words(bend)}" for finger, bend in bends.items())
     return f'<div class="bends" role="img" aria-label="{words}" title="{words}">{bars}</div>'
 
 
