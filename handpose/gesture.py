@@ -1,4 +1,4 @@
-"""What the fingers do: how far each is bent, and the names of a few plain gestures."""
+"""The names of a few plain gestures."""
 from __future__ import annotations
 
 import numpy as np
@@ -7,17 +7,11 @@ from .hand import Hand
 from .hand_model.skeleton import FINGERS, TIP_JOINTS
 
 # Chosen on 215 real photos so that a name is seldom wrong (about one in fifteen) and often missing.
-STRAIGHT, CURLED = 52.0, 75.0  # degrees that a finger's two outer joints bend together: less is straight, more curled
+STRAIGHT, CURLED = 52.0, 75.0  # degrees between bones, at a finger's two outer joints: less is straight, more curled
 THUMB_OUT = 0.55  # of the palm's length, from the thumb's tip to the nearest knuckle: a thumb that stands off
-THUMB_STRAIGHT = 55.0  # degrees that the thumb's outer two joints bend together
+THUMB_STRAIGHT = 55.0  # degrees between bones, at the thumb's two outer joints
 UPRIGHT = 40.0  # degrees off the photo's up, at most, of a thumb that points up
 SPREAD = 9.0  # degrees between index and middle finger of a V, at least
-
-
-def finger_bends(hand: Hand) -> dict[str, float]:
-    """Degrees that each finger's joints bend together: two for the thumb, three from the knuckle on for the others."""
-    bends = _bends(hand)
-    return {finger: float(bends[finger][-2:].sum() if finger == "thumb" else bends[finger].sum()) for finger in FINGERS}
 
 
 def gesture(hand: Hand) -> str | None:
@@ -26,7 +20,7 @@ def gesture(hand: Hand) -> str | None:
     By the angles of the 3D joints alone; "thumbs up" takes the photo's up for the world's.
     """
     joints = hand.joints_3d
-    bends = {finger: float(values[-2:].sum()) for finger, values in _bends(hand).items()}
+    bends = {finger: _bone_angles(joints[tip - 3:tip + 1]) for finger, tip in zip(FINGERS, TIP_JOINTS, strict=True)}
     fingers = FINGERS[1:]
     straight = {finger for finger in fingers if bends[finger] < STRAIGHT}
     curled = {finger for finger in fingers if bends[finger] > CURLED}
@@ -46,13 +40,13 @@ def gesture(hand: Hand) -> str | None:
     return None
 
 
-def _bends(hand: Hand) -> dict[str, np.ndarray]:
-    """Degrees (3,) that each finger bends at its joints, from the palm outwards."""
-    bends = {}
-    for finger, tip in zip(FINGERS, TIP_JOINTS, strict=True):
-        bones = np.diff(hand.joints_3d[[0, tip - 3, tip - 2, tip - 1, tip]], axis=0)
-        bends[finger] = np.array([_angle(bones[n], bones[n + 1]) for n in range(3)])
-    return bends
+def _bone_angles(joints: np.ndarray) -> float:
+    """Degrees between the three bones of a finger's four joints (4, 3), both angles together, without a sign.
+
+    They are not the flexions of `finger_angles`: the thresholds were chosen on these.
+    """
+    bones = np.diff(joints, axis=0)
+    return _angle(bones[0], bones[1]) + _angle(bones[1], bones[2])
 
 
 def _angle(one: np.ndarray, other: np.ndarray) -> float:

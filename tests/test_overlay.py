@@ -1,21 +1,24 @@
 """What is drawn lies where the camera's rays say, by OpenGL and without it."""
 import os
+import re
 import subprocess
 import sys
 import textwrap
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
+import cv2
 import numpy as np
 import pytest
 import trimesh
 from test_export import make_hand
 
 from handpose.camera import Camera
-from handpose.drawing.overlay import draw_overlay, shrink
-from handpose.drawing.palette import FINGER_COLORS
-from handpose.drawing.renderer import LARGEST_RENDER, Mesh, render_mesh, render_region
-from handpose.hand_model.skeleton import FINGER_OF_JOINT
+from handpose.drawing.overlay import blend, draw_overlay, shrink
+from handpose.drawing.palette import FINGER_COLORS, css
+from handpose.drawing.renderer import LARGEST_RENDER, Mesh, Rendering, _to_straight_uint8, render_mesh, render_region
+from handpose.hand_model.skeleton import BONES, FINGER_OF_JOINT
+from page.content.overlay_layers import layers
 
 WIDTH, HEIGHT = 160, 120
 CAMERA = Camera.from_fov(60, WIDTH, HEIGHT)
@@ -168,6 +171,67 @@ def test_opacity_blends_linearly_from_the_photo_to_the_mesh():
         draw_overlay(PHOTO, CAMERA, HANDS, opacity=85)
 
 
+@pytest.mark.parametrize("opacity", [0.0, 0.37, 0.85, 1.0])
+def test_blending_in_strips_is_blending_at_once(opacity):
+    dice = np.random.default_rng(7)
+    photo, part = dice.integers(0, 256, (301, 203, 3), np.uint8), dice.integers(0, 256, (197, 150, 4), np.uint8)
+    expected = photo.copy()
+    behind = expected[90:90 + 197, 31:31 + 150].astype(np.float32)
+    alpha = part[..., 3:].astype(np.float32) * (opacity / 255)
+    expected[90:90 + 197, 31:31 + 150] = (behind + (part[..., :3] - behind) * alpha + 0.5).astype(np.uint8)
+    blend(photo, Rendering(part, 31, 90), opacity)
+    np.testing.assert_array_equal(photo, expected)
+
+
+@pytest.mark.parametrize("size", [(400, 300), (1531, 1149), (401, 1777)])
+def test_enlarging_in_bands_is_enlarging_at_once(size):
+    """Where there is something to see: OpenCV itself may differ in the last bit in the outermost four pixels."""
+    width, height = size
+    image = np.random.default_rng(8).random((300, 400, 4), np.float32)
+    image[..., :3] *= image[..., 3:]  # premultiplied
+    whole = image
+    if (height, width) != (300, 400):
+        whole = np.clip(cv2.resize(image, size, interpolation=cv2.INTER_CUBIC), 0, 1)
+    straight = np.concatenate([whole[..., :3] / np.maximum(whole[..., 3:], 1e-6), whole[..., 3:]], 2)
+    expected = (np.clip(straight, 0, 1) * 255 + 0.5).astype(np.uint8)
+    got = _to_straight_uint8(image, width, height)
+    np.testing.assert_array_equal(got[4:-4, 4:-4], expected[4:-4, 4:-4])
+    assert np.abs(got.astype(int) - expected).max() <= 1
+
+
+@pytest.mark.parametrize("opengl", [True, False], ids=["best", "software"])
+def test_an_overlay_of_48_megapixels_takes_three_times_the_photos_memory(opengl):
+    """The region is the whole photo, as nothing takes more; a small overlay comes first, as the renderer needs its own.
+    Measured as the process's peak, since NumPy is not the only one that takes memory."""
+    program = textwrap.dedent(f"""
+        import resource, sys
+        import numpy as np, trimesh
+        from handpose.camera import Camera
+        from handpose.drawing import overlay, renderer
+        from test_overlay import HANDS, ball, replace
+        if not {opengl}:
+            renderer._renderer = renderer._render_in_software
+
+        def draw(width, height):
+            mesh = ball((0, 0, 0.5), 0.35)
+            hand = replace(HANDS[0], vertices=mesh.vertices, faces=mesh.faces)
+            rgb = np.full((height, width, 3), 90, np.uint8)
+            before = peak()
+            drawn = overlay.draw_overlay(rgb, Camera.from_fov(60, width, height), [hand], skeleton=True)
+            assert (drawn != 90).mean() > 0.9
+            return (peak() - before) / rgb.nbytes
+
+        def peak():
+            return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+
+        draw(1200, 900)
+        print(draw(8000, 6000))""")
+    environment = dict(os.environ, PYTHONPATH=os.pathsep.join([os.path.dirname(__file__), *sys.path]))
+    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert float(done.stdout) < 3.0
+
+
 def fan(scale: float, side: int = 400):
     """A hand whose 21 joints lie apart in the image, `scale` pixels from wrist to middle fingertip."""
     angles = np.radians(np.repeat(np.linspace(-60, 60, 5), 4))
@@ -184,6 +248,38 @@ def test_the_skeleton_shows_each_joint_in_its_fingers_colour():
         assert tuple(drawn[v, u]) == FINGER_COLORS[FINGER_OF_JOINT[joint]], joint
     middle = ((hand.joints_2d[10] + hand.joints_2d[11]) / 2).round().astype(int)
     assert tuple(drawn[middle[1], middle[0]]) == FINGER_COLORS["middle"]
+
+
+def test_near_fingers_cross_over_far_ones_in_the_picture_and_on_the_page():
+    hand = fan(190)
+    points, joints = hand.joints_2d.copy(), hand.joints_3d.copy()
+    points[8], points[7] = hand.joints_2d[20], (hand.joints_2d[6] + hand.joints_2d[20]) / 2  # index over the others
+    for near in ("index", "others"):
+        joints[:, 2] = [0.5 + 0.01 * (joint in range(5, 9)) * (1 if near == "others" else -1) for joint in range(21)]
+        crossed = replace(hand, joints_2d=points, joints_3d=joints)
+        picture = draw_overlay(np.full((400, 400, 3), 128, np.uint8), CAMERA, [crossed], mesh=False, skeleton=True)
+        u, v = _crossing(points[7], points[8], points[18], points[19])
+        first, second = (FINGER_COLORS["index"], FINGER_COLORS["little"])[::1 if near == "index" else -1]
+        assert tuple(picture[round(v), round(u)]) == first
+        drawn = re.findall(r'<path d="M([\d.]+) ([\d.]+)L([\d.]+) ([\d.]+)" stroke="([^"]+)"', layers([crossed], CAMERA,
+                                                                                                    400, 400))
+        over = [color for u0, v0, u1, v1, color in drawn
+                if _distance((u, v), (float(u0), float(v0)), (float(u1), float(v1))) < 0.2]
+        assert over[-1] == css(first) and css(second) in over
+        assert len(drawn) == 2 * len(BONES)
+
+
+def _crossing(a, b, c, d) -> tuple[float, float]:
+    """Where the lines a-b and c-d meet."""
+    along, _ = np.linalg.solve(np.stack([b - a, c - d], 1), c - a)
+    return tuple((a + along * (b - a)).tolist())
+
+
+def _distance(point, start, end) -> float:
+    """Of a point from the stretch between two others."""
+    point, start, end = map(np.array, (point, start, end))
+    along = np.clip((point - start) @ (end - start) / ((end - start) @ (end - start)), 0, 1)
+    return float(np.linalg.norm(start + along * (end - start) - point))
 
 
 def test_the_skeletons_lines_grow_with_the_hand():

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 import torch
 
+from handpose.drawing.shading import vertex_normals
 from handpose.hand_model.layer import HandLayer
 from train.synthesis.arm import Forearm, border_loop, skin_rings, sleeve, tube_faces
 from train.synthesis.poses import PoseBank, collides
 from train.synthesis.props import Photos, sample_object
-from train.synthesis.shading import vertex_normals
 from train.synthesis.skin import MAP_NAMES, SkinMaps, sample_palette, tileable_noise
 from train.synthesize import Job, synthesize
 

@@ -17,7 +17,7 @@ from scipy.optimize import nnls
 from scipy.spatial.transform import Rotation
 
 from handpose.hand_model.model import OPEN_HAND
-from handpose.hand_model.skeleton import MANO_PARENTS
+from handpose.hand_model.skeleton import MANO_PARENTS, THUMB_FLEXION_AXIS
 
 JOINT_OFFSETS = Path(__file__).with_name("joint_offsets.json")
 FINGER_NUMBER = {"index": 2, "middle": 3, "little": 5, "ring": 4, "thumb": 1}  # anny's numbers, in MANO's order
@@ -30,7 +30,6 @@ LENGTH_MEAN, LENGTH_SD = 0.186, 0.012
 KNUCKLE_SHIFT = 0.009
 KNUCKLE_BLEND = 0.013  # half width of the skin that bends at a knuckle (m)
 FINGER_SPREAD = 0.6  # share of anny's finger spread kept: fingers that splay at rest would splay in a fist
-THUMB_FLEXION_AXIS = np.array([.36, -.91, .21])
 
 
 def sample_adults(count: int, rng: np.random.Generator) -> dict[str, np.ndarray]:

@@ -69,7 +69,7 @@ def to_plotly(points: np.ndarray) -> np.ndarray:
 def _mesh(hand: Hand, visible: bool, opacity: float) -> go.Mesh3d:
     x, y, z = to_plotly(hand.vertices).astype(np.float32).T
     i, j, k = hand.faces.T
-    lit = shade(hand.vertices, hand.faces, hand_color(hand), seen_from_camera=False)
+    lit = shade(hand.vertices, hand.faces, hand_color(hand.side, hand.certainty), seen_from_camera=False)
     colors = [f"#{r:02x}{g:02x}{b:02x}" for r, g, b in np.round(lit * 255).astype(int).tolist()]
     # Plotly's own lights go wrong with positions in metres; the colours are lit already and only shown.
     return go.Mesh3d(x=x, y=y, z=z, i=i, j=j, k=k, name=f"{hand.side} hand", visible=visible, opacity=opacity,

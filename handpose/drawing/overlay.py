@@ -8,10 +8,11 @@ import numpy as np
 
 from ..camera import Camera
 from ..hand import Hand
-from ..hand_model.skeleton import BONES, FINGER_OF_JOINT
-from .palette import FINGER_COLORS, hand_color
+from .palette import OUTLINE_COLOR, hand_color
 from .renderer import Mesh, Rendering, render_region
+from .skeleton_lines import Dot, Line, lines_of_hands
 
+STRIP = 64  # rows that are blended at a time: float32 takes four times the memory of the photo
 SUBPIXEL_BITS = 4  # OpenCV's fixed point for the ends of lines
 
 
@@ -20,60 +21,53 @@ def draw_overlay(rgb: np.ndarray, camera: Camera, hands: list[Hand], mesh: bool 
     """The photo with its hands over it, (H, W, 3) uint8; the photo itself is left as it is.
 
     rgb (H, W, 3) uint8 and the camera it was taken with. `opacity` (0..1) is the mesh's. The nearer of two hands hides
-    the other; the skeleton is drawn over everything.
+    the other; the skeleton is drawn over everything. Takes about 3 times the photo's memory, the result included.
+    Raises ValueError for another opacity.
     """
     if not 0 <= opacity <= 1:
         raise ValueError(f"The opacity must lie between 0 and 1, not {opacity}.")
-    image = np.array(rgb)
-    if mesh:
-        _blend_meshes(image, camera, hands, opacity)
+    part = render_hands(hands, camera, rgb.shape[1], rgb.shape[0]) if mesh else None
+    image = np.array(rgb)  # only now, as rendering takes memory too
+    if part is not None:
+        blend(image, part, opacity)
     if skeleton:
-        for hand in sorted(hands, key=lambda hand: -hand.distance):
-            _draw_skeleton(image, hand)
+        draw_lines(image, lines_of_hands(hands))
     return image
 
 
 def render_hands(hands: list[Hand], camera: Camera, width: int, height: int) -> Rendering | None:
-    """The meshes of all hands on nothing, where they are in the photo; paler where the estimate is not sure."""
-    return render_region([Mesh(hand.vertices, hand.faces, hand_color(hand)) for hand in hands], camera, width, height)
+    """The meshes of all hands, paler where the estimate is not sure, as `camera` sees them in an image of that size.
+
+    None if they are nowhere in it.
+    """
+    return render_region([Mesh(hand.vertices, hand.faces, hand_color(hand.side, hand.certainty)) for hand in hands],
+                         camera, width, height)
 
 
-def _blend_meshes(image: np.ndarray, camera: Camera, hands: list[Hand], opacity: float) -> None:
-    part = render_hands(hands, camera, image.shape[1], image.shape[0])
-    if part is None:
-        return
+def blend(image: np.ndarray, part: Rendering, opacity: float) -> None:
+    """Lays the rendering over an image (H, W, 3) uint8, in place; `opacity` (0..1) times the rendering's own alpha."""
     rows, columns = part.rgba.shape[:2]
-    behind = image[part.top:part.top + rows, part.left:part.left + columns]
-    alpha = part.rgba[..., 3:].astype(np.float32) * (opacity / 255)
-    behind[:] = (behind + (part.rgba[..., :3] - behind.astype(np.float32)) * alpha + 0.5).astype(np.uint8)
+    region = image[part.top:part.top + rows, part.left:part.left + columns]
+    for top in range(0, rows, STRIP):
+        behind, front = region[top:top + STRIP], part.rgba[top:top + STRIP]
+        alpha = front[..., 3:].astype(np.float32) * (opacity / 255)
+        behind[:] = behind + (front[..., :3] - behind.astype(np.float32)) * alpha + 0.5  # cut off: so it is rounded
 
 
-def _draw_skeleton(image: np.ndarray, hand: Hand) -> None:
-    points, depth = np.asarray(hand.joints_2d, float), hand.joints_3d[:, 2]
-    if not np.isfinite(points).all():
-        return
-    size = np.linalg.norm(np.ptp(points, axis=0))  # pixels, across the hand
-    thickness = max(1, round(size * 0.011))
-    radius = size * 0.011
-    outline = max(1, round(size * 0.004))
-    fixed = np.round(np.clip(points, -1e6, 1e6) * 2 ** SUBPIXEL_BITS).astype(int).tolist()
+def draw_lines(image: np.ndarray, parts: list[Line | Dot]) -> None:
+    """Draws lines and dots on an image (H, W, 3) uint8, in place, in the order given, each over its outline."""
+    def fixed(point: tuple[float, float]) -> list[int]:
+        return np.round(np.clip(point, -1e6, 1e6) * 2 ** SUBPIXEL_BITS).astype(int).tolist()
 
-    def line(start: int, end: int, color: tuple[int, int, int], width: int) -> None:
-        cv2.line(image, fixed[start], fixed[end], color, width, cv2.LINE_AA, SUBPIXEL_BITS)
-
-    def dot(joint: int, color: tuple[int, int, int], grow: int) -> None:
-        cv2.circle(image, fixed[joint], round((radius + grow) * 2 ** SUBPIXEL_BITS), color, cv2.FILLED, cv2.LINE_AA,
-                   SUBPIXEL_BITS)
-
-    # A dark edge keeps the lines readable on any background; from back to front, so that near fingers cross over far.
-    dark = (32, 33, 44)
-    for start, end in sorted(BONES, key=lambda bone: -(depth[bone[0]] + depth[bone[1]])):
-        color = FINGER_COLORS[FINGER_OF_JOINT[end]]
-        line(start, end, dark, thickness + 2 * outline)
-        line(start, end, color, thickness)
-        for joint in (start, end):
-            dot(joint, dark, outline)
-            dot(joint, FINGER_COLORS[FINGER_OF_JOINT[joint]], 0)
+    for part in parts:
+        outline = max(1, round(part.outline))
+        for color, grow in ((OUTLINE_COLOR, outline), (part.color, 0)):
+            if isinstance(part, Line):
+                width = max(1, round(part.width)) + 2 * grow
+                cv2.line(image, fixed(part.start), fixed(part.end), color, width, cv2.LINE_AA, SUBPIXEL_BITS)
+            else:
+                radius = round((part.radius + grow) * 2 ** SUBPIXEL_BITS)
+                cv2.circle(image, fixed(part.center), radius, color, cv2.FILLED, cv2.LINE_AA, SUBPIXEL_BITS)
 
 
 def shrink(rgb: np.ndarray, camera: Camera, hands: list[Hand], largest: int

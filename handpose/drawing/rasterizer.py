@@ -1,4 +1,4 @@
-"""Triangles to pixels in plain NumPy: the software path where there is no OpenGL, and the renderer of training images.
+"""Triangles to pixels in plain NumPy: used where there is no OpenGL, and for training images.
 
 Scanline conversion in bulk: every triangle becomes its rows, every row its span of covered pixels, and a z-buffer keeps
 the nearest. A few thousand small triangles take milliseconds.

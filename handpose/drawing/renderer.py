@@ -1,7 +1,6 @@
 """Meshes to pixels, as the photo's camera sees them: by OpenGL where there is one, else in NumPy.
 
-Light and colour are worked out once per vertex (see `shading`), so that both ways of filling triangles give the same
-picture.
+Light and colour are worked out once per vertex (see `shading`), so that both renderers give the same picture.
 """
 from __future__ import annotations
 
@@ -20,16 +19,18 @@ from .shading import shade
 
 NEAR = 0.01  # metres; a triangle that comes closer to the camera is left out
 LARGEST_RENDER = 1024  # pixels; a larger region is rendered at this size and enlarged
-LARGEST_SUPERSAMPLED = 640  # pixels; the software path takes four samples a pixel up to this size
+LARGEST_SUPERSAMPLED = 640  # pixels; the software renderer takes four samples a pixel up to this size
+BAND = 64  # columns; what is as large as the photo is worked on in bands, as float32 takes five times a photo's memory
+SEAM = 4  # columns that a band is computed with on either side: OpenCV's last few may differ in the last bit
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Mesh:
-    """What is rendered. Triangles are wound so that normals point outwards."""
+    """A surface of one colour. Triangles are wound so that normals point outwards."""
     vertices: np.ndarray  # (V, 3) metres, camera frame
-    faces: np.ndarray  # (F, 3)
+    faces: np.ndarray  # (F, 3) indices of vertices
     color: tuple[int, int, int]  # RGB, 0..255
 
 
@@ -42,7 +43,7 @@ class Rendering:
 
 
 def render_mesh(meshes: list[Mesh], camera: Camera, width: int, height: int, opengl: bool = True) -> np.ndarray:
-    """The meshes on a transparent image, (height, width, 4) uint8 RGBA; see `render_region`."""
+    """The meshes on a transparent image, (height, width, 4) uint8 RGBA with straight alpha; see `render_region`."""
     image = np.zeros((height, width, 4), np.uint8)
     part = render_region(meshes, camera, width, height, opengl)
     if part is not None:
@@ -54,7 +55,8 @@ def render_mesh(meshes: list[Mesh], camera: Camera, width: int, height: int, ope
 def render_region(meshes: list[Mesh], camera: Camera, width: int, height: int, opengl: bool = True) -> Rendering | None:
     """The meshes as the camera sees them, only where they are; None if they are nowhere in the image.
 
-    May be called from any thread. `opengl=False` takes the software path even where there is OpenGL.
+    `camera` is that of the image of `width` x `height` pixels. May be called from any thread. `opengl=False` renders in
+    software even where there is OpenGL. Peak memory: about 3 times that of the image as uint8 RGB.
     """
     vertices, colors, faces = _join(meshes)
     if not len(faces):
@@ -71,12 +73,8 @@ def render_region(meshes: list[Mesh], camera: Camera, width: int, height: int, o
     region = Camera(camera.fx * sx, camera.fy * sy, (camera.cx - left + 0.5) * sx - 0.5,
                     (camera.cy - top + 0.5) * sy - 0.5)
     scene = (vertices, colors, faces, region, *small.tolist())
-    image = _render_thread.submit(_by_best_means, *scene).result() if opengl else _by_software(*scene)
-    if scale < 1:
-        image = np.clip(cv2.resize(image, shape.tolist(), interpolation=cv2.INTER_CUBIC), 0, 1)
-    alpha = image[..., 3:]
-    image = np.concatenate([image[..., :3] / np.maximum(alpha, 1e-6), alpha], 2)
-    return Rendering((np.clip(image, 0, 1) * 255 + 0.5).astype(np.uint8), int(left), int(top))
+    image = _render_thread.submit(_render, *scene).result() if opengl else _render_in_software(*scene)
+    return Rendering(_to_straight_uint8(image, *shape.tolist()), int(left), int(top))
 
 
 def warm_up() -> None:
@@ -98,9 +96,31 @@ def _join(meshes: list[Mesh]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return vertices[used], colors[used], faces.reshape(-1, 3)
 
 
-# ---- two ways to fill the triangles. Both return (height, width, 4) float32 RGBA, premultiplied by alpha.
+def _to_straight_uint8(image: np.ndarray, width: int, height: int) -> np.ndarray:
+    """Premultiplied RGBA (h, w, 4), float32 in 0..1, as straight uint8 (height, width, 4), enlarged where smaller.
 
-def _by_software(vertices, colors, faces, camera: Camera, width: int, height: int) -> np.ndarray:
+    OpenCV's enlargement is separable, so that it may first be done along the rows and then by bands of columns.
+    """
+    rgba = np.empty((height, width, 4), np.uint8)
+    enlarged = image.shape[:2] != (height, width)
+    if enlarged:
+        image = cv2.resize(image, (width, image.shape[0]), interpolation=cv2.INTER_CUBIC)
+    for left in range(0, width, BAND):
+        first, last = max(left - SEAM, 0), min(left + BAND + SEAM, width)
+        band = image[:, first:last]
+        if enlarged:
+            band = np.clip(cv2.resize(band, (last - first, height), interpolation=cv2.INTER_CUBIC), 0, 1)
+        band = band[:, left - first:left - first + BAND]
+        alpha = band[..., 3:]
+        straight = np.concatenate([band[..., :3] / np.maximum(alpha, 1e-6), alpha], 2)
+        rgba[:, left:left + BAND] = np.clip(straight, 0, 1) * 255 + 0.5
+    return rgba
+
+
+# ---- The two renderers. Both return (height, width, 4) float32 RGBA in 0..1, premultiplied by alpha, of vertices
+# (V, 3) in metres, camera frame, their colours (V, 3) in 0..1, and faces (F, 3).
+
+def _render_in_software(vertices, colors, faces, camera: Camera, width: int, height: int) -> np.ndarray:
     samples = 2 if max(width, height) <= LARGEST_SUPERSAMPLED else 1
     points = np.column_stack([(camera.project(vertices) + 0.5) * samples - 0.5, vertices[:, 2]])
     buffer = rasterize(points, faces, width * samples, height * samples)
@@ -108,7 +128,7 @@ def _by_software(vertices, colors, faces, camera: Camera, width: int, height: in
     return cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
 
 
-class _OpenGL:
+class _OpenGLRenderer:
     """pyrender's renderer. It belongs to the thread that makes it."""
 
     def __init__(self):
@@ -138,18 +158,18 @@ class _OpenGL:
 
 
 _render_thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="render")  # starts with its first picture
-_means = None  # _OpenGL or _by_software once the render thread has found out
+_renderer = None  # an _OpenGLRenderer or _render_in_software, once the render thread has found out which works
 
 
-def _by_best_means(*scene) -> np.ndarray:
-    """Runs in the render thread."""
-    global _means
-    if _means is None:
+def _render(*scene) -> np.ndarray:
+    """By OpenGL if it works here, else in software; runs in the render thread."""
+    global _renderer
+    if _renderer is None:
         try:
-            _means = _OpenGL()
-            return _means(*scene)
+            _renderer = _OpenGLRenderer()
+            return _renderer(*scene)
         except Exception as error:  # PyOpenGL and its drivers raise anything from ImportError to AssertionError
             log.warning("Hands are drawn without OpenGL, which could not be loaded: %s: %s.",
                         type(error).__name__, error)
-            _means = _by_software
-    return _means(*scene)
+            _renderer = _render_in_software
+    return _renderer(*scene)

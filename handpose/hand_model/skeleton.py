@@ -23,4 +23,7 @@ MANO_PARENTS = (-1, 0, 1, 2, 0, 4, 5, 0, 7, 8, 0, 10, 11, 0, 13, 14)
 MANO_TO_JOINT = (0, 5, 6, 7, 9, 10, 11, 17, 18, 19, 13, 14, 15, 1, 2, 3)
 TIP_JOINTS = (4, 8, 12, 16, 20)  # thumb .. little
 PALM_JOINTS = (0, 5, 9, 13, 17)  # wrist and knuckles: the part that is nearly rigid
+# About which joints bend in the rest pose of a right hand, whose fingers point along -x, back along y, thumb along z.
+FINGER_FLEXION_AXIS = np.array([0.0, 0.0, 1.0])
+THUMB_FLEXION_AXIS = np.array([0.36, -0.91, 0.21])  # by the normal of the open hand's thumbnail; not of unit length
 MIRROR = np.array([-1.0, 1, 1])  # x -> -x, which turns a right hand into a left one

@@ -4,19 +4,18 @@ from __future__ import annotations
 import io
 from base64 import b64encode
 
-import numpy as np
 from PIL import Image
 
 from handpose import Camera, Hand
 from handpose.drawing.overlay import render_hands
-from handpose.drawing.palette import FINGER_COLORS, css
-from handpose.hand_model.skeleton import BONES, FINGER_OF_JOINT
+from handpose.drawing.palette import OUTLINE_COLOR, css
+from handpose.drawing.skeleton_lines import Dot, Line, lines_of_hands
 
 from ..analysis import ShownResult
 
 EMPTY = ('<div class="stage"><div class="frame empty"><p>Your photo will stand here, with its hands drawn over it.</p>'
          '</div></div>')
-DARK = "rgb(32, 33, 44)"  # edge of lines and joints
+THINNEST, THINNEST_OUTLINE = 1.0, 0.7  # pixels of the picture, so that a small hand's lines can be seen
 
 
 def picture(result: ShownResult) -> str:
@@ -55,21 +54,20 @@ def _mesh(hands: list[Hand], camera: Camera, width: int, height: int) -> str:
 
 
 def _skeleton(hands: list[Hand], width: float, height: float) -> str:
-    """Bones in their finger's colour with a dark edge, from back to front, as `overlay.draw_overlay` has them."""
-    parts = []
-    for hand in sorted(hands, key=lambda hand: -hand.distance):
-        points, depth = hand.joints_2d, hand.joints_3d[:, 2]
-        if not np.isfinite(points).all():
-            continue
-        size = float(np.linalg.norm(np.ptp(points, axis=0)))
-        line, edge = max(size * 0.011, 1.0), max(size * 0.004, 0.7)
-        dots = [f'<circle cx="{u:.1f}" cy="{v:.1f}" r="{line * 0.9:.1f}" fill="{css(FINGER_COLORS[finger])}" '
-                f'stroke="{DARK}" stroke-width="{edge:.1f}"/>'
-                for (u, v), finger in zip(points, FINGER_OF_JOINT, strict=True)]
-        for start, end in sorted(BONES, key=lambda bone: -(depth[bone[0]] + depth[bone[1]])):
-            (u0, v0), (u1, v1) = points[start], points[end]
-            path = f'd="M{u0:.1f} {v0:.1f}L{u1:.1f} {v1:.1f}"'
-            parts += [f'<path {path} stroke="{DARK}" stroke-width="{line + 2 * edge:.1f}"/>',
-                      f'<path {path} stroke="{css(FINGER_COLORS[FINGER_OF_JOINT[end]])}" stroke-width="{line:.1f}"/>',
-                      dots[start], dots[end]]
-    return f'<svg class="skeleton" viewBox="0 0 {width:.0f} {height:.0f}" aria-hidden="true">{"".join(parts)}</svg>'
+    """The skeletons of all hands as SVG, over a picture of width x height of the pixels of their `joints_2d`."""
+    shapes = "".join(map(_shape, lines_of_hands(hands)))
+    return f'<svg class="skeleton" viewBox="0 0 {width:.0f} {height:.0f}" aria-hidden="true">{shapes}</svg>'
+
+
+def _shape(part: Line | Dot) -> str:
+    """A line or a dot over its outline."""
+    outline = max(part.outline, THINNEST_OUTLINE)
+    if isinstance(part, Dot):
+        (u, v), radius = part.center, max(part.radius, THINNEST)
+        # A stroke lies half inside its circle.
+        return (f'<circle cx="{u:.1f}" cy="{v:.1f}" r="{radius + outline / 2:.1f}" fill="{css(part.color)}" '
+                f'stroke="{css(OUTLINE_COLOR)}" stroke-width="{outline:.1f}"/>')
+    path = "M{:.1f} {:.1f}L{:.1f} {:.1f}".format(*part.start, *part.end)
+    line = max(part.width, THINNEST)
+    return (f'<path d="{path}" stroke="{css(OUTLINE_COLOR)}" stroke-width="{line + 2 * outline:.1f}"/>'
+            f'<path d="{path}" stroke="{css(part.color)}" stroke-width="{line:.1f}"/>')

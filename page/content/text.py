@@ -8,12 +8,14 @@ import numpy as np
 from handpose import Hand
 from handpose.drawing.palette import FINGER_COLORS, css, hand_color
 from handpose.estimator import MIN_SCORE
-from handpose.gesture import finger_bends, gesture
+from handpose.finger_angles import finger_bends
+from handpose.gesture import gesture
 
 from ..analysis import FOCAL, FOV, ShownResult
 
 MOST_BEND = {"thumb": 120.0}  # degrees that stand for "bent all the way"
 MOST_BEND_FINGER = 240.0
+STRAIGHT = 5.0  # degrees; a finger that is bent by less, to either side, is called straight
 
 EXAMPLE = '<p class="note">This is an example. Drop in a photo of your own, paste one, or use the camera.</p>'
 NO_HAND = """<div class="message"><b>No hand found</b><p>What helps: the whole hand in the picture, from fingertips to
@@ -35,7 +37,7 @@ def card(hand: Hand) -> str:
     name = gesture(hand) if hand.certainty == "sure" else None
     name = f" · {name}" if name else ""
     return f"""<li class="hand {hand.certainty.replace(" ", "-")}">
-        <i style="background: {css(hand_color(hand))}"></i>
+        <i style="background: {css(hand_color(hand.side, hand.certainty))}"></i>
         <div><b>{hand.side.capitalize()} hand</b>
         <small>{hand.certainty.capitalize()}, {hand.score:.0%}{name}</small></div>
         {_bars(hand)}
@@ -47,10 +49,17 @@ def _bars(hand: Hand) -> str:
     bends = finger_bends(hand)
     bars = ""
     for finger, bend in bends.items():
-        straight = 1 - min(bend / MOST_BEND.get(finger, MOST_BEND_FINGER), 1)
+        straight = 1 - min(max(bend, 0) / MOST_BEND.get(finger, MOST_BEND_FINGER), 1)
         bars += f'<span style="height: {20 + 80 * straight:.0f}%; background: {css(FINGER_COLORS[finger])}"></span>'
-    words = ", ".join(f"{finger} {bend:.0f}°" for finger, bend in bends.items())
-    return f'<div class="bends" role="img" aria-label="Bent: {words}" title="Bent: {words}">{bars}</div>'
+    words = "Fingers: " + ", ".join(f"{finger} {_bend_in_words(bend)}" for finger, bend in bends.items())
+    return f'<div class="bends" role="img" aria-label="{words}" title="{words}">{bars}</div>'
+
+
+def _bend_in_words(bend: float) -> str:
+    """"straight", "bent 40°" or "bent back 10°"."""
+    if abs(bend) < STRAIGHT:
+        return "straight"
+    return f"bent {bend:.0f}°" if bend > 0 else f"bent back {-bend:.0f}°"
 
 
 def camera_note(result: ShownResult) -> str:

@@ -7,11 +7,12 @@ from handpose.camera import Camera
 from handpose.hand import Hand, TrackedHand
 from handpose.hand_model.model import HandModel, mirror_rotvec
 from handpose.hand_model.rotations import rotmat_to_rotvec, rotvec_to_rotmat
+from handpose.hand_model.skeleton import THUMB_FLEXION_AXIS
 
 # Palm to the camera, fingers up: where the axes of the hand at rest (fingers -x, back of the hand y, thumb z) point.
 UPRIGHT = np.array([[0, 0, 1.0], [1, 0, 0], [0, 1, 0]])
 CURL = np.array([1.3, 1.6, 1.0])  # rad, of a finger's three joints when it is curled
-THUMB_CURL = np.array([.3, .6, .9])[:, None] * [.36, -.91, .21]
+THUMB_CURL = np.array([.3, .6, .9])[:, None] * THUMB_FLEXION_AXIS
 
 
 MOTIONS = ("rest", "wave", "cross", "leave")

@@ -8,6 +8,8 @@ import numpy as np
 import roma
 import torch
 
+from handpose.hand_model.skeleton import THUMB_FLEXION_AXIS
+
 BAD_FIT = 0.04  # of the hand's box: a worse fit is of another pose than the photo's
 FINGER_CHAINS = tuple(tuple(range(1 + 4 * finger, 5 + 4 * finger)) for finger in range(5))
 
@@ -64,8 +66,7 @@ class PoseBank:
         for finger in range(4):  # bending a finger is a turn about +z
             pose[:, 3 * finger:3 * finger + 3, 2] += curl[:, finger, None] * [1.3, 1.6, 1.0]
             pose[:, 3 * finger, 1] += rng.normal(0, .12, count)
-        flexion = np.array([.36, -.91, .21])
-        pose[:, 12:] += (curl[:, 4, None] * [.3, .6, .9])[..., None] * flexion
+        pose[:, 12:] += (curl[:, 4, None] * [.3, .6, .9])[..., None] * THUMB_FLEXION_AXIS
         return cls.of(pose.reshape(count, 45), random_rotations(rng, count))
 
     def draw(self, rng: np.random.Generator, count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -7,12 +7,13 @@ import cv2
 import numpy as np
 
 from handpose.drawing.rasterizer import rasterize
+from handpose.drawing.shading import vertex_normals
 from handpose.hand_model.model import HandModel
 from handpose.hand_model.skeleton import PALM_JOINTS
 
 from .arm import LENGTH, Forearm, border_loop, skin_rings, sleeve, tube_faces
 from .props import Cloth, Photos, moved, sample_background, sample_blob, sample_object
-from .shading import Light, Part, draw, project, sample_light, vertex_normals
+from .shading import Light, Part, draw, project, sample_light
 from .skin import Palette, SkinMaps, sample_palette, to_linear
 
 NEAREST = .16  # m from the camera to any joint

@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 
 from handpose.drawing.rasterizer import GBuffer, rasterize
+from handpose.drawing.shading import vertex_normals
 
 NEAR = .03  # m: nothing nearer to the camera is drawn
 Material = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]  # coords (N, 2) -> reflectance (N, 3), gloss (N,)
@@ -51,15 +52,6 @@ def sample_light(rng: np.random.Generator, background: np.ndarray) -> Light:
     around = level * (1 - share)
     return Light(*(np.float32(v) for v in (direction / np.linalg.norm(direction), level * share * 1.9 * key,
                                            around * tint, around * .6 * gradient / luminance)))
-
-
-def vertex_normals(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
-    """Unit normals (V, 3), the mean of the faces around a vertex by area; 0 where there are none."""
-    a, b, c = vertices[faces].swapaxes(0, 1)
-    flat = np.repeat(np.cross(b - a, c - a), 3, 0)
-    index = faces.reshape(-1)
-    normal = np.stack([np.bincount(index, flat[:, k], len(vertices)) for k in range(3)], -1)
-    return normal / np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-12)
 
 
 def project(vertices: np.ndarray, focal: float, size: int) -> np.ndarray:
