@@ -74,7 +74,7 @@ def installed(tmp_path_factory) -> Installed:
 
     run([sys.executable, "-m", "venv", "--without-pip", folder / "venv"])
     python = folder / "venv" / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
-    run([sys.executable, "-m", "pip", "--python", python, "install", *offline, wheel])
+    run([sys.executable, "-m", "pip", "--python", python, "install", *offline, "--no-compile", wheel])
     libraries = {sysconfig.get_path(kind) for kind in ("purelib", "platlib")}  # whose own .pth files are not read
     own = run([python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"]).strip()
     Path(own, "libraries.pth").write_text("\n".join(libraries))
