@@ -33,7 +33,7 @@ def find_mano(path: str | Path | None = None) -> Path:
             return file
     raise FileNotFoundError(
         f"There is no {FILE_NAMES[0]} at {place}: get it at https://mano.is.tue.mpg.de (sign-up, non-commercial "
-        f"licence) and give it as --hand-model, in {VARIABLE} or in assets/mano/, or use a checkpoint of the open "
+        f"licence) and give it as --hand-model, in {VARIABLE} or in {MANO_FOLDER}, or use a checkpoint of the open "
         "hand, which ships with this package and gives the same joints, pose and a mesh of its own.")
 
 

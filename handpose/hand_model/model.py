@@ -90,7 +90,8 @@ class HandModel:
         """
         path = Path(path)
         if not path.is_file():
-            raise FileNotFoundError(f"No hand model at {path}; `python -m train.bake_hand` makes the open hand.")
+            raise FileNotFoundError(f"No hand model at {path}; the open hand comes with handpose, and `python -m "
+                                    "train.bake_hand` in a clone of its repository makes it anew.")
         arrays = read_arrays(path)
         model = cls(arrays, str(arrays.get("name", "mano")))
         return model.left() if is_left(arrays) else model

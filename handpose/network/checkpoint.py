@@ -17,7 +17,8 @@ from ..shipped import shipped
 CHECKPOINT = shipped("checkpoints")
 WEIGHTS, CONFIG, GRAPH = "model.safetensors", "config.json", "network.onnx"  # the first two are the Hub's names
 HUB_ID = r"\w[\w.-]*/\w[\w.-]*"
-REMEDY = "train one with `python -m train.run` or restore the one in checkpoints/"
+REMEDY = ("train one with `python -m train.run` in a clone of handpose's repository, or take the one that comes with "
+          "handpose")
 
 
 @dataclass(frozen=True)

@@ -48,6 +48,7 @@ class OnnxEngine:
 
     def __init__(self, graph: bytes, weights: dict[str, np.ndarray], config: NetworkConfig, threads: int | None = None):
         """`graph` of `graph.network_graph` and the weights that it names, in any precision. Raises ValueError."""
+        os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # versions beyond requirements.txt's bound report on users
         import onnxruntime as ort  # slow to import
 
         ort.disable_telemetry_events()  # its Windows build writes them
