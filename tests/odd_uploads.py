@@ -204,6 +204,14 @@ def scans(number: int, side: int = 4096) -> bytes:
     return _jpeg_with(again=number, side=side)
 
 
+def just_allowed_jpeg() -> bytes:
+    """A progressive JPEG, of which all is in memory at once, that says it has nearly 100 megapixels."""
+    data = bytearray(encode(Image.new("RGB", (64, 64)), "JPEG", progressive=True, subsampling=0))
+    at = data.index(b"\xff\xc2") + 5
+    data[at:at + 4] = struct.pack(">HH", 9_999, 10_000)
+    return bytes(data)
+
+
 def exif_flood(entries: int = 2600, values: int = 4000) -> bytes:
     """A JPEG whose EXIF block has so many tags, all of which have the same so many fractions."""
     fractions_at = 8 + 18 + 6 + 12 * entries
@@ -248,9 +256,9 @@ COSTLY: dict[str, Callable[[], bytes]] = {
     "deep.png": deep_png, "runs.bmp": runs_bmp, "one_tile.tif": one_tile_tiff,
     "numbers.pgm": lambda: b"P2 4000 4000 255\n" + b"7 " * 16_000_000,
     "bits.pbm": lambda: b"P1 9999 9999\n" + b"1" * 99_980_001,
-    "wavelets.jp2": lambda: encode(Image.new("RGB", (10_000, 9_999)), "JPEG2000"),
+    "wavelets.jp2": lambda: encode(Image.new("RGB", (64, 64)), "JPEG2000"),  # 100 megapixels took as many bytes
     "just_allowed.webp": lambda: encode(Image.new("RGB", (10_000, 9_999)), "WEBP", method=0, quality=1),
-    "just_allowed.jpg": lambda: encode(Image.new("RGB", (10_000, 9_999)), "JPEG", progressive=True, subsampling=0),
+    "just_allowed.jpg": just_allowed_jpeg,
 }
 
 

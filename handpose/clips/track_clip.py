@@ -12,7 +12,7 @@ from ..camera import Camera
 from ..drawing.overlay import draw_overlay
 from ..hand import Hand, TrackedHand
 from .arrays import ClipArrays
-from .reading import VIDEO_SUFFIXES, Clip, ClipError, read_clip
+from .reading import VIDEO_SUFFIXES, Cancelled, Clip, ClipError, read_clip
 from .writing import CRF, ClipWriter
 
 __all__ = ["VIDEO_SUFFIXES", "Cancelled", "Clip", "ClipArrays", "ClipError", "ClipWriter", "read_clip", "track_clip",
@@ -30,10 +30,6 @@ class Tracker(Protocol):
 
 
 Progress = Callable[[int, int], None]  # frames done, frames that there should be
-
-
-class Cancelled(Exception):
-    """The work was called off; nothing of it is left."""
 
 
 def track_clip(clip: Clip, tracker: Tracker, camera: Camera | None = None, *, show: Callable | None = None,
