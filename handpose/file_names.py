@@ -13,7 +13,7 @@ DEVICES = {"CON", "PRN", "AUX", "NUL", *(f"{port}{number}" for port in ("COM", "
 def shown_name(name: str) -> str:
     """The name on one line, without anything that a terminal would obey or a log take for a line of its own."""
     name = "".join(letter if letter.isprintable() else "?" for letter in name)
-    return name if len(name) <= MOST_SHOWN else f"{name[:MOST_SHOWN]}..."
+    return name if len(name) <= MOST_SHOWN else f"{name[:MOST_SHOWN]}…"
 
 
 def safe_stem(name: str, otherwise: str) -> str:

@@ -18,6 +18,7 @@ from functools import cache
 from itertools import count
 from pathlib import Path
 
+import av
 import cv2
 import numpy as np
 from bad_images import READABLE, UNREADABLE, blank_png, encode, exif_bytes, scene
@@ -261,6 +262,60 @@ COSTLY: dict[str, Callable[[], bytes]] = {
     "just_allowed.jpg": just_allowed_jpeg,
 }
 
+
+def _chunk(kind: bytes, data: bytes) -> bytes:
+    return kind + struct.pack("<I", len(data)) + data + bytes(len(data) % 2)
+
+
+def junk_avi(packets: int, good: bytes = b"") -> bytes:
+    """An AVI of one picture, if any, and so many broken ones, as JPEGs of 64 x 64 pixels."""
+    main = struct.pack("<14I", 40_000, 0, 0, 0, 25, 0, 1, 0, 64, 64, 0, 0, 0, 0)
+    stream = b"vidsMJPG" + struct.pack("<10I4H", 0, 0, 0, 1, 25, 0, 25, 0, 0, 0, 0, 0, 64, 64)  # it says: one second
+    picture = struct.pack("<IiiHH4sIiiII", 40, 64, 64, 1, 24, b"MJPG", 0, 0, 0, 0, 0)
+    header = b"hdrl" + _chunk(b"avih", main) + _chunk(
+        b"LIST", b"strl" + _chunk(b"strh", stream) + _chunk(b"strf", picture))
+    film = b"movi" + (_chunk(b"00dc", good) if good else b"") + _chunk(b"00dc", b"\xff\xd8") * packets
+    return _chunk(b"RIFF", b"AVI " + _chunk(b"LIST", header) + _chunk(b"LIST", film))
+
+
+def many_streams_mov(small: int, side: int) -> bytes:
+    """A MOV of so many small videos and, behind them, one of so many pixels a side."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = str(Path(folder, "streams.mov"))
+        with av.open(path, "w") as out:
+            streams = [out.add_stream("png", rate=5) for _ in range(small + 1)]
+            for stream, length in zip(streams, [64] * small + [side], strict=True):
+                stream.width = stream.height = length
+                stream.pix_fmt = "rgb24"
+            for stream in streams:
+                frame = av.VideoFrame.from_ndarray(np.zeros((stream.height, stream.width, 3), np.uint8), "rgb24")
+                out.mux(stream.encode(frame))
+            for stream in streams:
+                out.mux(stream.encode(None))
+        return Path(path).read_bytes()
+
+
+def low_rate_wav_avi(rate: int = 1) -> bytes:
+    """An AVI of a picture and a second of sound that says it has so many samples a second."""
+    picture = encode(Image.fromarray(scene(64, 64)), "JPEG")
+    main = struct.pack("<14I", 40_000, 0, 0, 0, 25, 0, 2, 0, 64, 64, 0, 0, 0, 0)
+    video = b"vidsMJPG" + struct.pack("<10I4H", 0, 0, 0, 1, 25, 0, 25, 0, 0, 0, 0, 0, 64, 64)
+    sound = b"auds" + struct.pack("<11I4H", 0, 0, 0, 0, 2, 2 * rate, 0, 48_000, 0, 0, 2, 0, 0, 0, 0)
+    header = b"hdrl" + _chunk(b"avih", main) + _chunk(b"LIST", b"strl" + _chunk(b"strh", video) + _chunk(
+        b"strf", struct.pack("<IiiHH4sIiiII", 40, 64, 64, 1, 24, b"MJPG", 0, 0, 0, 0, 0))) + _chunk(
+        b"LIST", b"strl" + _chunk(b"strh", sound) + _chunk(
+            b"strf", struct.pack("<HHIIHH", 1, 1, rate, 2 * rate, 2, 16)))
+    film = b"movi" + _chunk(b"01wb", bytes(96_000)) + _chunk(b"00dc", picture) * 25
+    return _chunk(b"RIFF", b"AVI " + _chunk(b"LIST", header) + _chunk(b"LIST", film))
+
+
+# Each took 13 seconds or more, or up to 2 GB, when clips were read without limits; not among `odd_uploads`.
+COSTLY_CLIPS: dict[str, Callable[[], bytes]] = {
+    "junk.avi": lambda: junk_avi(100_000),
+    "one_picture.avi": lambda: junk_avi(100_000, encode(Image.fromarray(scene(64, 64)), "JPEG")),
+    "streams.mov": lambda: many_streams_mov(9, 9_000), "very_many_streams.mov": lambda: many_streams_mov(99, 64),
+    "slow_sound.avi": low_rate_wav_avi,
+}
 
 LAUGHS = ('<?xml version="1.0"?><!DOCTYPE x [<!ENTITY a "ha">' + "".join(
     f'<!ENTITY {new} "{f"&{old};" * 10}">' for old, new in zip("abcdefgh", "bcdefghi", strict=True)) + "]>")

@@ -4,6 +4,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from typing import Protocol
 
 import numpy as np
@@ -11,6 +12,7 @@ import numpy as np
 from ..camera import Camera
 from ..drawing.overlay import draw_overlay
 from ..hand import Hand, TrackedHand
+from ..whole_file import whole_file
 from .arrays import ClipArrays
 from .reading import VIDEO_SUFFIXES, Cancelled, Clip, ClipError, read_clip
 from .writing import CRF, ClipWriter
@@ -78,12 +80,13 @@ def write_overlay(clip: Clip, tracker: Tracker, overlay: str | os.PathLike,
     """Writes a clip with its hands drawn over it as MP4 (H.264, with the clip's sound), and their parameters as `.npz`.
 
     `draw(rgb, camera, hands)` gives each picture, of the clip's size; `crf` is x264's quality, 0 best .. 51. The rest
-    as in `track_clip`. A file appears whole or not at all, and none does where an exception ends the work: ClipError,
-    Cancelled, OSError. Returns what the `.npz` holds.
+    as in `track_clip`. Both files appear whole, or neither does where an exception ends the work: ClipError, Cancelled,
+    OSError. Returns what the `.npz` holds.
     """
-    with ClipWriter.open(overlay, clip.width, clip.height, clip.fps, crf, sound_of=clip) as writer:
-        arrays = track_clip(clip, tracker, camera, progress=progress, cancelled=cancelled,
-                            show=lambda time_s, rgb, camera, hands: writer.write(draw(rgb, camera, hands), time_s))
-        if npz is not None:
-            arrays.save(npz)
+    with nullcontext() if npz is None else whole_file(npz) as waiting:  # takes its name when the overlay has its own
+        with ClipWriter.open(overlay, clip.width, clip.height, clip.fps, crf, sound_of=clip) as writer:
+            arrays = track_clip(clip, tracker, camera, progress=progress, cancelled=cancelled,
+                                show=lambda time_s, rgb, camera, hands: writer.write(draw(rgb, camera, hands), time_s))
+            if waiting is not None:
+                arrays.save(waiting)
     return arrays
