@@ -55,7 +55,7 @@ def test_each_is_a_photo_or_a_sentence():
         assert time.process_time() - start < 1, name  # here; the decoding process ends itself
     assert len(answers) >= 300
     assert .3 < np.mean(answers) < .9  # neither are all files too broken to get far nor hardly any broken
-    assert memory() - before < 4 * MAX_PIXELS  # no more than the pixels
+    assert memory() - before < 15 * MAX_PIXELS  # of which most is what making the files took
 
 
 COST = """if True:

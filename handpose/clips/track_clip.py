@@ -4,7 +4,8 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import nullcontext
+from contextlib import ExitStack, nullcontext
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -83,10 +84,14 @@ def write_overlay(clip: Clip, tracker: Tracker, overlay: str | os.PathLike,
     as in `track_clip`. Both files appear whole, or neither does where an exception ends the work: ClipError, Cancelled,
     OSError. Returns what the `.npz` holds.
     """
-    with nullcontext() if npz is None else whole_file(npz) as waiting:  # takes its name when the overlay has its own
-        with ClipWriter.open(overlay, clip.width, clip.height, clip.fps, crf, sound_of=clip) as writer:
-            arrays = track_clip(clip, tracker, camera, progress=progress, cancelled=cancelled,
-                                show=lambda time_s, rgb, camera, hands: writer.write(draw(rgb, camera, hands), time_s))
-            if waiting is not None:
-                arrays.save(waiting)
+    with ExitStack() as undo:
+        with nullcontext() if npz is None else whole_file(npz) as waiting:
+            with ClipWriter.open(overlay, clip.width, clip.height, clip.fps, crf, sound_of=clip) as writer:
+                arrays = track_clip(
+                    clip, tracker, camera, progress=progress, cancelled=cancelled,
+                    show=lambda time_s, rgb, camera, hands: writer.write(draw(rgb, camera, hands), time_s))
+                if waiting is not None:
+                    arrays.save(waiting)
+            undo.callback(Path(overlay).unlink)  # if the arrays cannot take their name
+        undo.pop_all()
     return arrays
