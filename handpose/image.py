@@ -13,11 +13,11 @@ import numpy as np
 from PIL.ExifTags import Base as Tag
 
 from .camera import DIAGONAL_35MM
-from .decoding.limits import MAX_BYTES, MAX_PIXELS, MIN_SIDE, TOO_LARGE, Refused
+from .decoding.limits import MAX_BYTES, MAX_PIXELS, MAX_SIDE, MIN_SIDE, TOO_LARGE, Refused
 from .decoding.process import decode
 from .file_names import shown_name
 
-__all__ = ["IMAGE_SUFFIXES", "MAX_PIXELS", "MIN_SIDE", "Photo", "PhotoError", "load_photo"]
+__all__ = ["IMAGE_SUFFIXES", "MAX_PIXELS", "MAX_SIDE", "MIN_SIDE", "Photo", "PhotoError", "load_photo"]
 
 # What a photo's name ends in; HEIC is among them even where it cannot be read, to be refused and not passed over.
 IMAGE_SUFFIXES = frozenset((".jpg", ".jpeg", ".jfif", ".mpo", ".png", ".apng", ".webp", ".heic", ".heif", ".hif",
