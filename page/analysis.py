@@ -2,7 +2,6 @@
 from __future__ import annotations
 
 import io
-import re
 import secrets
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from PIL import Image
 from handpose import HandEstimator, Photo, Result, load_photo
 from handpose.camera import told_camera
 from handpose.estimator import MIN_SCORE, PhotoPrediction
+from handpose.file_names import safe_stem
 
 LARGEST_SHOWN = 1600  # pixels; more is not seen on the page
 MOST_HANDS = 10
@@ -77,7 +77,7 @@ class Analysis:
     @property
     def stem(self) -> str:
         """What files made from this photo are called, before their suffixes."""
-        return re.sub(r"[^\w .()-]", "_", Path(self.name).stem).strip(" .")[:80] or "photo"
+        return safe_stem(self.name, "photo")
 
     @property
     def shown(self) -> np.ndarray:

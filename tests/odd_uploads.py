@@ -18,6 +18,7 @@ from functools import cache
 from itertools import count
 from pathlib import Path
 
+import av
 import cv2
 import numpy as np
 from bad_images import READABLE, UNREADABLE, blank_png, encode, exif_bytes, scene
@@ -191,6 +192,130 @@ def _zip(data: bytes) -> bytes:
         archive.writestr("photo.jpg", data)
     return buffer.getvalue()
 
+
+def _jpeg_with(before: bytes = b"", again: int = 0, side: int = 64) -> bytes:
+    """A progressive JPEG with other bytes behind its start, and its last scan so many times more."""
+    data = encode(Image.new("L", (side, side)), "JPEG", progressive=True)
+    last_scan = data[data.rindex(b"\xff\xda"):-2]
+    return data[:2] + before + data[2:-2] + again * last_scan + data[-2:]
+
+
+def scans(number: int, side: int = 4096) -> bytes:
+    """A JPEG of so many scans, each of which goes over all of the picture."""
+    return _jpeg_with(again=number, side=side)
+
+
+def just_allowed_jpeg() -> bytes:
+    """A progressive JPEG, of which all is in memory at once, that says it has nearly 100 megapixels."""
+    data = bytearray(encode(Image.new("RGB", (64, 64)), "JPEG", progressive=True, subsampling=0))
+    at = data.index(b"\xff\xc2") + 5
+    data[at:at + 4] = struct.pack(">HH", 9_999, 10_000)
+    return bytes(data)
+
+
+def exif_flood(entries: int = 2600, values: int = 4000) -> bytes:
+    """A JPEG whose EXIF block has so many tags, all of which have the same so many fractions."""
+    fractions_at = 8 + 18 + 6 + 12 * entries
+    tags = b"".join(struct.pack("<HHII", 40_000 + tag, 5, values, fractions_at) for tag in range(entries))
+    block = (b"Exif\0\0II*\0\x08\0\0\0" + struct.pack("<HHHIII", 1, 0x8769, 4, 1, 26, 0)
+             + struct.pack("<H", entries) + tags + bytes(4) + struct.pack("<II", 1, 3) * values)
+    return _jpeg_with(b"\xff\xe1" + struct.pack(">H", len(block) + 2) + block)
+
+
+def deep_png(side: int = 9_999) -> bytes:
+    """A grey PNG of 16 bits a pixel."""
+    squeeze, row = zlib.compressobj(1), bytes(1 + 2 * side)
+    pixels = b"".join([squeeze.compress(row) for _ in range(side)] + [squeeze.flush()])
+    return _png(_header(side, side, 16, 0), (b"IDAT", pixels))
+
+
+def runs_bmp(side: int = 9_999) -> bytes:
+    """A BMP whose rows are runs of one colour."""
+    row = b"\xff\1" * (side // 255) + bytes([side % 255, 1, 0, 0])
+    pixels, palette = row * side + b"\0\1", bytes(1024)
+    return (struct.pack("<2sIII", b"BM", 54 + 1024 + len(pixels), 0, 54 + 1024)
+            + struct.pack("<IiiHHIIiiII", 40, side, side, 1, 8, 1, len(pixels), 0, 0, 256, 256) + palette + pixels)
+
+
+def one_tile_tiff(tile: int = 16_384, side: int = 64) -> bytes:
+    """A small RGB TIFF that is the corner of one huge tile."""
+    squeeze, row = zlib.compressobj(1), bytes(3 * tile)
+    data = b"".join([squeeze.compress(row) for _ in range(tile)] + [squeeze.flush()])
+    entries = [(256, 4, 1, side), (257, 4, 1, side), (258, 3, 3, 8), (259, 3, 1, 8), (262, 3, 1, 2), (277, 3, 1, 3),
+               (284, 3, 1, 1), (322, 4, 1, tile), (323, 4, 1, tile), (324, 4, 1, 14), (325, 4, 1, len(data))]
+    return (struct.pack("<2sHIHHH", b"II", 42, 14 + len(data), 8, 8, 8) + data + struct.pack("<H", len(entries))
+            + b"".join(struct.pack("<HHII", *entry) for entry in entries) + bytes(4))
+
+
+# Each took 4 to 150 seconds or up to 2.5 GB when photos were decoded without limits; not among `odd_uploads`.
+COSTLY: dict[str, Callable[[], bytes]] = {
+    "scans.jpg": lambda: scans(1000), "exif_flood.jpg": exif_flood,
+    "padding.jpg": lambda: _jpeg_with(b"\xff" * 20_000_000),
+    "comments.jpg": lambda: _jpeg_with(b"\xff\xfe\0\2" * 5_000_000),
+    "chunks.png": lambda: _png(_header(64, 64), *[(b"prIv", b"")] * 1_000_000,
+                               (b"IDAT", zlib.compress(bytes(64 * 193)))),
+    "deep.png": deep_png, "runs.bmp": runs_bmp, "one_tile.tif": one_tile_tiff,
+    "numbers.pgm": lambda: b"P2 4000 4000 255\n" + b"7 " * 16_000_000,
+    "bits.pbm": lambda: b"P1 9999 9999\n" + b"1" * 99_980_001,
+    "wavelets.jp2": lambda: encode(Image.new("RGB", (64, 64)), "JPEG2000"),  # 100 megapixels took as many bytes
+    "just_allowed.webp": lambda: encode(Image.new("RGB", (10_000, 9_999)), "WEBP", method=0, quality=1),
+    "just_allowed.jpg": just_allowed_jpeg,
+}
+
+
+def _chunk(kind: bytes, data: bytes) -> bytes:
+    return kind + struct.pack("<I", len(data)) + data + bytes(len(data) % 2)
+
+
+def junk_avi(packets: int, good: bytes = b"") -> bytes:
+    """An AVI of one picture, if any, and so many broken ones, as JPEGs of 64 x 64 pixels."""
+    main = struct.pack("<14I", 40_000, 0, 0, 0, 25, 0, 1, 0, 64, 64, 0, 0, 0, 0)
+    stream = b"vidsMJPG" + struct.pack("<10I4H", 0, 0, 0, 1, 25, 0, 25, 0, 0, 0, 0, 0, 64, 64)  # it says: one second
+    picture = struct.pack("<IiiHH4sIiiII", 40, 64, 64, 1, 24, b"MJPG", 0, 0, 0, 0, 0)
+    header = b"hdrl" + _chunk(b"avih", main) + _chunk(
+        b"LIST", b"strl" + _chunk(b"strh", stream) + _chunk(b"strf", picture))
+    film = b"movi" + (_chunk(b"00dc", good) if good else b"") + _chunk(b"00dc", b"\xff\xd8") * packets
+    return _chunk(b"RIFF", b"AVI " + _chunk(b"LIST", header) + _chunk(b"LIST", film))
+
+
+def many_streams_mov(small: int, side: int) -> bytes:
+    """A MOV of so many small videos and, behind them, one of so many pixels a side."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = str(Path(folder, "streams.mov"))
+        with av.open(path, "w") as out:
+            streams = [out.add_stream("png", rate=5) for _ in range(small + 1)]
+            for stream, length in zip(streams, [64] * small + [side], strict=True):
+                stream.width = stream.height = length
+                stream.pix_fmt = "rgb24"
+            for stream in streams:
+                frame = av.VideoFrame.from_ndarray(np.zeros((stream.height, stream.width, 3), np.uint8), "rgb24")
+                out.mux(stream.encode(frame))
+            for stream in streams:
+                out.mux(stream.encode(None))
+        return Path(path).read_bytes()
+
+
+def low_rate_wav_avi(rate: int = 1) -> bytes:
+    """An AVI of a picture and a second of sound that says it has so many samples a second."""
+    picture = encode(Image.fromarray(scene(64, 64)), "JPEG")
+    main = struct.pack("<14I", 40_000, 0, 0, 0, 25, 0, 2, 0, 64, 64, 0, 0, 0, 0)
+    video = b"vidsMJPG" + struct.pack("<10I4H", 0, 0, 0, 1, 25, 0, 25, 0, 0, 0, 0, 0, 64, 64)
+    sound = b"auds" + struct.pack("<11I4H", 0, 0, 0, 0, 2, 2 * rate, 0, 48_000, 0, 0, 2, 0, 0, 0, 0)
+    header = b"hdrl" + _chunk(b"avih", main) + _chunk(b"LIST", b"strl" + _chunk(b"strh", video) + _chunk(
+        b"strf", struct.pack("<IiiHH4sIiiII", 40, 64, 64, 1, 24, b"MJPG", 0, 0, 0, 0, 0))) + _chunk(
+        b"LIST", b"strl" + _chunk(b"strh", sound) + _chunk(
+            b"strf", struct.pack("<HHIIHH", 1, 1, rate, 2 * rate, 2, 16)))
+    film = b"movi" + _chunk(b"01wb", bytes(96_000)) + _chunk(b"00dc", picture) * 25
+    return _chunk(b"RIFF", b"AVI " + _chunk(b"LIST", header) + _chunk(b"LIST", film))
+
+
+# Each took 13 seconds or more, or up to 2 GB, when clips were read without limits; not among `odd_uploads`.
+COSTLY_CLIPS: dict[str, Callable[[], bytes]] = {
+    "junk.avi": lambda: junk_avi(100_000),
+    "one_picture.avi": lambda: junk_avi(100_000, encode(Image.fromarray(scene(64, 64)), "JPEG")),
+    "streams.mov": lambda: many_streams_mov(9, 9_000), "very_many_streams.mov": lambda: many_streams_mov(99, 64),
+    "slow_sound.avi": low_rate_wav_avi,
+}
 
 LAUGHS = ('<?xml version="1.0"?><!DOCTYPE x [<!ENTITY a "ha">' + "".join(
     f'<!ENTITY {new} "{f"&{old};" * 10}">' for old, new in zip("abcdefgh", "bcdefghi", strict=True)) + "]>")

@@ -96,17 +96,6 @@ def test_bad_files_are_named_in_the_order_of_the_files(seen, photos, tmp_path, c
     assert sorted(seen) == [n for n in range(20) if paths[n] not in bad] and "20/20" in err
 
 
-def test_a_fault_of_the_program_ends_it(stub, photos, tmp_path, monkeypatch):
-    make_photos(photos, 30)
-    call = stub.__call__
-    monkeypatch.setattr(stub, "__call__",
-                        lambda self, photo, **told: 1 / (int(photo.rgb[0, 0, 0]) - 230) and call(self, photo, **told))
-    with pytest.raises(ZeroDivisionError):
-        predict(photos, "--out", tmp_path / "out", "--workers", 2)
-    assert {f"{n:02d}.json" for n in range(5)} <= set(files(tmp_path / "out")) and not os.path.exists(
-        tmp_path / "out" / "05.json")
-
-
 # ---- a second run
 
 def test_a_second_run_does_what_is_new(seen, photos, tmp_path, capsys, monkeypatch, stub):
@@ -314,3 +303,26 @@ def test_what_killed_processes_left_is_removed(tmp_path):
         (tmp_path / name).write_text("not ours")
     remove_temporaries(tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == [".hidden", ".mine.tmp", "a.tmp", "kept"]
+
+
+@pytest.mark.parametrize("error", [ZeroDivisionError("division\nby zero"), MemoryError(), RuntimeError("of a library")])
+def test_whatever_one_job_raises_the_others_are_done_and_a_rerun_does_it_again(seen, stub, photos, tmp_path, capsys,
+                                                                            monkeypatch, error):
+    make_photos(photos, 5)
+    (photos / "03.png").rename(photos / "bad\x1b.png")
+    call = stub.__call__
+
+    def fails(self, photo, **told):
+        if int(photo.rgb[0, 0, 0]) == 250 - 4 * 3:
+            raise error
+        return call(self, photo, **told)
+
+    monkeypatch.setattr(stub, "__call__", fails)
+    assert predict(photos, "--out", tmp_path / "out") == 1
+    out, err = capsys.readouterr()
+    said, = (line for line in err.splitlines() if "cannot be done" in line)
+    assert "bad?.png" in said and type(error).__name__ in said and "1 photo failed" in out and "Traceback" not in err
+    assert sorted(path.stem for path in (tmp_path / "out").glob("*.json")) == ["00", "01", "02", "04"]
+    monkeypatch.setattr(stub, "__call__", call)
+    seen.clear()
+    assert predict(photos, "--out", tmp_path / "out") == 0 and seen == [3]

@@ -187,6 +187,7 @@ def test_result_that_cannot_be_written_is_named(stub, photos, tmp_path, capsys):
 @pytest.mark.parametrize("arguments", [
     [], ["predict"], ["predict", "x.jpg"], ["show", "x.jpg"], ["predict", "PHOTO", "--out", "OUT", "--focal", "0"],
     ["predict", "PHOTO", "--out", "OUT", "--focal", "inf"], ["predict", "PHOTO", "--out", "OUT", "--focal", "nan"],
+    ["predict", "PHOTO", "--out", "OUT", "--focal", "1e300"], ["predict", "PHOTO", "--out", "OUT", "--fov", "1e-300"],
     ["predict", "PHOTO", "--out", "OUT", "--focal", "wide"], ["predict", "PHOTO", "--out", "OUT", "--fov", "180"],
     ["predict", "PHOTO", "--out", "OUT", "--focal", "9", "--fov", "9"],
     ["predict", "PHOTO", "--out", "OUT", "--mesh", "stl"], ["predict", "PHOTO", "--out", "OUT", "--max-hands", "0"],

@@ -2,16 +2,23 @@
 import io
 import os
 import random
+import subprocess
+import sys
+import time
 import warnings
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
-from bad_images import BEST, READABLE, UNREADABLE, encode, exif_bytes, png16, rotated, scene, stored, write
+from bad_images import BEST, READABLE, UNREADABLE, blank_png, encode, exif_bytes, png16, rotated, scene, stored, write
+from odd_uploads import exif_flood, one_tile_tiff, scans
 from PIL import ExifTags, Image, ImageFile, TiffImagePlugin
 
+from benchmarks.running_page import ROOT
 from handpose.camera import Camera
+from handpose.decoding import process
 from handpose.image import MAX_PIXELS, MIN_SIDE, PhotoError, load_photo
 
 CAUSES = {"text.jpg": "not an image", "empty.jpg": "empty", "zeros.png": "not an image", "truncated.jpg": "cut short",
@@ -145,8 +152,6 @@ def test_16_bit_ramp_becomes_8_bit_ramp():
     assert difference(colour[..., 0], grey[..., 0]) <= 1 and difference(colour[..., 2], grey[..., 0].T) <= 1
     tiff = cv2.imencode(".tif", values)[1].tobytes()
     assert difference(load_photo(tiff).rgb, grey) == 0
-    pgm = b"P5 256 256 65535\n" + values.astype(">u2").tobytes()
-    assert difference(load_photo(pgm).rgb, grey) == 0
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "TIFF"])
@@ -286,3 +291,85 @@ def test_many_threads_and_no_global_settings():
     with ThreadPoolExecutor(8) as threads:
         assert all(threads.map(answer, range(80)))
     assert before == (Image.MAX_IMAGE_PIXELS, ImageFile.LOAD_TRUNCATED_IMAGES)
+
+
+# ---- the process that decodes
+
+def limited(monkeypatch, **limits: float) -> None:
+    """Has decoding processes that are started from now on have other limits than those of `decoding.limits`."""
+    setting = "; ".join(f"child.{name} = {value}" for name, value in limits.items())
+    process.end_idle()
+    monkeypatch.setattr(process, "START", "import sys; sys.path[:] = sys.argv[1:]; from handpose.decoding import child"
+                        f"; {setting}; child.main()")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="only POSIX counts a process's computing so")
+def test_what_takes_long_to_decode_is_ended_and_the_next_photo_is_read(monkeypatch):
+    limited(monkeypatch, CPU_S=0.3)
+    for data in scans(1000, side=1024), exif_flood(600, 2500):
+        assert "takes too much time" in refusal(data)
+    assert load_photo(scans(2, side=1024)).width == 1024
+    process.end_idle()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits a process's memory so")
+def test_what_takes_much_memory_is_refused_and_the_next_photo_is_read(monkeypatch):
+    limited(monkeypatch, MEMORY=100_000_000)
+    for data in one_tile_tiff(8192), blank_png(12_000, 8_000):
+        assert "too much" in refusal(data) or "too large" in refusal(data)
+    assert difference(load_photo(rotated(6)).rgb, scene()) <= 4
+    process.end_idle()
+
+
+def test_the_clock_ends_a_process_that_does_nothing(monkeypatch):
+    process.end_idle()
+    monkeypatch.setattr(process, "START", "import time; time.sleep(600)")
+    monkeypatch.setattr(process, "CLOCK_S", 0.2)
+    assert "takes too much time" in refusal(rotated(1))
+
+
+def test_processes_are_kept_replaced_when_they_died_and_ended():
+    process.end_idle()
+    load_photo(rotated(1))
+    kept, = process._idle
+    load_photo(rotated(1))
+    assert process._idle == [kept] and kept.photos == 2
+    kept.process.kill()
+    kept.process.wait()
+    load_photo(rotated(1))
+    assert process._idle != [kept] and len(process._idle) == 1
+    last = process._idle[0].process
+    process.end_idle()
+    assert not process._idle and last.poll() is not None
+
+
+def test_a_script_without_a_main_guard_reads_photos(tmp_path):
+    """And what it started ends with it, even where it is killed."""
+    path, = write(tmp_path, READABLE, ["rotated6.jpg"])
+    script = tmp_path / "script.py"
+    script.write_text(f"from handpose import load_photo\nprint(load_photo({str(path)!r}).rgb.shape)\n"
+                      "from handpose.decoding import process\nprint(process._idle[0].process.pid, flush=True)\n"
+                      "import os\nos.kill(os.getpid(), 9)\n")
+    run = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, cwd=tmp_path,
+                         env={**os.environ, "PYTHONPATH": str(ROOT)})
+    *shape, pid = run.stdout.splitlines()
+    assert shape == ["(64, 96, 3)"] and not run.stderr
+    deadline = time.monotonic() + 60
+    while Path(f"/proc/{pid}/cmdline").exists() and Path(f"/proc/{pid}/cmdline").read_text():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="Windows has no fork")
+def test_a_fork_has_processes_of_its_own():
+    load_photo(rotated(1))
+    pid = os.fork()
+    if not pid:
+        status = 1
+        try:
+            status = 0 if not process._idle and difference(load_photo(rotated(6)).rgb, scene()) <= 4 else 1
+            process.end_idle()
+        finally:
+            os._exit(status)
+    assert os.waitpid(pid, 0)[1] == 0 and process._idle
+    assert difference(load_photo(rotated(6)).rgb, scene()) <= 4

@@ -1,5 +1,6 @@
 """The video tab in a real browser, with clips of our own generator."""
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -7,6 +8,7 @@ from playwright.sync_api import expect
 
 from handpose.clips.reading import read_clip
 from handpose.clips.writing import ClipWriter
+from page.tabs.video import VideoTab
 from train.make_clip import make_clip
 
 FRAMES, LONG = 12, 900  # a long clip is one whose work can be called off
@@ -97,3 +99,19 @@ def test_what_cannot_be_done_is_said(video, tmp_path):
     video.get_by_role("button", name="Follow the hands").click()
     expect(video.locator("#video-said")).to_contain_text("song.mp4 is no video")
 
+
+def test_a_full_disk_is_told_in_a_sentence_and_odd_names_are_cleaned(tmp_path, monkeypatch):
+    clip, written = tmp_path / "clip.mp4", []
+
+    def write(source, tracker, overlay, npz, **options):
+        written.extend([overlay.name, npz.name])
+        raise OSError(28, "No space left on device")
+
+    with ClipWriter.open(clip, 96, 64, fps=30) as writer:
+        writer.write(np.zeros((64, 96, 3), np.uint8), 0.0)
+    monkeypatch.setattr("page.tabs.video.write_overlay", write)
+    tab = SimpleNamespace(estimator=None, _calls_off={}, overlay=SimpleNamespace(GRADIO_CACHE=str(tmp_path)),
+                          _file=lambda _: (str(clip), "two\nlines\0" + "手" * 81 + ".mp4"))
+    answer = VideoTab.video(tab, {}, "Mesh", SimpleNamespace(session_hash="visitor"))
+    assert "cannot be written (No space left on device): try again later" in answer[3] and answer[0] is None
+    assert written == [f"two_lines_{'手' * 36}{ending}" for ending in (".overlay.mp4", ".npz")]

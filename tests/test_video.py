@@ -1,16 +1,21 @@
 """Clips of many kinds, made here by FFmpeg directly, and what reading, tracking and writing make of them."""
 import logging
+import os
 import threading
 from fractions import Fraction
 from types import SimpleNamespace
 
 import av
+import bad_images
 import numpy as np
 import pytest
+from bad_images import scene
+from odd_uploads import junk_avi, low_rate_wav_avi, many_streams_mov
+from PIL import Image
 from test_export import HANDS
 
 from handpose.camera import Camera
-from handpose.clips import reading as clip_module
+from handpose.clips import reading, writing
 from handpose.clips.arrays import SHAPES, ClipArrays
 from handpose.clips.reading import ClipError, read_clip
 from handpose.clips.track_clip import Cancelled, track_clip, write_overlay
@@ -186,13 +191,13 @@ def test_limits_are_named(tmp_path):
 
 def test_a_clip_that_lies_about_its_length_is_stopped_on_the_way(tmp_path, monkeypatch):
     path = encode(tmp_path / "liar.mp4", [picture(k) for k in range(20)])
-    monkeypatch.setattr(clip_module, "_length", lambda *_: (0.1, 2))
+    monkeypatch.setattr(reading, "_length", lambda *_: (0.1, 2))
     for limit, said in ({"max_seconds": 0.5}, "longer than 0.5"), ({"max_frames": 12}, "more than 12"):
         seen = []
         with pytest.raises(ClipError, match=said):
             seen.extend(iter(read_clip(path, **limit)))
     with pytest.raises(ClipError, match="megapixels"):
-        monkeypatch.setattr(clip_module, "MAX_PIXELS", 1000)
+        monkeypatch.setattr(reading, "MAX_PIXELS", 1000)
         read_clip(path)
 
 
@@ -232,6 +237,87 @@ def test_what_is_whole_of_a_damaged_clip_is_read(tmp_path, caplog):
         seen = [image for _, image in read_clip(path)]
     assert 5 < len(seen) < 40
     assert all(same_picture(*pair) for pair in zip(seen[:5], pictures, strict=False))
+
+
+def test_junk_ends_in_time_with_one_warning(tmp_path, monkeypatch, caplog):
+    (tmp_path / "junk.avi").write_bytes(junk_avi(2000))
+    (tmp_path / "one\nline.avi").write_bytes(junk_avi(2000, bad_images.encode(Image.fromarray(scene(64, 64)), "JPEG")))
+    assert len(list(read_clip(tmp_path / "one\nline.avi"))) == 1
+    warning, = (record.getMessage() for record in caplog.records)
+    assert warning.startswith("one?line.avi is damaged: frames are left out at 2000 places") and "\n" not in warning
+    with pytest.raises(ClipError, match="no frame that can be decoded"):
+        read_clip(tmp_path / "junk.avi")
+    clock = iter(range(10**6))  # a second at every look
+    monkeypatch.setattr(reading, "time", SimpleNamespace(monotonic=lambda: next(clock)))
+    with pytest.raises(ClipError, match="takes too long") as error:
+        read_clip(tmp_path / "junk.avi")
+    assert one_sentence(error) and next(clock) < 20
+
+
+def test_frames_that_come_slowly_for_their_number_end_a_clip(tmp_path, monkeypatch):
+    clip = read_clip(encode(tmp_path / "clip.mp4", [picture(k) for k in range(40)]))
+    clock = iter(range(10**6))
+    monkeypatch.setattr(reading, "time", SimpleNamespace(monotonic=lambda: next(clock)))
+    frames = []
+    with pytest.raises(ClipError, match="takes too long"):
+        frames.extend(iter(clip))
+    assert len(frames) < 40
+
+
+@pytest.mark.parametrize("packets", [30, 3000])
+def test_a_clip_is_called_off_at_any_packet(tmp_path, packets):
+    (tmp_path / "junk.avi").write_bytes(junk_avi(packets))
+    (tmp_path / "live.webm").write_bytes(encode(tmp_path / "l.webm", [picture(k) for k in range(30)], codec="libvpx",
+                                                options={"live": "1"}).read_bytes())
+    for name in "junk.avi", "live.webm":
+        asked = iter(range(10**6))
+        with pytest.raises(Cancelled):
+            read_clip(tmp_path / name, cancelled=lambda asked=asked: next(asked) >= 20)
+        assert next(asked) == 21
+    calls_off = threading.Event()
+    clip = read_clip(tmp_path / "live.webm", cancelled=calls_off.is_set)
+    calls_off.set()
+    with pytest.raises(Cancelled):
+        list(clip)
+
+
+def test_every_stream_has_the_pixel_limit_and_only_so_many_are_opened(tmp_path, monkeypatch):
+    monkeypatch.setattr(reading, "MAX_PIXELS", 100 * 100)
+    (tmp_path / "ten.mov").write_bytes(many_streams_mov(9, 128))
+    with reading.open_container(tmp_path / "ten.mov", "ten.mov") as container:
+        kinds = [stream.codec_context.pix_fmt for stream in container.streams.video]
+    assert kinds == ["rgb24"] * 9 + [None]  # None: it was not decoded
+    assert len(list(read_clip(tmp_path / "ten.mov"))) == 1
+    (tmp_path / "many.mov").write_bytes(many_streams_mov(99, 64))
+    with pytest.raises(ClipError) as error:
+        read_clip(tmp_path / "many.mov")
+    assert one_sentence(error)
+
+
+def test_sound_that_would_grow_without_bound_is_left_out(tmp_path, caplog):
+    (tmp_path / "slow.avi").write_bytes(low_rate_wav_avi(1))
+    (tmp_path / "usual.avi").write_bytes(low_rate_wav_avi(48_000))
+    for name, streams in ("slow", 0), ("usual", 1):
+        clip = read_clip(tmp_path / f"{name}.avi")
+        assert clip.has_sound
+        with ClipWriter.open(tmp_path / "out.mp4", clip.width, clip.height, clip.fps, sound_of=clip) as writer:
+            for time_s, image in clip:
+                writer.write(image, time_s)
+        with av.open(str(tmp_path / "out.mp4")) as file:
+            assert len(file.streams.audio) == streams and len(list(file.decode(video=0))) == 25
+    assert [record.getMessage() for record in caplog.records] == [
+        "The sound of slow.avi cannot be decoded and is left out."]
+
+
+def test_sound_that_takes_too_long_ends_early(tmp_path, monkeypatch, caplog):
+    clip = read_clip(encode(tmp_path / "in.mp4", [picture(k % 40) for k in range(50)], sound=tone(2)))
+    monkeypatch.setattr(writing, "STALL_S", -clip.duration_s)
+    with ClipWriter.open(tmp_path / "out.mp4", clip.width, clip.height, clip.fps, sound_of=clip) as writer:
+        for time_s, image in clip:
+            writer.write(image, time_s)
+    assert len(list(read_clip(tmp_path / "out.mp4"))) == 50
+    assert [record.getMessage() for record in caplog.records] == [
+        "The sound of in.mp4 is damaged and ends early (it takes long)."]
 
 
 def test_sound_is_kept_as_it_is_or_becomes_aac(tmp_path):
@@ -352,6 +438,39 @@ def test_nothing_is_left_of_work_that_did_not_end(tmp_path, trouble, monkeypatch
         write_overlay(clip, StubTracker(), tmp_path / "out.mp4", tmp_path / "out.npz", **calls)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["in.mp4", "out.mp4"]
     assert (tmp_path / "out.mp4").read_text() == "of an earlier run"
+
+
+@pytest.mark.parametrize("fails", ["out.mp4", "out.npz"])
+def test_a_clips_files_come_together_or_not_at_all(tmp_path, fails):
+    clip = read_clip(encode(tmp_path / "in.mp4", [picture(k) for k in range(6)]))
+    (tmp_path / fails).mkdir()  # a folder, which no file takes the place of
+    with pytest.raises(OSError):
+        write_overlay(clip, StubTracker(), tmp_path / "out.mp4", tmp_path / "out.npz", draw=drawn)
+    assert sorted(path.name for path in tmp_path.iterdir() if path.is_file()) == ["in.mp4"]
+
+
+def test_a_folder_whose_name_looks_like_a_protocol(tmp_path, monkeypatch):
+    clip = read_clip(encode(tmp_path / "in.mp4", [picture(k) for k in range(6)]))
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a:b").mkdir()
+    write_overlay(clip, StubTracker(), "a:b/out.mp4", "a:b/out.npz", draw=drawn)
+    assert sorted(path.name for path in (tmp_path / "a:b").iterdir()) == ["out.mp4", "out.npz"]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="a limit for the size of files stands for a full disk")
+def test_a_full_disk_is_an_os_error_and_leaves_nothing(tmp_path):
+    import resource
+    noise = iter(np.random.default_rng(0).integers(0, 255, (20, HEIGHT, WIDTH, 3), np.uint8))
+    clip = read_clip(encode(tmp_path / "in.mp4", [picture(k) for k in range(20)]))
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, before[1]))
+    try:
+        with pytest.raises(OSError) as error:
+            write_overlay(clip, StubTracker(), tmp_path / "out.mp4", tmp_path / "out.npz",
+                          draw=lambda *_: next(noise))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert error.value.strerror and sorted(path.name for path in tmp_path.iterdir()) == ["in.mp4"]
 
 
 def test_a_folder_that_is_not_there_is_an_os_error(tmp_path):

@@ -4,7 +4,8 @@ from __future__ import annotations
 import logging
 import math
 import os
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,13 +13,20 @@ import av
 import numpy as np
 from av.sidedata.sidedata import Type as SideData
 
+from ..file_names import shown_name
+
 # What a clip's name ends in, and the containers that are read. FFmpeg knows others that are no clips but lists of other
 # files or addresses (concat, HLS, DASH), which a stranger's file must not make it open.
 VIDEO_SUFFIXES = frozenset((".mp4", ".m4v", ".mov", ".webm", ".mkv", ".avi", ".3gp", ".mpg", ".mpeg", ".mts", ".m2ts",
                             ".wmv", ".flv", ".ogv"))
 CONTAINERS = "mov,mp4,matroska,webm,avi,mpeg,mpegts,asf,flv,ogg"
 
-MAX_PIXELS = 36_000_000  # of one frame: 8K
+MAX_PIXELS = 4096 * 2304  # of one frame: 4K; a decoder keeps up to 20 of them
+MAX_STREAMS = 16  # an action camera writes six
+THREADS = 4  # of a decoder, each of which keeps frames of its own
+OPEN_S = 5.0  # seconds in which a file must have shown what is in it
+STALL_S = 10.0  # seconds of work after which a frame must have come
+FRAME_S = 0.25  # seconds of work for a frame, on average: ten times what the largest take
 MIN_SIDE = 32  # pixels; a hand of fewer tells nothing
 USUAL_FPS, MAX_FPS = 30.0, 1000.0
 SANE_ASPECT = (0.1, 10.0)  # width over height of a stored pixel
@@ -30,13 +38,38 @@ class ClipError(ValueError):
     """A file that cannot be used as a clip; the message is one sentence with the cause and the remedy."""
 
 
+class Cancelled(Exception):
+    """The work was called off; nothing of it is left."""
+
+
+class Patience:
+    """Ends work that takes too long for what comes of it. It counts only the seconds between `go_on` and `rest`."""
+
+    def __init__(self, seconds: float, cancelled: Callable[[], bool] | None = None):
+        self._left, self._cancelled, self._began = seconds, cancelled, time.monotonic()
+
+    def check(self) -> None:
+        """To be asked at every step. Raises Cancelled, and TimeoutError when the seconds are over."""
+        if self._cancelled is not None and self._cancelled():
+            raise Cancelled
+        if time.monotonic() - self._began > self._left:
+            raise TimeoutError
+
+    def rest(self, earned: float = 0.0, most: float = math.inf) -> None:
+        """Something came of the work, which earns it more seconds, and somebody else goes on."""
+        self._left = min(self._left - (time.monotonic() - self._began) + earned, most)
+
+    def go_on(self) -> None:
+        self._began = time.monotonic()
+
+
 @dataclass(frozen=True)
 class Clip:
     """A clip as it is seen. Iterating decodes it: (time_s, rgb) for each frame, rgb (height, width, 3) uint8, upright.
 
     Times are seconds since the clip's beginning, strictly rising, as irregular as the file's. Damaged stretches are
-    left out with a logged warning. Iterating raises ClipError where the clip turns out to be longer than it may be.
-    May be iterated again.
+    left out with a logged warning. Iterating raises ClipError where the clip turns out to be longer than it may be or
+    takes too long to decode, and Cancelled. May be iterated again.
     """
     path: Path
     name: str  # what errors call it
@@ -49,11 +82,12 @@ class Clip:
     start_s: float = 0.0  # where the file's own times begin
     max_seconds: float = math.inf
     max_frames: float = math.inf
+    cancelled: Callable[[], bool] | None = None  # asked at every packet of the file
 
     def __iter__(self) -> Iterator[tuple[float, np.ndarray]]:
         last, count = -math.inf, 0
         with open_container(self.path, self.name) as container:
-            for frame in _decode(container, self.name):
+            for frame in _decode(container, self.name, self.cancelled):
                 time_s = last + 1 / self.fps if frame.time is None else frame.time - self.start_s
                 if time_s <= last:
                     time_s = last + 1 / self.fps
@@ -63,17 +97,19 @@ class Clip:
 
 
 def read_clip(path: str | os.PathLike, name: str | None = None, *, largest: int | None = None,
-              max_seconds: float = math.inf, max_frames: float = math.inf) -> Clip:
+              max_seconds: float = math.inf, max_frames: float = math.inf,
+              cancelled: Callable[[], bool] | None = None) -> Clip:
     """Opens a video file and finds out what is in it, by decoding its first frame.
 
     Frames come out upright by the file's rotation, with square pixels, and with a longer side of at most `largest`
-    pixels where that is given. `name` is what an error calls the clip; by default the file's own name.
+    pixels where that is given. `name` is what an error calls the clip; by default the file's own name. `cancelled` is
+    asked at every packet of the file, here and when the clip is iterated.
 
-    Raises ClipError if there is no such file, or it is no video, damaged, has too many pixels or is longer than
-    `max_seconds` or `max_frames`.
+    Raises ClipError if there is no such file, or it is no video, damaged, has too many pixels, is longer than
+    `max_seconds` or `max_frames` or takes too long to decode; and Cancelled.
     """
     path = Path(path)
-    name = name or path.name or str(path)
+    name = shown_name(name or path.name or str(path))
     _check_file(path, name)
     with open_container(path, name) as container:
         stream = _video(container, name)
@@ -84,9 +120,9 @@ def read_clip(path: str | os.PathLike, name: str | None = None, *, largest: int 
         has_sound = bool(container.streams.audio)
         # A false claim about the length is found out while the clip is read.
         _check_length(duration_s, frames, max_seconds, max_frames, name)
-        width, height = _upright_size(stream, next(_decode(container, name)))
+        width, height = _upright_size(stream, next(_decode(container, name, cancelled)))
     if not duration_s or not frames:
-        duration_s, frames = _count(path, name, fps)
+        duration_s, frames = _count(path, name, fps, max_frames, cancelled)
         fps = frames / duration_s
         _check_length(duration_s, frames, max_seconds, max_frames, name)
     _check_pixels(width, height, name)
@@ -95,7 +131,8 @@ def read_clip(path: str | os.PathLike, name: str | None = None, *, largest: int 
                         f"{MIN_SIDE} pixels.")
     if largest is not None and max(width, height) > largest:
         width, height = (max(1, round(side * largest / max(width, height))) for side in (width, height))
-    return Clip(path, name, width, height, fps, frames, duration_s, has_sound, start_s, max_seconds, max_frames)
+    return Clip(path, name, width, height, fps, frames, duration_s, has_sound, start_s, max_seconds, max_frames,
+                cancelled)
 
 
 # ---- the file and what it says of itself
@@ -117,10 +154,11 @@ def _check_file(path: Path, name: str) -> None:
 def open_container(path: Path, name: str) -> av.container.InputContainer:
     """The file, opened by FFmpeg, which is kept from opening anything else. Raises ClipError."""
     try:
-        # "file:" keeps FFmpeg from taking a name with a colon for a protocol.
-        return av.open(f"file:{path}", metadata_errors="replace",
-                       container_options={"format_whitelist": CONTAINERS, "protocol_whitelist": "file"},
-                       stream_options=[{"max_pixels": str(MAX_PIXELS)}] * 8)
+        # "file:" keeps FFmpeg from taking a name with a colon for a protocol. `options` go to the decoders of all
+        # streams, which opening tries out; times are those without any result.
+        return av.open(f"file:{path}", metadata_errors="replace", options={"max_pixels": str(MAX_PIXELS)},
+                       container_options={"format_whitelist": CONTAINERS, "protocol_whitelist": "file",
+                                          "max_streams": str(MAX_STREAMS)}, timeout=(OPEN_S, STALL_S))
     except PermissionError as error:
         raise ClipError(f"{name} cannot be read ({error.strerror}): check its permissions.") from error
     except (av.FFmpegError, ValueError, OSError) as error:
@@ -150,18 +188,27 @@ def _length(container: av.container.InputContainer, stream: av.VideoStream) -> t
     return max(duration, 0.0), max(stream.frames or round(duration * _fps(stream)), 0)
 
 
-def _count(path: Path, name: str, fps: float) -> tuple[float, int]:
-    """Seconds and frames of a file that does not tell, as browsers record them: by reading it through, not decoding."""
+def _count(path: Path, name: str, fps: float, max_frames: float, cancelled: Callable[[], bool] | None
+           ) -> tuple[float, int]:
+    """Seconds and frames of a file that does not tell, as browsers record them: by reading it through, not decoding.
+
+    Stops where there are more than `max_frames`.
+    """
     frames, first, last = 0, math.inf, -math.inf
+    patience = Patience(STALL_S, cancelled)
     with open_container(path, name) as container:
         stream = _video(container, name)
         try:
-            for packet in container.demux(stream):
-                if packet.size:
-                    frames += 1
+            for packet in container.demux():
+                patience.check()
+                if packet.stream_index != stream.index:
+                    continue
+                frames += packet.size > 0
                 if packet.pts is not None:
                     first, last = min(first, packet.pts), max(last, packet.pts)
-        except av.FFmpegError:  # iterating says so
+                if frames > max_frames:
+                    break
+        except (av.FFmpegError, TimeoutError):  # iterating says so
             pass
         seconds = float((last - first) * stream.time_base) if last > first else 0.0
     frames = max(frames, 1)
@@ -171,7 +218,7 @@ def _count(path: Path, name: str, fps: float) -> tuple[float, int]:
 def _check_pixels(width: int, height: int, name: str) -> None:
     if width * height > MAX_PIXELS:
         raise ClipError(f"{name} is too large ({width} x {height} pixels): shrink it to at most "
-                        f"{MAX_PIXELS // 1_000_000} megapixels a frame.")
+                        f"{MAX_PIXELS // 1_000_000} megapixels a frame (4K).")
 
 
 def _check_length(seconds: float, frames: int, max_seconds: float, max_frames: float, name: str) -> None:
@@ -184,25 +231,37 @@ def _check_length(seconds: float, frames: int, max_seconds: float, max_frames: f
 
 # ---- frames
 
-def _decode(container: av.container.InputContainer, name: str) -> Iterator[av.VideoFrame]:
-    """All frames that can be decoded. Raises ClipError if there are none."""
+def _decode(container: av.container.InputContainer, name: str, cancelled: Callable[[], bool] | None
+            ) -> Iterator[av.VideoFrame]:
+    """All frames that can be decoded; a warning says what was left out. Raises ClipError if there are none or they take
+    too long, and Cancelled."""
     stream = _video(container, name)
-    stream.thread_type = "AUTO"
+    stream.thread_type, stream.codec_context.thread_count = "AUTO", min(THREADS, os.cpu_count() or 1)
     stream.codec_context.options = {"max_pixels": str(MAX_PIXELS)}
-    any_frame, packets, last = False, container.demux(stream), 0.0
+    # Packets of other streams are taken, too, lest many of them pass where nobody checks.
+    frames, damaged, first_damage, last, packets = 0, 0, "", 0.0, container.demux()
+    patience = Patience(STALL_S, cancelled)
     while True:
         try:
+            patience.check()
             packet = next(packets)
-            for frame in packet.decode():
-                any_frame, last = True, frame.time or last
+            for frame in packet.decode() if packet.stream_index == stream.index else ():
+                frames, last = frames + 1, frame.time or last
+                patience.rest(FRAME_S, STALL_S)
                 yield frame
+                patience.go_on()
         except StopIteration:
             break
+        except TimeoutError as error:
+            raise ClipError(f"{name} takes too long to decode after {last:.1f} s: save it as an MP4 in a video "
+                            "player.") from error
         except (av.FFmpegError, ValueError) as error:
-            log.warning("%s is damaged after %.1f s: frames are left out (%s).", name, last, error)
-            if isinstance(error, av.EOFError):
+            damaged, first_damage = damaged + 1, first_damage or f"first after {last:.1f} s: {error}"
+            if isinstance(error, (av.EOFError, av.ExitError)):
                 break
-    if not any_frame:
+    if damaged:
+        log.warning("%s is damaged: frames are left out at %d places (%s).", name, damaged, shown_name(first_damage))
+    if not frames:
         raise ClipError(f"{name} holds no frame that can be decoded: copy it again, or save it as an MP4 in a video "
                         "player.")
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, nullcontext
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -11,8 +13,9 @@ import numpy as np
 from ..camera import Camera
 from ..drawing.overlay import draw_overlay
 from ..hand import Hand, TrackedHand
+from ..whole_file import whole_file
 from .arrays import ClipArrays
-from .reading import VIDEO_SUFFIXES, Clip, ClipError, read_clip
+from .reading import VIDEO_SUFFIXES, Cancelled, Clip, ClipError, read_clip
 from .writing import CRF, ClipWriter
 
 __all__ = ["VIDEO_SUFFIXES", "Cancelled", "Clip", "ClipArrays", "ClipError", "ClipWriter", "read_clip", "track_clip",
@@ -30,10 +33,6 @@ class Tracker(Protocol):
 
 
 Progress = Callable[[int, int], None]  # frames done, frames that there should be
-
-
-class Cancelled(Exception):
-    """The work was called off; nothing of it is left."""
 
 
 def track_clip(clip: Clip, tracker: Tracker, camera: Camera | None = None, *, show: Callable | None = None,
@@ -82,12 +81,17 @@ def write_overlay(clip: Clip, tracker: Tracker, overlay: str | os.PathLike,
     """Writes a clip with its hands drawn over it as MP4 (H.264, with the clip's sound), and their parameters as `.npz`.
 
     `draw(rgb, camera, hands)` gives each picture, of the clip's size; `crf` is x264's quality, 0 best .. 51. The rest
-    as in `track_clip`. A file appears whole or not at all, and none does where an exception ends the work: ClipError,
-    Cancelled, OSError. Returns what the `.npz` holds.
+    as in `track_clip`. Both files appear whole, or neither does where an exception ends the work: ClipError, Cancelled,
+    OSError. Returns what the `.npz` holds.
     """
-    with ClipWriter.open(overlay, clip.width, clip.height, clip.fps, crf, sound_of=clip) as writer:
-        arrays = track_clip(clip, tracker, camera, progress=progress, cancelled=cancelled,
-                            show=lambda time_s, rgb, camera, hands: writer.write(draw(rgb, camera, hands), time_s))
-        if npz is not None:
-            arrays.save(npz)
+    with ExitStack() as undo:
+        with nullcontext() if npz is None else whole_file(npz) as waiting:
+            with ClipWriter.open(overlay, clip.width, clip.height, clip.fps, crf, sound_of=clip) as writer:
+                arrays = track_clip(
+                    clip, tracker, camera, progress=progress, cancelled=cancelled,
+                    show=lambda time_s, rgb, camera, hands: writer.write(draw(rgb, camera, hands), time_s))
+                if waiting is not None:
+                    arrays.save(waiting)
+            undo.callback(Path(overlay).unlink)  # if the arrays cannot take their name
+        undo.pop_all()
     return arrays

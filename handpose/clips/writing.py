@@ -11,13 +11,16 @@ import av
 import cv2
 import numpy as np
 
+from ..file_names import shown_name
 from ..whole_file import whole_file
-from .reading import Clip, open_container
+from .reading import STALL_S, Clip, Patience, open_container
 
 TICKS = 90_000  # a second, of the video's clock: frames need not come at regular times
 CRF = 20  # x264's constant quality: hardly to be told from the frames
 SOUND_KEPT = ("aac", "mp3", "alac", "ac3")  # put into the file as they are; other sound becomes AAC
 SOUND_RATE = 48_000  # Hz, of sound that is made anew
+SANE_RATES = range(4_000, 192_001)  # Hz; a second of sound at 1 Hz would become 48,000 samples for one
+MOST_CHANNELS = 8
 BT601, BT709, LIMITED = 6, 1, 1  # FFmpeg's numbers: how RGB becomes YUV, what RGB is, in 16..235
 
 log = logging.getLogger(__name__)
@@ -52,7 +55,8 @@ class ClipWriter:
         x264's quality, 0 best .. 51. `sound_of` lends its sound, at the times that it has there. Raises OSError.
         """
         try:
-            with whole_file(path) as temporary, av.open(str(temporary), "w", format="mp4",
+            # "file:" keeps FFmpeg from taking a name with a colon for a protocol.
+            with whole_file(path) as temporary, av.open(f"file:{temporary}", "w", format="mp4",
                                                         container_options={"movflags": "+faststart"}) as out:
                 writer = cls(out, width, height, fps, crf)
                 if sound_of is not None and sound_of.has_sound:
@@ -92,29 +96,48 @@ class ClipWriter:
 
 def sound_packets(source: av.container.InputContainer, out: av.container.OutputContainer, clip: Clip
                   ) -> Iterator[av.Packet]:
-    """A clip's sound, read from `source`, as packets of a new stream of `out`; ends early where it is damaged."""
+    """A clip's sound, read from `source`, as packets of a new stream of `out`.
+
+    Ends early, with a logged warning, where it is damaged or takes more seconds of work than the clip is long. Raises
+    Cancelled where the clip's reading is called off.
+    """
     stream = source.streams.best("audio") or source.streams.audio[0]
-    if stream.codec_context is None:
+    context = stream.codec_context
+    if context is None or context.sample_rate not in SANE_RATES or not 1 <= context.channels <= MOST_CHANNELS:
         log.warning("The sound of %s cannot be decoded and is left out.", clip.name)
         return iter(())
-    if stream.codec_context.name in SOUND_KEPT:
-        packets = _copied(source, stream, out.add_stream_from_template(stream), clip.start_s)
+    packets = _packets(source, stream, Patience(STALL_S + clip.duration_s, clip.cancelled))
+    if context.name in SOUND_KEPT:
+        made = _copied(packets, stream, out.add_stream_from_template(stream), clip.start_s)
     else:
-        layout = "mono" if stream.codec_context.channels == 1 else "stereo"
-        packets = _encoded(source, stream, out.add_stream("aac", rate=SOUND_RATE, layout=layout), clip.start_s)
-    return _until_damaged(packets, clip.name)
+        layout = "mono" if context.channels == 1 else "stereo"
+        made = _encoded(packets, context.sample_rate, out.add_stream("aac", rate=SOUND_RATE, layout=layout),
+                        clip.start_s)
+    return _until_damaged(made, clip.name)
 
 
 def _until_damaged(packets: Iterator[av.Packet], name: str) -> Iterator[av.Packet]:
     try:
         yield from packets
-    except (av.FFmpegError, ValueError) as error:
-        log.warning("The sound of %s is damaged and ends early (%s).", name, error)
+    except (av.FFmpegError, ValueError, TimeoutError) as error:
+        log.warning("The sound of %s is damaged and ends early (%s).", name, shown_name(str(error)) or "it takes long")
 
 
-def _copied(source, stream: av.AudioStream, out: av.AudioStream, start_s: float) -> Iterator[av.Packet]:
+def _packets(source: av.container.InputContainer, stream: av.AudioStream, patience: Patience) -> Iterator[av.Packet]:
+    """The stream's packets; those of other streams are taken, too, lest many of them pass where nobody checks."""
+    patience.go_on()
+    for packet in source.demux():
+        patience.check()
+        if packet.stream_index == stream.index:
+            patience.rest()
+            yield packet
+            patience.go_on()
+
+
+def _copied(packets: Iterator[av.Packet], stream: av.AudioStream, out: av.AudioStream, start_s: float
+            ) -> Iterator[av.Packet]:
     shift, last = round(start_s / stream.time_base), None
-    for packet in source.demux(stream):
+    for packet in packets:
         if packet.pts is None or packet.dts is None or (last is not None and packet.dts <= last):
             continue
         last = packet.dts
@@ -122,14 +145,17 @@ def _copied(source, stream: av.AudioStream, out: av.AudioStream, start_s: float)
         yield packet
 
 
-def _encoded(source, stream: av.AudioStream, out: av.AudioStream, start_s: float) -> Iterator[av.Packet]:
+def _encoded(packets: Iterator[av.Packet], rate: int, out: av.AudioStream, start_s: float) -> Iterator[av.Packet]:
     resampler = av.AudioResampler(format="fltp", layout=out.codec_context.layout, rate=SOUND_RATE)
     end = None  # samples so far: the encoder wants them without gaps
-    for frame in source.decode(stream):
-        for sound in resampler.resample(frame):
-            if end is None:
-                end = 0 if frame.time is None else max(0, round((frame.time - start_s) * SOUND_RATE))
-            sound.pts, sound.time_base = end, Fraction(1, SOUND_RATE)
-            end += sound.samples
-            yield from out.encode(sound)
+    for packet in packets:
+        for frame in packet.decode():
+            if frame.sample_rate != rate:  # which no clip does on its way, and the resampler's growth depends on
+                raise ValueError(f"its rate changes from {rate} to {frame.sample_rate} Hz")
+            for sound in resampler.resample(frame):
+                if end is None:
+                    end = 0 if frame.time is None else max(0, round((frame.time - start_s) * SOUND_RATE))
+                sound.pts, sound.time_base = end, Fraction(1, SOUND_RATE)
+                end += sound.samples
+                yield from out.encode(sound)
     yield from out.encode(None)

@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING
 from tqdm import tqdm
 
 from ..camera import told_camera
-from ..clips.reading import ClipError, read_clip
+from ..clips.reading import Cancelled, ClipError, read_clip
 from ..drawing.overlay import draw_overlay
 from ..export import save_result
+from ..file_names import shown_name
 from ..image import PhotoError, load_photo
 from .jobs import Job, Outcome, source_state
 
@@ -49,7 +50,7 @@ class Options:
 
 def do(job: Job, estimator: HandEstimator, options: Options, cancelled: Callable[[], bool] | None = None,
        progress: bool = True) -> Outcome:
-    """Does one photo or clip. `progress` shows a bar over a clip's frames; `cancelled` may end it (video.Cancelled)."""
+    """Does one photo or clip. `progress` shows a bar over a clip's frames; `cancelled` may end it (Cancelled)."""
     source = source_state(job.path)
     try:
         hands, endings = (_do_clip(job, estimator, options, cancelled, progress) if job.is_clip else
@@ -59,6 +60,11 @@ def do(job: Job, estimator: HandEstimator, options: Options, cancelled: Callable
     except OSError as error:
         return Outcome(error=f"The results of {job.path} cannot be written to {options.out} ({error.strerror}): check "
                              "its permissions and free space.")
+    except Cancelled:
+        raise
+    except Exception as error:  # one bad job must not end the others, whatever in it or in a library went wrong
+        return Outcome(error=f"{shown_name(str(job.path))} cannot be done ({type(error).__name__}: "
+                             f"{shown_name(str(error))}): check the options, or report the file.")
     return Outcome(hands, tuple(endings), source)
 
 
@@ -76,7 +82,7 @@ def _do_clip(job: Job, estimator: HandEstimator, options: Options, cancelled: Ca
     from ..clips.track_clip import track_clip, write_overlay
     from ..tracker import MAX_HANDS, HandTracker
 
-    clip = read_clip(job.path, str(job.path))
+    clip = read_clip(job.path, str(job.path), cancelled=cancelled)
     camera = told_camera(clip.width, clip.height, focal_px=options.focal_px, fov_deg=options.fov_deg)
     tracker = HandTracker(estimator, max_hands=options.max_hands or MAX_HANDS)
     overlay, npz = (options.out / f"{job.stem}{ending}" for ending in (".overlay.mp4", ".npz"))

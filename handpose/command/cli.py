@@ -5,9 +5,7 @@
 from __future__ import annotations
 
 import argparse
-import math
 import sys
-import warnings
 from collections.abc import Generator, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -17,6 +15,7 @@ from .jobs import Job, Outcome, UsageError, find_jobs
 from .ledger import Ledger, options_digest
 
 CHECKPOINT_ENDINGS = (".json", ".safetensors", ".onnx")  # of what decides a network's answers
+FOCAL_LIMITS, FOV_LIMITS = (1, 1_000_000), (1, 179)  # pixels, degrees: those of the page
 DONE, SOME_FAILED, WRONG_USAGE, INTERRUPTED = 0, 1, 2, 130
 
 
@@ -50,9 +49,9 @@ def _parser() -> argparse.ArgumentParser:
         help="a photo, a clip, or a folder that is searched for photos")
     add("--out", required=True, type=Path, metavar="DIR", help="where the results go; made if it does not exist")
     lens = command.add_mutually_exclusive_group()
-    lens.add_argument("--focal", type=_number(0, math.inf), metavar="PX",
+    lens.add_argument("--focal", type=_number(*FOCAL_LIMITS), metavar="PX",
                       help="focal length in pixels of the photo (default: from EXIF, else a guess)")
-    lens.add_argument("--fov", type=_number(0, 180), metavar="DEG",
+    lens.add_argument("--fov", type=_number(*FOV_LIMITS), metavar="DEG",
                       help="field of view across the longer side, in degrees")
     add("--no-overlay", action="store_true", help="write no overlays")
     add("--mesh", choices=("glb", "obj", "ply"), default="glb", help="kind of mesh file (default: %(default)s)")
@@ -80,12 +79,11 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _number(low: float, high: float):
-    """An argparse type: a number between two bounds, both excluded."""
+    """An argparse type: a number from `low` to `high`."""
     def number(text: str) -> float:
         value = float(text)
-        if not low < value < high:
-            raise argparse.ArgumentTypeError(f"{text} is not " + (f"between {low} and {high}" if high < math.inf else
-                                                                  f"a finite number above {low}"))
+        if not low <= value <= high:
+            raise argparse.ArgumentTypeError(f"{text} is not between {low} and {high}")
         return value
     return number
 
@@ -143,11 +141,8 @@ def _do(jobs: list[Job], ledger: Ledger, args: argparse.Namespace, tqdm_options:
 
 def _start(jobs: list[Job], args: argparse.Namespace) -> Generator[Outcome, None, None]:
     """Loads what the jobs need; the outcomes, in order, come as they are done. Raises UsageError."""
-    from PIL import Image
-
     from ..estimator import HandEstimator
     from .batch import Options, run
-    warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # load_photo has its own limit, and says so
     try:
         estimator = HandEstimator.load(args.checkpoint, args.hand_model)
     except (OSError, ValueError) as error:

@@ -7,7 +7,7 @@ visitors look into is made by the browser.
 from __future__ import annotations
 
 import binascii
-import io
+import struct
 import threading
 import time
 from base64 import b64decode
@@ -18,7 +18,6 @@ from typing import Any
 import cv2
 import gradio as gr
 import numpy as np
-from PIL import Image
 
 from handpose import HandEstimator
 from handpose.gesture import gesture
@@ -32,6 +31,8 @@ LARGEST_MESSAGE = 2_000_000  # characters
 MOST_VISITORS = 24  # whose hands are followed; the one that was quiet longest makes room
 AT_ONCE = 2  # frames
 PATIENCE_S = 2.0  # a frame that has waited so long is dropped
+JPEG_START, BASELINE, START_OF_SCAN = b"\xff\xd8", 0xFFC0, b"\xff\xda"
+MOST_SEGMENTS = 32  # of a JPEG before its size; browsers write three
 
 VIEW = """<div class="bar" role="group" aria-label="Live view"><div class="when-running">
 <button type="button" class="quiet" data-live="stop">Stop</button>
@@ -96,19 +97,31 @@ def _read(message: Any) -> tuple[str, np.ndarray]:
     width, height = _jpeg_size(data)
     if not 32 <= min(width, height) <= max(width, height) <= LARGEST_FRAME:
         raise ValueError(f"The camera's pictures must be between 32 and {LARGEST_FRAME} pixels a side.")
-    bgr = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+    bgr = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
     if bgr is None:
         raise ValueError("The camera's picture did not arrive whole: reload the page.")
     return visitor, cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)
 
 
 def _jpeg_size(data: bytes) -> tuple[int, int]:
-    """Width and height that a JPEG's header tells, before anything is decoded. Raises ValueError."""
+    """Width and height that a JPEG's header tells, before anything is decoded. Raises ValueError.
+
+    Only JPEGs as browsers' canvases write them are taken: baseline, in one scan. A small file may hold thousands of
+    scans, each of which goes over the whole picture.
+    """
+    at = len(JPEG_START)
     try:
-        with Image.open(io.BytesIO(data), formats=["JPEG"]) as image:
-            return image.size
-    except Exception as error:  # Pillow meets damaged headers with nearly every kind of exception
-        raise ValueError("The camera's picture did not arrive whole: reload the page.") from error
+        for _ in range(MOST_SEGMENTS):
+            marker, length = struct.unpack_from(">HH", data, at)
+            if marker == BASELINE and data.startswith(JPEG_START) and data.count(START_OF_SCAN) == 1:
+                height, width = struct.unpack_from(">HH", data, at + 5)
+                return width, height
+            if not 0xFF00 < marker < 0xFFFF:
+                break
+            at += 2 + length
+    except struct.error:  # the file ends before
+        pass
+    raise ValueError("The camera's picture did not arrive whole: reload the page.")
 
 
 def _tag(one: TrackedHand, width: int, height: int) -> str:

@@ -15,6 +15,7 @@ from handpose.clips.reading import ClipError, read_clip
 from handpose.clips.track_clip import Cancelled, write_overlay
 from handpose.drawing.overlay import draw_overlay
 from handpose.drawing.palette import FINGER_COLORS, css
+from handpose.file_names import safe_stem
 from handpose.hand_model.skeleton import FINGER_OF_JOINT, FINGERS
 from handpose.tracker import HandTracker
 
@@ -86,16 +87,20 @@ class VideoTab:
                 progress(done / frames, desc=f"Picture {done} of {frames}, {_duration(left)} left")
 
         try:
-            source = read_clip(path, name, largest=LARGEST, max_seconds=LONGEST_S, max_frames=MOST_FRAMES)
+            source = read_clip(path, name, largest=LARGEST, max_seconds=LONGEST_S, max_frames=MOST_FRAMES,
+                               cancelled=calls_off.is_set)
             folder = Path(self.overlay.GRADIO_CACHE) / f"clip-{time.monotonic_ns()}"
             folder.mkdir(parents=True)
-            stem = Path(name).stem or "clip"
+            stem = safe_stem(name, "clip")
             overlay, npz = folder / f"{stem}.overlay.mp4", folder / f"{stem}.npz"
             arrays = write_overlay(
                 source, HandTracker(self.estimator), overlay, npz, progress=tell, cancelled=calls_off.is_set,
                 draw=lambda rgb, camera, hands: draw(rgb, camera, hands, parts)).arrays()
         except ClipError as error:
             return None, _no_arrays(), None, words.problem(error), *ready
+        except OSError as error:
+            return None, _no_arrays(), None, words.problem(
+                f"The result cannot be written ({error.strerror}): try again later, or with a shorter clip."), *ready
         except Cancelled:
             return None, _no_arrays(), None, '<p class="note">Cancelled.</p>', *ready
         finally:
@@ -161,6 +166,3 @@ def _no_arrays() -> gr.DownloadButton:
 
 def _duration(seconds: float) -> str:
     return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
-
-
-
