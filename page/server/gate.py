@@ -16,7 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from .hosts import Hosts
 from .room import Room
-from .uploads import LARGEST_CLIP, served_path
+from .uploads import LARGEST_CLIP, is_served
 
 API = "/gradio_api/"
 # What Gradio offers and this page has no use for: fetching other hosts' files, calls past the queue, writing states and
@@ -76,7 +76,7 @@ class Gate:
             raise Refusal(403, reason)
         if path.startswith(CLOSED):
             raise Refusal(404, "This page has no such address.")
-        if path.startswith(f"{API}file=") and served_path(path.removeprefix(f"{API}file=")) is None:
+        if path.startswith(f"{API}file=") and not is_served(path.removeprefix(f"{API}file=")):
             raise Refusal(403, "This page has no such file.")
 
     @asynccontextmanager

@@ -1,13 +1,14 @@
 """Where the page listens, and which names it answers to.
 
-A page for this machine alone answers to no other, or any website that a visitor has
-open could use it in that visitor's place: by having its own name point here (DNS rebinding), or by sending forms."""
+A page for this machine alone answers to no other, or any website that a visitor has open could use it in that visitor's
+place: by having its own name point here (DNS rebinding), or by sending forms.
+"""
 from __future__ import annotations
 
 import ipaddress
 import os
+import re
 from collections.abc import Iterable
-from urllib.parse import urlsplit
 
 LOCAL = frozenset(("localhost", "127.0.0.1", "::1"))
 
@@ -56,11 +57,8 @@ def told_port() -> int | None:
 
 def _name(netloc: str) -> str | None:
     """The host of "host", "host:port" or "[v6]:port"; None if it is none."""
-    try:
-        parts = urlsplit(f"//{netloc}")
-        return parts.hostname if not parts.path and parts.username is None else None
-    except ValueError:
-        return None
+    match = re.fullmatch(r"(?:\[([0-9a-f:.]+)\]|([\w.-]+))(?::\d*)?", netloc.lower(), re.ASCII)
+    return match and (match[1] or match[2])
 
 
 def _is_loopback(name: str) -> bool:

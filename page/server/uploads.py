@@ -92,8 +92,17 @@ def served_path(text: Any) -> Path | None:
     return folder / parent / name
 
 
+def is_served(text: Any) -> bool:
+    """Whether the path is one of `served_path`, and of a regular file to which no link leads."""
+    path = served_path(text)
+    try:
+        return path is not None and os.path.realpath(path) == str(path) and stat.S_ISREG(path.lstat().st_mode)
+    except (OSError, ValueError):
+        return False
+
+
 def _open(path: Path) -> BinaryIO:
-    """Opens a regular file to which no link leads. Raises OSError."""
+    """Opens a regular file to which no link leads. Raises OSError and ValueError."""
     if os.path.realpath(path.parent) != str(path.parent):
         raise OSError("a link")
     descriptor = os.open(path, CAREFULLY)
