@@ -9,8 +9,8 @@ from benchmarks.running_page import ROOT, Visitor
 from page.server.hosts import Hosts, told_port
 
 OWN = ["localhost", "localhost:7860", "LOCALHOST:7860", "127.0.0.1:7860", "[::1]:7860", "[::1]"]
-OTHERS = ["evil.example", "evil.example:7860", "localhost.evil.example", "127.0.0.1.evil.example", "evil.example@localhost",
-          "localhost@evil.example", "169.254.169.254", "192.168.0.7:7860", "", ":7860", "localhost/evil", "[::1", "[",
+OTHERS = ["evil.example", "evil.example:7860", "localhost.evil.example", "127.0.0.1.evil.example",
+          "evil.example@localhost", "localhost@evil.example", "169.254.169.254", "192.168.0.7:7860", "", ":7860", "localhost/evil", "[::1", "[",
           "localhost:x@evil.example", "127.0.0.1#evil.example", "127.0.0.1?evil.example", "0.0.0.0:7860", "127.1"]
 
 
@@ -35,7 +35,8 @@ def test_a_page_for_this_machine_answers_to_its_names_alone(hosts, listens):
 
 def test_a_page_for_everybody_answers_to_any_name_unless_names_are_listed(hosts):
     for listens in ("0.0.0.0", "::", "192.168.0.7"):
-        assert not any(hosts(GRADIO_SERVER_NAME=listens).refusal([host], ["https://a.example"], True) for host in OTHERS)
+        public = hosts(GRADIO_SERVER_NAME=listens)
+        assert not any(public.refusal([host], ["https://a.example"], True) for host in OTHERS)
     listed = hosts(GRADIO_SERVER_NAME="0.0.0.0", HANDPOSE_HOSTS="hands.example, www.hands.example")
     for host in ("hands.example", "hands.example:8443", "WWW.hands.example", "localhost:7860"):
         assert not listed.refusal([host], [], True)
@@ -58,7 +59,8 @@ def test_the_running_page_refuses_others_before_anything_else(running_page):
     own, other = running_page.address.removeprefix("http://"), {"Host": "evil.example"}
     for method, path in (("GET", "/"), ("GET", "/config"), ("OPTIONS", "/"), ("POST", "/gradio_api/upload"),
                          ("POST", "/gradio_api/call/estimate"), ("GET", "/gradio_api/queue/data?session_hash=1"),
-                         ("GET", "/gradio_api/heartbeat/1"), ("POST", "/gradio_api/component_server"), ("GET", "/nowhere")):
+                         ("GET", "/gradio_api/heartbeat/1"), ("POST", "/gradio_api/component_server"),
+                         ("GET", "/nowhere")):
         answer = http.request(method, running_page.address + path, headers=other)
         assert answer.status_code == 403 and "evil.example" not in str(answer.headers), path
     preflight = {**other, "Origin": "http://evil.example", "Access-Control-Request-Method": "POST"}

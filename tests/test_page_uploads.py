@@ -74,8 +74,8 @@ def test_nothing_else_is_opened_and_what_is_said_is_the_same(folder, tmp_path):
              at / ".." / ".." / "private.png", at / "..", "/dev/zero", "/dev/stdin", "/proc/kmsg", "/proc/self/environ",
              f"{at}/x/../photo.jpg", "~/photo.jpg", "photo.jpg", "http://127.0.0.1/photo.jpg", "x" * 100_000,
              f"{at}/{'x' * 300}.jpg", f"{at}/\udc80.jpg"]
-    values = [value for path in paths for value in hostile_values(str(path))] + [None, 1, True, b"", {}, [], {"path": 7}]
-    for value in values:
+    values = [value for path in paths for value in hostile_values(str(path))]
+    for value in [*values, None, 1, True, b"", {}, [], {"path": 7}]:
         with pytest.raises(UploadError) as refusal:
             read_upload(value)
         assert str(refusal.value) == NOT_UPLOADED, value
