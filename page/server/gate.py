@@ -19,9 +19,9 @@ from .room import Room
 from .uploads import LARGEST_CLIP, is_served
 
 API = "/gradio_api/"
-# What Gradio offers and this page has no use for: fetching other hosts' files, calls past the queue, writing states and
+# What Gradio offers and this page has no use for: fetching other hosts' files, writing states and
 # recordings to the disk, changing the program.
-CLOSED = tuple(API + path for path in ("proxy=", "run/", "api/", "stream/", "file/", "deep_link", "process_recording",
+CLOSED = tuple(API + path for path in ("proxy=", "api/", "stream/", "file/", "deep_link", "process_recording",
                                        "vibe-", "dev/")) + ("/monitoring",)
 LARGEST_MESSAGE = 4_000_000  # bytes of any request but an upload
 LARGEST_MCP = 32_000_000  # bytes: a photo as a data: address
