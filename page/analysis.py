@@ -99,13 +99,13 @@ def number(what: str, value: Any, low: float, high: float, unit: str = "") -> fl
     return value
 
 
-def analyse(estimator: HandEstimator, path: str, name: str | None = None, mirrored: bool = False,
+def analyse(estimator: HandEstimator, source: str | bytes, name: str | None = None, mirrored: bool = False,
             key: str | None = None) -> Analysis:
-    """Reads a photo and runs the networks. Raises PhotoError."""
-    photo = load_photo(path, name)
+    """Reads a photo, from its path or its file's bytes, and runs the networks. Raises PhotoError."""
+    photo = load_photo(source, name)
     if mirrored:
         photo = Photo(np.ascontiguousarray(photo.rgb[:, ::-1]), photo.focal_35mm)
-    return Analysis(key or secrets.token_urlsafe(6), name or Path(path).name, mirrored, _jpeg(photo.rgb),
+    return Analysis(key or secrets.token_urlsafe(6), name or Path(source).name, mirrored, _jpeg(photo.rgb),
                     estimator.predict(photo))
 
 

@@ -11,6 +11,7 @@ from handpose.estimator import MIN_SCORE
 
 from .analysis import FOCAL, FOV, MOST_HANDS, Options, ShownResult, analyse, result_of
 from .content.files import KINDS, file_of
+from .server.uploads import read_upload
 
 
 def add_endpoints(estimator: HandEstimator) -> None:
@@ -18,13 +19,12 @@ def add_endpoints(estimator: HandEstimator) -> None:
 
     def run(photo: Any, focal_px: Any, fov_deg: Any, most_hands: Any, min_score: Any, mirrored: Any) -> ShownResult:
         try:
-            if not (isinstance(photo, dict) and photo.get("path")):
-                raise ValueError("photo must be an image file: upload one, or give its address.")
+            if not photo:
+                raise ValueError("photo must be an image file: upload one first.")
             if not isinstance(mirrored, bool):
                 raise ValueError("mirrored must be true or false.")
             options = _options(focal_px, fov_deg, most_hands, min_score)
-            return result_of(estimator, analyse(estimator, photo["path"], photo.get("orig_name"), mirrored),
-                            options)
+            return result_of(estimator, analyse(estimator, *read_upload(photo), mirrored), options)
         except (PhotoError, ValueError) as error:
             raise gr.Error(str(error), print_exception=False) from error
 

@@ -10,6 +10,11 @@ from handpose.shipped import shipped
 
 from .api import add_endpoints
 from .content.theme import theme
+from .server.fair_queue import MOST_WAITING, share_fairly
+from .server.gate import guard
+from .server.hosts import Hosts
+from .server.room import Room
+from .server.uploads import LARGEST_CLIP
 from .tabs.about import about_tab, programs_tab
 from .tabs.live import live_tab
 from .tabs.photo import KEPT, PhotoTab, example_photos
@@ -18,9 +23,7 @@ from .tabs.video import VideoTab
 SCRIPTS = Path(__file__).parent / "browser"  # what runs in the browser, and its style sheet
 TITLE = """<h1>From a photo to a <em>3D hand</em></h1><p>Drop in a picture and turn the hand around. Your photo stays on
 the machine that runs this page and is deleted after 30 minutes.</p>"""
-MOST_WAITING = 100  # visitors; who comes then is told to try again
 MOST_REMEMBERED = 300  # visitors; one whom many have followed drops the photo in again
-LARGEST_FILE = 500_000_000  # bytes: a minute of a phone's film
 
 
 def build_page(estimator: HandEstimator) -> gr.Blocks:
@@ -39,11 +42,14 @@ def build_page(estimator: HandEstimator) -> gr.Blocks:
                 about_tab()
         add_endpoints(estimator)
         page.unload(video.call_off)
-    return page.queue(max_size=MOST_WAITING)
+    page.queue(max_size=MOST_WAITING, api_open=False)  # which would let calls go past the queue
+    share_fairly(page)
+    return page
 
 
-def launch_options() -> dict:
-    """What `launch` is told: looks, and nothing that reports or remembers."""
+def launch_options(room: Room) -> dict:
+    """What `launch` is told: looks, what stands before it all, and nothing that reports or remembers."""
     script = (SCRIPTS / "page.js").read_text()
-    return dict(theme=theme(), css_paths=SCRIPTS / "page.css", head=f"<script>{script}</script>", footer_links=[],
-                run_history=False, max_file_size=LARGEST_FILE, state_session_capacity=MOST_REMEMBERED)
+    return dict(app_kwargs={"lifespan": guard(Hosts.of_environment(), room)}, ssr_mode=False, share=False,
+                theme=theme(), css_paths=SCRIPTS / "page.css", head=f"<script>{script}</script>", footer_links=[],
+                run_history=False, max_file_size=LARGEST_CLIP, state_session_capacity=MOST_REMEMBERED)

@@ -6,25 +6,26 @@ import os
 import shutil
 import tempfile
 import time
+from functools import cache
 from pathlib import Path
-from threading import Thread
 
 from filelock import FileLock, Timeout
 
 PREFIX = "handpose-page-"
 LOCK = "in-use.lock"  # held as long as the process lives, however it dies
-SWEEP_EVERY = 60  # seconds
 
 
+@cache
 def use_own_folder() -> Path:
     """Has Gradio, and whatever else makes temporary files in this process, use a new folder; returns it.
 
     It lies in GRADIO_TEMP_DIR if that is set, else where the system keeps temporary files. It is deleted when the
     process ends, and folders there of earlier pages that were killed are deleted now. To be called before Gradio is
-    imported.
+    imported; again (`gradio app.py` runs a changed file anew), it is the same folder.
     """
     base = Path(os.environ.get("GRADIO_TEMP_DIR") or tempfile.gettempdir())
     base.mkdir(parents=True, exist_ok=True)
+    base = base.resolve()  # no link leads to a visitor's file
     for lock in base.glob(f"{PREFIX}*/{LOCK}"):
         _delete_if_left(lock)
     folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=base))  # which nobody else may read
@@ -45,22 +46,6 @@ def _delete_if_left(path: Path) -> None:
         return
     lock.release()
     shutil.rmtree(path.parent, ignore_errors=True)
-
-
-def keep_swept(folder: Path, kept: float) -> None:
-    """Deletes from now on every file in the folder that is older than `kept` seconds, but none that is there already.
-
-    Gradio's `delete_cache` knows the files that its components were given, not those of uploads that were broken off or
-    too large. What is there when the page starts are copies of its own examples.
-    """
-    own = set(folder.rglob("*"))
-
-    def sweep_for_ever() -> None:
-        while True:
-            time.sleep(min(SWEEP_EVERY, kept))
-            sweep(folder, kept, own)
-
-    Thread(target=sweep_for_ever, name="sweep uploads", daemon=True).start()
 
 
 def sweep(folder: Path, kept: float, own: set[Path]) -> None:

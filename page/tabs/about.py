@@ -11,9 +11,10 @@ hand, upright and cut out, and answers with the bend of every joint and the shap
 like that, is moved to where it covers the hand in the photo; how far away that is follows from the camera's lens.
 """
 PRIVACY = """### Privacy
-Your photos, clips and camera pictures go to the machine that runs this page and nowhere else. Photos and clips are
-deleted from it after 30 minutes and whenever the page is restarted; camera pictures are looked at and never stored.
-Nothing is counted, logged or reported to anyone, and the page loads nothing from other servers.
+Your photos, clips and camera pictures go to the machine that runs this page and nowhere else. Photos, those you take
+with the camera in the tab Photo included, clips and what was made of them are deleted from it after 30 minutes
+and whenever the page is restarted. The live view's pictures are looked at and never stored. Nothing is counted
+or reported to anyone, and the page loads nothing from other servers.
 """
 PROGRAMS = """### From Python
 ```python
@@ -37,8 +38,8 @@ curl -sN ADDRESS/gradio_api/call/estimate/$EVENT
 ```
 ### For assistants (MCP)
 Start the page with `pip install "gradio[mcp]"` and `GRADIO_MCP_SERVER=True python app.py`, and give the assistant this
-server: `ADDRESS/gradio_api/mcp/`. Its tools are `estimate`, `files` and `video`; they take a photo by its address
-(`https:` or `data:`).
+server: `ADDRESS/gradio_api/mcp/`. Its tools are `estimate`, `files` and `video`; they take a photo as a
+`data:` address; the page fetches nothing from other hosts.
 
 ### Without the page
 `python -m handpose predict photos/ --out results/` does whole folders; `from handpose import HandEstimator` is the

@@ -6,12 +6,11 @@ visitors look into is made by the browser.
 """
 from __future__ import annotations
 
-import binascii
 import struct
 import threading
 import time
 from base64 import b64decode
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from pathlib import Path
 from typing import Any
 
@@ -25,14 +24,17 @@ from handpose.hand import TrackedHand
 from handpose.tracker import HandTracker
 
 from ..content import overlay_layers as stage
+from ..server.turns import Turns
 
 LARGEST_FRAME = 960  # pixels; the page sends 640
 LARGEST_MESSAGE = 2_000_000  # characters
-MOST_VISITORS = 24  # whose hands are followed; the one that was quiet longest makes room
+MOST_VISITORS = 24  # whose hands are followed; of the address with the most, the one that was quiet longest makes room
 AT_ONCE = 2  # frames
+MOST_WAITING = 16  # frames, each in a thread of those that answer everything
 PATIENCE_S = 2.0  # a frame that has waited so long is dropped
 JPEG_START, BASELINE, START_OF_SCAN = b"\xff\xd8", 0xFFC0, b"\xff\xda"
 MOST_SEGMENTS = 32  # of a JPEG before its size; browsers write three
+NOT_WHOLE = "The camera's picture did not arrive whole: reload the page."
 
 VIEW = """<div class="bar" role="group" aria-label="Live view"><div class="when-running">
 <button type="button" class="quiet" data-live="stop">Stop</button>
@@ -54,53 +56,59 @@ class Followers:
 
     def __init__(self, estimator: HandEstimator):
         self.estimator = estimator
-        self._trackers: OrderedDict[str, tuple[threading.Lock, HandTracker]] = OrderedDict()
-        self._guard, self._slots = threading.Lock(), threading.Semaphore(AT_ONCE)
+        self._trackers: OrderedDict[tuple[str, str], HandTracker] = OrderedDict()
+        self._guard, self._turns = threading.Lock(), Turns(AT_ONCE, MOST_WAITING, PATIENCE_S)
 
-    def __call__(self, message: Any) -> dict:
-        """Answers {"visitor", "frame" (JPEG as a data: address)} with {"layers", "tags"}, both HTML, or {"problem"}."""
+    def __call__(self, message: Any, address: str = "") -> dict:
+        """Answers {"visitor", "frame" (JPEG as a data: address)} with {"layers", "tags"}, both HTML, or {"problem"}.
+
+        {"busy"} where the frame's turn did not come. `address` is the visitor's.
+        """
         try:
-            visitor, rgb = _read(message)
+            visitor, jpeg = _read(message)
+            with self._turns.turn(address, visitor) as got:  # of a visitor no two at once, as the tracker needs it
+                return self._answer(self._tracker(address, visitor), _decode(jpeg)) if got else {"busy": True}
         except ValueError as error:
             return {"problem": str(error)}
-        lock, tracker = self._tracker(visitor)
-        if not self._slots.acquire(timeout=PATIENCE_S):
-            return {"busy": True}
-        try:
-            with lock:
-                tracked, camera = tracker(rgb, time.monotonic()), tracker.camera
-        finally:
-            self._slots.release()
+
+    @staticmethod
+    def _answer(tracker: HandTracker, rgb: np.ndarray) -> dict:
+        tracked, camera = tracker(rgb, time.monotonic()), tracker.camera
         hands = [one.hand for one in tracked]
         return {"layers": stage.layers(hands, camera, rgb.shape[1], rgb.shape[0]),
                 "tags": "".join(_tag(one, rgb.shape[1], rgb.shape[0]) for one in tracked), "hands": len(hands)}
 
-    def _tracker(self, visitor: str) -> tuple[threading.Lock, HandTracker]:
+    def _tracker(self, address: str, visitor: str) -> HandTracker:
         with self._guard:
-            entry = self._trackers.pop(visitor, None) or (threading.Lock(), HandTracker(self.estimator))
-            self._trackers[visitor] = entry
+            tracker = self._trackers.pop((address, visitor), None) or HandTracker(self.estimator)
+            self._trackers[address, visitor] = tracker
             if len(self._trackers) > MOST_VISITORS:
-                self._trackers.popitem(last=False)
-            return entry
+                crowded, _ = Counter(one for one, _ in self._trackers).most_common(1)[0]
+                del self._trackers[next(key for key in self._trackers if key[0] == crowded)]
+            return tracker
 
 
-def _read(message: Any) -> tuple[str, np.ndarray]:
-    """Visitor and frame (H, W, 3) uint8 of what a browser sent. Raises ValueError."""
+def _read(message: Any) -> tuple[str, bytes]:
+    """Visitor and JPEG of what a browser sent; no pixel is decoded. Raises ValueError."""
     visitor, frame = (message.get(key) if isinstance(message, dict) else None for key in ("visitor", "frame"))
     if not (isinstance(visitor, str) and 8 <= len(visitor) <= 64 and isinstance(frame, str)
             and frame.startswith("data:image/jpeg;base64,") and len(frame) <= LARGEST_MESSAGE):
-        raise ValueError("The camera's picture did not arrive whole: reload the page.")
+        raise ValueError(NOT_WHOLE)
     try:
-        data = b64decode(frame.split(",", 1)[1], validate=True)
-    except binascii.Error as error:
-        raise ValueError("The camera's picture did not arrive whole: reload the page.") from error
-    width, height = _jpeg_size(data)
+        return visitor, b64decode(frame.split(",", 1)[1], validate=True)
+    except ValueError as error:  # no base64, or letters that are not ASCII
+        raise ValueError(NOT_WHOLE) from error
+
+
+def _decode(jpeg: bytes) -> np.ndarray:
+    """The frame, (H, W, 3) uint8. Raises ValueError."""
+    width, height = _jpeg_size(jpeg)
     if not 32 <= min(width, height) <= max(width, height) <= LARGEST_FRAME:
         raise ValueError(f"The camera's pictures must be between 32 and {LARGEST_FRAME} pixels a side.")
-    bgr = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
+    bgr = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
     if bgr is None:
-        raise ValueError("The camera's picture did not arrive whole: reload the page.")
-    return visitor, cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)
+        raise ValueError(NOT_WHOLE)
+    return cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)
 
 
 def _jpeg_size(data: bytes) -> tuple[int, int]:
@@ -121,7 +129,7 @@ def _jpeg_size(data: bytes) -> tuple[int, int]:
             at += 2 + length
     except struct.error:  # the file ends before
         pass
-    raise ValueError("The camera's picture did not arrive whole: reload the page.")
+    raise ValueError(NOT_WHOLE)
 
 
 def _tag(one: TrackedHand, width: int, height: int) -> str:
@@ -138,8 +146,8 @@ def live_tab(estimator: HandEstimator, scripts: Path) -> None:
     """Builds the tab inside the current Blocks."""
     followers = Followers(estimator)
 
-    def follow(message: Any) -> dict:
-        return followers(message)
+    def follow(message: Any, request: gr.Request) -> dict:
+        return followers(message, request.client.host if request.client else "")
 
     gr.HTML(VIEW, js_on_load=(scripts / "live.js").read_text(), server_functions=[follow], elem_id="live",
             apply_default_css=False)

@@ -17,6 +17,7 @@ from ..analysis import AUTOMATIC, FOCAL, FOV, MOST_HANDS, Analysis, Options, Sho
 from ..content import files
 from ..content import overlay_layers as stage
 from ..content import text as words
+from ..server.uploads import UploadError, read_upload
 
 KEPT = 1800  # seconds until a visitor's photo is deleted
 EXAMPLE_KEY, FIRST_EXAMPLE = "example", "open_palm"
@@ -121,12 +122,12 @@ class PhotoTab:
 
     def estimate(self, file: dict | None, mirrored: bool, *options_and_display) -> tuple:
         """A newly given photo to what the page shows of it."""
-        if not (file and file.get("path")):
+        if not file:
             return (gr.skip(),) * 7
         *options, display = options_and_display
         try:
-            analysis = analyse(self.estimator, file["path"], file.get("orig_name"), bool(mirrored))
-        except PhotoError as error:
+            analysis = analyse(self.estimator, *read_upload(file), bool(mirrored))
+        except (PhotoError, UploadError) as error:
             return None, *self._nothing(words.problem(error)), None
         return analysis, *self._updates(analysis, options, display), gr.skip()
 

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import json
+import secrets
 import threading
 import time
 from pathlib import Path
@@ -20,6 +21,7 @@ from handpose.hand_model.skeleton import FINGER_OF_JOINT, FINGERS
 from handpose.tracker import HandTracker
 
 from ..content import text as words
+from ..server.uploads import LARGEST_CLIP, UploadError, in_use, open_upload
 
 LONGEST_S, MOST_FRAMES = 60, 3600
 LARGEST = 1280  # pixels of the longer side; larger clips are made smaller first
@@ -75,8 +77,7 @@ class VideoTab:
             parts: What is drawn: "Mesh", "Skeleton" or "Both".
         """
         ready = gr.Button(visible=True), gr.Button(visible=False)
-        path, name = self._file(clip)
-        if path is None:
+        if not (clip.get("video", clip) if isinstance(clip, dict) else clip):
             return None, _no_arrays(), None, words.problem("There is no clip yet: drop one in first."), *ready
         calls_off = self._calls_off[request.session_hash or ""] = threading.Event()
         began = time.monotonic()
@@ -87,16 +88,17 @@ class VideoTab:
                 progress(done / frames, desc=f"Picture {done} of {frames}, {_duration(left)} left")
 
         try:
-            source = read_clip(path, name, largest=LARGEST, max_seconds=LONGEST_S, max_frames=MOST_FRAMES,
-                               cancelled=calls_off.is_set)
-            folder = Path(self.overlay.GRADIO_CACHE) / f"clip-{time.monotonic_ns()}"
-            folder.mkdir(parents=True)
-            stem = safe_stem(name, "clip")
-            overlay, npz = folder / f"{stem}.overlay.mp4", folder / f"{stem}.npz"
-            arrays = write_overlay(
-                source, HandTracker(self.estimator), overlay, npz, progress=tell, cancelled=calls_off.is_set,
-                draw=lambda rgb, camera, hands: draw(rgb, camera, hands, parts)).arrays()
-        except ClipError as error:
+            folder = Path(self.overlay.GRADIO_CACHE) / f"clip-{secrets.token_hex(16)}"
+            with open_upload(clip, LARGEST_CLIP) as upload, in_use(folder):
+                source = read_clip(upload.path, upload.name, largest=LARGEST, max_seconds=LONGEST_S,
+                                   max_frames=MOST_FRAMES, cancelled=calls_off.is_set)
+                folder.mkdir(parents=True)
+                stem = safe_stem(upload.name, "clip")
+                overlay, npz = folder / f"{stem}.overlay.mp4", folder / f"{stem}.npz"
+                arrays = write_overlay(
+                    source, HandTracker(self.estimator), overlay, npz, progress=tell, cancelled=calls_off.is_set,
+                    draw=lambda rgb, camera, hands: draw(rgb, camera, hands, parts)).arrays()
+        except (ClipError, UploadError) as error:
             return None, _no_arrays(), None, words.problem(error), *ready
         except OSError as error:
             return None, _no_arrays(), None, words.problem(
@@ -112,13 +114,6 @@ class VideoTab:
         """Ends the work on a visitor's clip, whether they said so or left."""
         if calls_off := self._calls_off.get(request.session_hash or ""):
             calls_off.set()
-
-    @staticmethod
-    def _file(clip: Any) -> tuple[str | None, str]:
-        """Path and name of what a gr.Video sends."""
-        clip = clip.get("video", clip) if isinstance(clip, dict) else {}
-        path = clip.get("path") if isinstance(clip, dict) else None
-        return path, Path(str((clip or {}).get("orig_name") or path or "clip")).name
 
 
 def draw(rgb: np.ndarray, camera: Camera, hands: list[Hand], parts: str) -> np.ndarray:
