@@ -1,9 +1,7 @@
 """Photo files: any kind of image file in, upright RGB pixels and the EXIF focal length out."""
 from __future__ import annotations
 
-import math
 import os
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -12,9 +10,9 @@ import cv2
 import numpy as np
 from PIL.ExifTags import Base as Tag
 
-from .camera import DIAGONAL_35MM
 from .decoding.limits import MAX_BYTES, MAX_PIXELS, MAX_SIDE, MIN_SIDE, TOO_LARGE, Refused
 from .decoding.process import decode
+from .exif import focal_35mm
 from .file_names import shown_name
 
 __all__ = ["IMAGE_SUFFIXES", "MAX_PIXELS", "MAX_SIDE", "MIN_SIDE", "Photo", "PhotoError", "load_photo"]
@@ -22,10 +20,6 @@ __all__ = ["IMAGE_SUFFIXES", "MAX_PIXELS", "MAX_SIDE", "MIN_SIDE", "Photo", "Pho
 # What a photo's name ends in; HEIC is among them even where it cannot be read, to be refused and not passed over.
 IMAGE_SUFFIXES = frozenset((".jpg", ".jpeg", ".jfif", ".mpo", ".png", ".apng", ".webp", ".heic", ".heif", ".hif",
                             ".avif", ".gif", ".bmp", ".tif", ".tiff"))
-
-FOCAL_35MM_LIMITS = (6.0, 1500.0)  # mm; from fisheye to telescope: outside it, the tag is wrong
-SENSOR_LIMITS = (2.0, 100.0)  # mm, diagonal: from the smallest webcam to medium format
-MM_PER_RESOLUTION_UNIT = {2: 25.4, 3: 10.0, 4: 1.0, 5: 1e-3}  # EXIF's FocalPlaneResolutionUnit
 
 # What turns stored pixels (H, W, 3) upright, by EXIF's orientation tag. In HEIC and AVIF the file's structure says the
 # orientation and EXIF's tag does not count: Pillow's AVIF reader puts it into the tag, pillow-heif turns the picture.
@@ -83,7 +77,7 @@ def load_photo(source: str | os.PathLike | bytes | BinaryIO, name: str | None = 
         raise PhotoError(f"{name} cannot be decoded, for no process can be started ({error.strerror}): close other "
                          "programs.") from error
     upright = UPRIGHT.get(tags.get(Tag.Orientation), lambda rgb: rgb)(stored)
-    return Photo(upright, _focal_35mm(tags, stored.shape[1], stored.shape[0]))
+    return Photo(upright, focal_35mm(tags, stored.shape[1], stored.shape[0]))
 
 
 def _read(source: str | os.PathLike | bytes | BinaryIO, name: str) -> bytes:
@@ -109,21 +103,3 @@ def _read(source: str | os.PathLike | bytes | BinaryIO, name: str) -> bytes:
     if not data:
         raise PhotoError(f"{name} is empty: copy or download it again.")
     return data
-
-
-def _focal_35mm(tags: Mapping[int, float], width: int, height: int) -> float | None:
-    """35-mm equivalent focal length, mm: the tag of that name, else from focal length and sensor size."""
-    focal = tags.get(Tag.FocalLengthIn35mmFilm)
-    if not focal:  # 0 is EXIF's "unknown"
-        unit = MM_PER_RESOLUTION_UNIT.get(tags.get(Tag.FocalPlaneResolutionUnit, 2))
-        across = tags.get(Tag.FocalPlaneXResolution)
-        down = tags.get(Tag.FocalPlaneYResolution, across)
-        if not (unit and across and down):
-            return None
-        # The resolution is that of the picture as taken, which may have been shrunk since.
-        sensor = unit * math.hypot(tags.get(Tag.ExifImageWidth, width) / across,
-                                   tags.get(Tag.ExifImageHeight, height) / down)
-        if not SENSOR_LIMITS[0] <= sensor <= SENSOR_LIMITS[1]:
-            return None
-        focal = tags.get(Tag.FocalLength, 0.0) * DIAGONAL_35MM / sensor
-    return focal if FOCAL_35MM_LIMITS[0] <= focal <= FOCAL_35MM_LIMITS[1] else None

@@ -220,6 +220,25 @@ def test_damaged_exif_costs_the_focal_length_and_not_the_photo(kind):
     assert photo.focal_35mm is None and difference(photo.rgb, scene()) <= 5
 
 
+def test_a_photo_that_was_cropped_since_no_longer_tells_its_lens():
+    """The scene is 3:2. Shrunk or turned it keeps its field of view, cut out of a larger picture it does not."""
+    lens = {"FocalLengthIn35mmFilm": 26}
+    assert with_tags(**lens, ExifImageWidth=6000, ExifImageHeight=4000) == 26
+    assert with_tags(**lens, ExifImageWidth=4000, ExifImageHeight=6000) == 26
+    assert with_tags(**lens, ExifImageWidth=4032, ExifImageHeight=3024) is None
+    assert with_tags(**lens, ExifImageWidth=6000) == 26  # half a size says nothing
+    assert with_tags(**lens, ExifImageWidth=0, ExifImageHeight=0) == 26
+
+
+def test_the_sensor_is_not_measured_in_pixels_of_a_shrunk_picture():
+    """Without the size that was taken, 96 pixels would be a sensor of .06 mm, or a hand metres away."""
+    sensor = {"FocalPlaneXResolution": rational(480 * 10, 36), "FocalPlaneYResolution": rational(320 * 10, 24),
+              "FocalPlaneResolutionUnit": 3, "FocalLength": rational(50)}
+    taken = {"ExifImageWidth": 480, "ExifImageHeight": 320}
+    assert with_tags(**sensor, **taken) == pytest.approx(50, rel=1e-4)
+    assert with_tags(**sensor) is None and with_tags(**sensor, ExifImageWidth=480) is None
+
+
 def test_senseless_focal_lengths_are_not_believed():
     rational = TiffImagePlugin.IFDRational
     assert with_tags(FocalLengthIn35mmFilm=60000) is None
