@@ -101,18 +101,20 @@ HOSTILE = {
     "endless": ("data: &a {photos: *a}", "aliases"),
     "an object": ("!!python/object/apply:os.system ['touch made']", "no YAML"),
     "a name": ("steps: !!python/name:os.system", "no YAML"), "a tag of its own": ("steps: !mine 3", "no YAML"),
-    "brackets": ("steps: " + "[" * 16_000, "no YAML"), "braces": ("{a: " * 4_000, "no YAML"),
-    "indented": ("".join(f"{' ' * n}a:\n" for n in range(150)), "a"),
+    "brackets": ("steps: " + "[" * 16_000, "8 levels"), "braces": ("{a: " * 4_000, "8 levels"),
+    "indented": ("".join(f"{' ' * n}a:\n" for n in range(150)), "8 levels"),
     "twice": ("steps: 1\nsteps: 2\n", "steps stands there twice"),
     "twice within": ("data: {photo_share: 0.1, photo_share: 0.2}", "photo_share stands there twice"),
     "a list": ("[1, 2]", "lists no options"), "a text": ("hello", "lists no options"), "a number": ("3", "lists no"),
-    "numbers as names": ("1: 2", "1"), "a list as a name": ("[a]: 2", "no YAML"), "two texts": ("a: 1\n---\nb: 2", "no"),
+    "numbers as names": ("1: 2", "1"), "a list as a name": ("[a]: 2", "no YAML"),
+    "two texts": ("a: 1\n---\nb: 2", "no YAML"),
     "not UTF-8": (b"steps: \xff\xfe", "no YAML"), "UTF-16": ("steps: 1".encode("utf-16"), "no YAML"),
     "control characters": ("steps: \0\x01", "no YAML"), "binary": (os.urandom(5000), "no YAML"),
     "half": ("data: {photos: [", "no YAML"), "a tab": ("data:\n\tphotos: x", "no YAML"),
     "empty numbers": ("steps: !!int ''", "no YAML"), "an empty time": ("steps: !!timestamp x", "no YAML"),
     "a wrong truth": ("sync_batch_norm: !!bool 7", "no YAML"), "base 60": ("rate: " + "1:" * 500 + "1.5", "no YAML"),
-    "long": ("x" * 10 ** 5, "has 100000 bytes"), "a long name": ("x" * 16_000 + ": 1", "xxx"), "nothing": ("", "0 bytes")}
+    "long": ("x" * 10 ** 5, "has 100000 bytes"), "a long name": ("x" * 16_000 + ": 1", "xxx"),
+    "nothing": ("", "0 bytes")}
 
 
 @pytest.mark.parametrize("name", HOSTILE)

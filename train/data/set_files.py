@@ -38,6 +38,8 @@ class SetFiles:
             raise FileNotFoundError(f"There is no {path}: give the set's folder or .zip file.")
         try:
             self._zip = zipfile.ZipFile(path)
+            if any(info.header_offset < 0 for info in self._zip.infolist()):
+                raise zipfile.BadZipFile("a member before the file's beginning")
         except (*DAMAGED_ZIP, ValueError, OverflowError) as error:
             raise ValueError(f"{path} is no .zip file or only a part of one: fetch it again.") from error
         self._members = {info.filename: info for info in self._zip.infolist()}

@@ -8,14 +8,22 @@ import yaml
 
 from handpose.network.checkpoint import one_line
 
+DEEPEST = 8  # lists and names within each other; a recipe's are 3
+
 
 class _Loader(yaml.SafeLoader):
-    """Refuses aliases, which let a short text stand for a very long one, and names that stand twice."""
+    """Refuses aliases, which let a short text stand for a very long one, deep nesting, and names that stand twice."""
+    depth = 0
 
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node:
         if self.check_event(yaml.AliasEvent):
             raise yaml.YAMLError(f"aliases (*{self.peek_event().anchor}) are not read")
-        return super().compose_node(parent, index)
+        if self.depth == DEEPEST:
+            raise yaml.YAMLError(f"more than {DEEPEST} levels are not read")
+        self.depth += 1
+        node = super().compose_node(parent, index)
+        self.depth -= 1
+        return node
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
         names = [str(key.value) for key, _ in node.value]
