@@ -118,7 +118,7 @@ def test_a_graph_that_names_a_file_is_refused(folder, tmp_path, add):
         refused(folder, "names other files", load_engine)
 
 
-def test_the_runtime_reads_a_file_only_where_a_place_is_named(tmp_path):
+def test_the_runtime_reads_a_file_only_where_a_place_is_named(tmp_path, monkeypatch):
     """What the refusal rests on: without it the attack works, and it does not without the word."""
     (tmp_path / "secret").write_bytes(np.arange(4, dtype=np.float32).tobytes())
     out = helper.make_tensor_value_info("out", TensorProto.FLOAT, [4])
@@ -135,7 +135,8 @@ def test_the_runtime_reads_a_file_only_where_a_place_is_named(tmp_path):
         session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
         return session.run(None, {"at": np.arange(4)})
 
-    attack = tensor(str(tmp_path / "secret"), offset="0", length="16")
+    monkeypatch.chdir(tmp_path)
+    attack = tensor("secret", offset="0", length="16")  # newer versions take no absolute place
     assert np.array_equal(run(model(attack))[0], np.arange(4))
     del attack.external_data[0]
     with pytest.raises(Exception, match="ONNXRuntimeError"):
