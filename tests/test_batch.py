@@ -189,6 +189,48 @@ def test_what_is_missing_or_has_changed_is_done_anew(seen, photos, tmp_path, cha
     assert predict(*arguments) == 0 and len(seen) == 4
 
 
+def ledger_with_line(photos: Path, out: Path, make) -> None:
+    """Does two photos, and adds to their ledger what `make` makes of the second one's line."""
+    make_photos(photos, 2)
+    assert predict(photos, "--out", out) == 0
+    text = (out / ledger.NAME).read_text()
+    true = next(entry for entry in map(json.loads, text.splitlines()) if entry["stem"] == "01")
+    (out / ledger.NAME).write_text(text + make(true) + "\n")
+
+
+@pytest.mark.parametrize("line", [
+    "[" * 100_000, "null", "3", '"x"', "[]", "{}", '{"stem": []}', '{"stem": {}}', '{"stem": null}', '{"stem": 3}',
+    '{"stem": "%s"}' % ("x" * 10 ** 7), "\ufffd" * 100, "9" * 5000], ids=lambda line: line[:20])
+def test_lines_in_the_ledger_that_are_none_are_passed_over(seen, photos, tmp_path, line):
+    ledger_with_line(photos, tmp_path / "out", lambda true: line)
+    assert predict(photos, "--out", tmp_path / "out") == 0 and len(seen) == 2
+
+
+@pytest.mark.parametrize("field, value", [
+    ("source", 3), ("source", "ab"), ("source", [1]), ("source", [[], {}]), ("source", None), ("source", {"a": 1}),
+    ("source", [float("nan")] * 2), ("hands", "x"), ("hands", "1"), ("hands", None), ("hands", True), ("hands", [1]),
+    ("endings", 3), ("endings", [3]), ("endings", [[]]), ("endings", None), ("endings", ".json"), ("path", []),
+    ("options", {})])
+def test_a_line_of_other_types_counts_as_not_done(seen, photos, tmp_path, field, value):
+    ledger_with_line(photos, tmp_path / "out", lambda true: json.dumps(true | {field: value}))
+    for _ in range(2):
+        assert predict(photos, "--out", tmp_path / "out") == 0 and seen[2:] == [1]
+
+
+def test_what_is_no_ledger_is_named(seen, photos, tmp_path, capsys):
+    make_photos(photos, 1)
+    (tmp_path / "out").mkdir()
+    file = tmp_path / "out" / ledger.NAME
+    with file.open("wb") as huge:
+        huge.truncate(1 << 40)
+    for make in (None, file.mkdir, lambda: os.mkfifo(file)):
+        if make:
+            make()
+        assert predict(photos, "--out", tmp_path / "out") != 0
+        assert "no ledger of earlier runs: .handpose.jsonl" in capsys.readouterr().err
+        file.rmdir() if file.is_dir() else file.unlink()
+
+
 def test_another_photo_that_takes_the_place_of_one(seen, tmp_path):
     for name in "ab":
         (tmp_path / name).mkdir()

@@ -1,10 +1,14 @@
 """MANO's files, made by `mano_files`: what they hold arrives, what does not belong there is refused and never runs."""
 import copyreg
 import io
+import os
 import pickle
 import pickletools
 import sys
+import tracemalloc
 import types
+import zipfile
+from contextlib import contextmanager
 
 import numpy as np
 import pytest
@@ -13,15 +17,17 @@ from mano_files import (
     Ch,
     Python2Pickler,
     Select,
+    csc_matrix,
     left_arrays,
     mano_arrays,
     with_old_objects,
     write_mano_npz,
     write_mano_pickle,
 )
+from numpy.lib import format as npy
 
 from handpose.estimator import HandEstimator
-from handpose.hand_model import mano
+from handpose.hand_model import mano, model_file
 from handpose.hand_model.model import HandModel
 from handpose.hand_model.model_file import read_arrays
 from handpose.hand_model.safe_pickle import KNOWN
@@ -157,7 +163,6 @@ def named(module: str, name: str, *arguments) -> bytes:
 def attacks(marker):
     """Pickles that would make the file `marker` if unpickled, or reach beyond what they may name."""
     command = f"touch {marker}"
-    import os
     code = f"open({str(marker)!r}, 'w')"
     yield "system", pickle.dumps(Call(os.system, command))
     yield "eval", pickle.dumps(Call(eval, code), 2)
@@ -206,11 +211,10 @@ def test_the_attacks_would_work_on_an_ordinary_unpickler(tmp_path):
 
 
 def test_hostile_npz_is_refused_and_nothing_runs(tmp_path, arrays):
-    import os
     hostile = np.empty(1, object)
     hostile[0] = Call(os.system, f"touch {tmp_path / 'made'}")
     np.savez(tmp_path / "hand.npz", **{**arrays, "v_template": hostile})
-    with pytest.raises(ValueError, match="hand.npz holds Python objects"):
+    with pytest.raises(ValueError, match="hand.npz .*holds Python objects"):
         HandModel.load(tmp_path / "hand.npz")
     assert not (tmp_path / "made").exists()
 
@@ -226,6 +230,112 @@ def test_malformed_records_are_named(tmp_path, arrays, records):
         Python2Pickler(file, 2).dump({**with_old_objects(arrays), **records})
     with pytest.raises(ValueError, match=f"hand.pkl holds no array of numbers as {next(iter(records))}"):
         HandModel.load(tmp_path / "hand.pkl")
+
+
+def pairs(depth: int) -> bytes:
+    """Makes a pair of twice the same pair of twice the same ...: small in memory, and ages to go through."""
+    return pickle.EMPTY_TUPLE + (pickle.DUP + pickle.TUPLE2) * depth
+
+
+BOMBS = {
+    "a key of pairs": pickle.EMPTY_DICT + pairs(60) + pickle.NONE + pickle.SETITEM,
+    "keys of pairs": pickle.EMPTY_DICT + pickle.MARK + pairs(60) + pickle.NONE + pickle.SETITEMS,
+    "a dictionary of pairs": pickle.MARK + pairs(60) + pickle.NONE + pickle.DICT,
+    "a set of pairs": pickle.EMPTY_SET + pickle.MARK + pairs(60) + pickle.ADDITEMS,
+    "a frozen set of pairs": pickle.MARK + pairs(60) + pickle.FROZENSET,
+    "an array's shape of pairs": pickle.EMPTY_DICT + b"X\1\0\0\0f" + b"cchumpy.ch\nCh\n" + pickle.EMPTY_TUPLE
+    + pickle.REDUCE + pairs(60) + pickle.BUILD + pickle.SETITEM,
+    "many sets": pickle.EMPTY_SET * 10 ** 7,
+    "deep lists": pickle.EMPTY_LIST * 90_000 + pickle.APPEND * 89_999,
+    "deep tuples": pickle.MARK * 45_000 + pickle.TUPLE * 45_000,
+    "marks": pickle.MARK * 10 ** 6,
+    "a long text": b"\x8e" + (2 ** 60).to_bytes(8, "little"),
+    "a long frame": pickle.FRAME + (2 ** 60).to_bytes(8, "little"),
+    "a long number": b"L" + b"9" * 10 ** 6 + b"L\n",
+    "a far place": pickle.EMPTY_DICT + b"p" + b"9" * 4000 + b"\n"}
+
+
+@pytest.mark.parametrize("name", BOMBS)
+def test_small_pickles_take_neither_memory_nor_time(tmp_path, name):
+    (tmp_path / "hand.pkl").write_bytes(pickle.PROTO + b"\4" + BOMBS[name] + pickle.STOP)
+    with peak_memory(300e6), pytest.raises(ValueError, match="hand.pkl") as error:
+        HandModel.load(tmp_path / "hand.pkl")
+    assert "\n" not in str(error.value) and len(str(error.value)) < 500
+
+
+@contextmanager
+def peak_memory(most: float):
+    """Fails where Python and NumPy ask for more bytes than that."""
+    tracemalloc.start()
+    try:
+        yield
+        assert tracemalloc.get_traced_memory()[1] < most
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("ends", [[0, 10 ** 9], [0, -5], [0, 10 ** 18], [2 ** 62, -2 ** 62]])
+def test_a_sparse_matrix_has_the_values_that_it_says(tmp_path, arrays, ends):
+    matrix = csc_matrix(_shape=(16, 1), indices=np.zeros(3, np.int32), data=np.ones(3), indptr=np.array(ends))
+    with (tmp_path / "hand.pkl").open("wb") as file:
+        Python2Pickler(file, 2).dump({**with_old_objects(arrays), "J_regressor": matrix})
+    with peak_memory(100e6), pytest.raises(ValueError, match="hand.pkl holds no array of numbers as J_regressor"):
+        HandModel.load(tmp_path / "hand.pkl")
+
+
+def test_a_selection_is_not_much_larger_than_the_file(tmp_path, arrays):
+    many = Select(a=Ch(x=np.zeros(3)), idxs=np.zeros(2 * 10 ** 7, np.uint8))
+    with (tmp_path / "hand.pkl").open("wb") as file:
+        Python2Pickler(file, 2).dump({**with_old_objects(arrays), "shapedirs": many})
+    with peak_memory(100e6), pytest.raises(ValueError, match="hand.pkl holds no array of numbers as shapedirs"):
+        HandModel.load(tmp_path / "hand.pkl")
+
+
+def declared(path, shape: tuple, dtype: str = "<f8", data: bytes = b"", **more: bytes) -> None:
+    """An .npz of an array that says it has this shape."""
+    with io.BytesIO() as member, zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        npy.write_array_header_1_0(member, {"descr": dtype, "fortran_order": False, "shape": shape})
+        archive.writestr("v_template.npy", member.getvalue() + data)
+        for name, content in more.items():
+            archive.writestr(name, content)
+
+
+@pytest.mark.parametrize("shape, dtype", [((4 * 10 ** 8,), "<f8"), ((2 ** 40, 2 ** 40), "<f8"), ((10 ** 7,), "<U1000"),
+                                          ((-1,), "<f8"), ((-10 ** 9, -10 ** 9), "<f8"), ((1,) * 100, "<f8")])
+def test_an_npz_is_read_only_if_what_it_declares_is_reasonable(tmp_path, shape, dtype):
+    declared(tmp_path / "hand.npz", shape, dtype, bytes(10 ** 7))
+    with peak_memory(100e6), pytest.raises(ValueError, match="hand.npz") as error:
+        HandModel.load(tmp_path / "hand.npz")
+    assert "\n" not in str(error.value) and len(str(error.value)) < 500
+
+
+def test_an_npz_of_many_large_arrays_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(model_file, "MOST_BYTES", 10 ** 6)
+    np.savez_compressed(tmp_path / "hand.npz", **{f"a{n}": np.zeros(30_000) for n in range(5)})
+    with pytest.raises(ValueError, match="hand.npz cannot be read .the arrays would take more than 1000000 bytes"):
+        HandModel.load(tmp_path / "hand.npz")
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\3\4", b"\x93NUMPY\1\0\xff\xff", b"\x93NUMPY\1\0\x04\0((((",
+                                     b"\x93NUMPY\2\0" + b"\xff" * 4, b"\x93NUMPY\1\0\x10\x27" + b"(" * 10_000])
+def test_an_npz_of_something_else_is_refused(tmp_path, content):
+    declared(tmp_path / "hand.npz", (3,), data=bytes(24), **{"f.npy": content})
+    with pytest.raises(ValueError, match="hand.npz") as error:
+        HandModel.load(tmp_path / "hand.npz")
+    assert "\n" not in str(error.value) and len(str(error.value)) < 500
+
+
+@pytest.mark.parametrize("ending", [".npz", ".pkl"])
+def test_huge_files_and_other_kinds_are_not_read(tmp_path, ending):
+    path = tmp_path / f"hand{ending}"
+    with path.open("wb") as file:
+        file.truncate(1 << 40)
+    with pytest.raises(ValueError, match=f"hand{ending} has 1099511627776 bytes"):
+        HandModel.load(path)
+    path.unlink()
+    os.mkfifo(path)
+    with pytest.raises(FileNotFoundError, match=f"No hand model at .*hand{ending}"):
+        HandModel.load(path)
 
 
 def test_endless_nesting_is_refused(tmp_path, arrays):

@@ -13,6 +13,7 @@ from safetensors.torch import load_file
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from torch import nn
 
+from train import run as train_run
 from train.data.loader import Loader, Shuffle
 from train.learning.batch_norm import synchronise
 from train.learning.recipe import Recipe
@@ -106,6 +107,16 @@ def test_changes_take_the_place_of_the_recipes_options(recipe):
     assert (changed.data.validation_renders, changed.rate, changed.network.backbone) == (8, 0.5, "resnet34")
     with pytest.raises(ValueError, match="colour"):
         Recipe.load(recipe, ["colour=red"])
+
+
+@pytest.mark.parametrize("more, words", [(["--set", "steps=ten"], "steps: Input"), (["--steps", "-3"], "steps: Input"),
+                                         (["--set", "start_from=nowhere"], "no checkpoint folder nowhere")])
+def test_what_cannot_be_run_is_a_sentence(recipe, tmp_path, monkeypatch, capsys, more, words):
+    monkeypatch.setattr(sys, "argv", ["train.run", str(recipe), "--out", str(tmp_path), *more])
+    with pytest.raises(SystemExit) as ended:
+        train_run.main()
+    said = capsys.readouterr().err.strip().splitlines()[-1]
+    assert ended.value.code == 1 and words in said and said.endswith(".")
 
 
 def test_epochs_are_counted_in_hands():

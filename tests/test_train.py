@@ -69,6 +69,20 @@ def test_a_resumed_run_ends_as_an_unbroken_one(recipe, tmp_path):
         assert torch.allclose(value.float(), resumed.average.state_dict()[key].float(), atol=1e-4), key
 
 
+def test_a_state_of_something_else_is_refused(recipe, tmp_path):
+    trainer, _ = train(recipe, tmp_path, 1)
+    state = torch.load(tmp_path / "state.pt", weights_only=True)
+    for wrong in ({"step": "x"}, {"step": -1}, {"lowest": None}, {"network": {}}, {"optimizer": 3}, {"schedule": []},
+                  {"average": {"a": torch.zeros(3)}}, None, b"", b"no state"):
+        if isinstance(wrong, bytes):
+            (tmp_path / "state.pt").write_bytes(wrong)
+        else:
+            torch.save(wrong and state | wrong, tmp_path / "state.pt")
+        with pytest.raises(ValueError, match="state.pt is damaged or of another recipe's run .*: begin anew") as caught:
+            trainer.resume()
+        assert "\n" not in str(caught.value) and len(str(caught.value)) < 500
+
+
 def test_an_unknown_option_of_a_recipe_is_named(tmp_path):
     (tmp_path / "recipe.yaml").write_text("augment: {tilt: 3}\n")
     with pytest.raises(ValueError, match="tilt"):

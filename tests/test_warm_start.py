@@ -1,6 +1,11 @@
 """ImageNet weights find their places in the backbone."""
+import zipfile
+
+import numpy as np
+import onnx
 import pytest
 import torch
+from onnx import helper, numpy_helper
 
 from handpose.network.hand_network import HandNetwork, NetworkConfig
 from train.warm_start import warm_start
@@ -43,3 +48,68 @@ def test_names_are_torchvisions():
         assert len(state) == tensors, name
         assert state["layer4.1.conv2.weight"].shape == (512, 512, 3, 3)
         assert "layer2.0.downsample.1.running_var" in state
+
+
+def refused(source) -> str:
+    """The sentence with which a ResNet of its kind refuses a file."""
+    backbone = "resnet18" if source.suffix == ".pth" else "resnet50-half"
+    with pytest.raises(ValueError) as caught:
+        warm_start(HandNetwork(NetworkConfig(backbone=backbone, **TINY)), str(source), torch.zeros(1, 3, 64, 64))
+    text = str(caught.value)
+    assert source.name in text and "\n" not in text and text.endswith(".") and len(text) < 500
+    return text
+
+
+class Touch:
+    """Unpickles as a call that makes a file."""
+    def __reduce__(self):
+        import os
+        return os.system, ("touch made",)
+
+
+@pytest.mark.parametrize("make", [lambda file: file.write_bytes(b""), lambda file: file.write_bytes(b"no weights"),
+                                  lambda file: torch.save({"conv1.weight": Touch()}, file),
+                                  lambda file: torch.save([1, 2], file), lambda file: torch.save({1: 2}, file),
+                                  lambda file: torch.save({"conv1.weight": "x"}, file),
+                                  lambda file: torch.save(torch.zeros(3), file),
+                                  lambda file: file.open("wb").truncate(1 << 40)])
+def test_a_state_of_something_else_is_refused_and_nothing_runs(tmp_path, monkeypatch, make):
+    monkeypatch.chdir(tmp_path)
+    make(tmp_path / "weights.pth")
+    refused(tmp_path / "weights.pth")
+    assert [file.name for file in tmp_path.iterdir()] == ["weights.pth"]
+
+
+def convolution(place: str | None = None, shape=(64, 3, 7, 7)) -> bytes:
+    kernel = numpy_helper.from_array(np.zeros(shape, np.float32), "kernel")
+    if place:
+        kernel.ClearField("raw_data")
+        kernel.data_location = onnx.TensorProto.EXTERNAL
+        kernel.external_data.add(key="location", value=place)
+    bias = numpy_helper.from_array(np.zeros(64, np.float32), "bias")
+    node = helper.make_node("Conv", ["images", "kernel", "bias"], ["features"])
+    return helper.make_model(helper.make_graph([node] * 53, "network", [], [], [kernel, bias])).SerializeToString()
+
+
+def packed(file, content: bytes, name: str = "model.onnx") -> None:
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as wheel:
+        wheel.writestr(name, content)
+
+
+def test_a_graph_of_something_else_is_refused(tmp_path, monkeypatch):
+    file = tmp_path / "network.onnx"
+    for content, words in ((b"", "0 bytes"), (b"no graph", "damaged"), (convolution("../secret"), "names other files"),
+                           (convolution("/etc/passwd"), "names other files"), (convolution(shape=(3,)), "other shapes"),
+                           (convolution().replace(b"kernel", b"colour"), "other shapes")):
+        file.write_bytes(content)
+        assert words in refused(file)
+        packed(tmp_path / "network.whl", content)
+        refused(tmp_path / "network.whl")
+    packed(tmp_path / "network.whl", b"", "model.txt")
+    assert "holds no .onnx" in refused(tmp_path / "network.whl")
+    (tmp_path / "network.whl").write_bytes(b"PK")
+    assert "damaged" in refused(tmp_path / "network.whl")
+    from train import warm_start as module
+    monkeypatch.setattr(module, "MOST_BYTES", 10 ** 5)
+    packed(tmp_path / "network.whl", bytes(10 ** 6))
+    assert "reasonable size" in refused(tmp_path / "network.whl")

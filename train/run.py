@@ -14,7 +14,6 @@ import copy
 import math
 import os
 import time
-from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -25,8 +24,10 @@ from lightning.fabric.loggers import TensorBoardLogger
 from torch import Tensor
 from tqdm import tqdm
 
+from handpose.foreign_file import check_regular
 from handpose.hand_model.layer import HandLayer
 from handpose.hand_model.mano import hand_model_file
+from handpose.network.checkpoint import one_line
 from handpose.network.hand_network import Estimate, HandNetwork
 
 from .data.augment import make_batch
@@ -40,6 +41,8 @@ from .learning.recipe import Recipe
 from .learning.sanity import draw_sheet
 from .scoring.validation import evaluate_source
 from .warm_start import warm_start
+
+MOST_STATE_BYTES = 16 << 30  # of state.pt; a ResNet-101's is 1 GB
 
 
 class Trainer:
@@ -187,12 +190,21 @@ class Trainer:
         os.replace(part, self.out / "state.pt")
 
     def resume(self) -> None:
-        state = torch.load(self.out / "state.pt", map_location="cpu", weights_only=True)
-        self.network.load_state_dict(state["network"])
-        self.average.load_state_dict(state["average"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.schedule.load_state_dict(state["schedule"])
-        self.step, self.lowest = state["step"], state["lowest"]
+        """Goes on from the state that `save` left. Raises ValueError for another network's or a damaged one."""
+        file = self.out / "state.pt"
+        try:
+            check_regular(file, MOST_STATE_BYTES)
+            state = torch.load(file, map_location="cpu", weights_only=True)
+            self.step, self.lowest = state["step"], state["lowest"]
+            if type(self.step) is not int or self.step < 0 or type(self.lowest) is not float:
+                raise ValueError("its step is no number")
+            self.network.load_state_dict(state["network"])
+            self.average.load_state_dict(state["average"])
+            self.optimizer.load_state_dict(state["optimizer"])
+            self.schedule.load_state_dict(state["schedule"])
+        except Exception as error:  # pickle: "other exceptions may also be raised", whatever the bytes lead to
+            raise ValueError(f"{file} is damaged or of another recipe's run ({one_line(error)}): begin anew in another "
+                             "folder, or restore it.") from error
 
 
 def _loader(recipe: Recipe, sources: list, fabric: Fabric) -> Loader:
@@ -231,9 +243,11 @@ def main() -> None:
     parser.add_argument("--set", nargs="+", default=[], metavar="OPTION=VALUE", dest="changes",
                         help="instead of the recipe's, such as data.photo_share=0")
     args = parser.parse_args()
-    recipe = Recipe.load(args.recipe, args.changes)
-    if args.steps:
-        recipe = replace(recipe, steps=args.steps, epochs=None)
+    changes = args.changes if args.steps is None else [*args.changes, f"steps={args.steps}", "epochs=null"]
+    try:
+        recipe = Recipe.load(args.recipe, changes)
+    except (FileNotFoundError, ValueError) as error:
+        parser.exit(1, f"{error}\n")
     args.out.mkdir(parents=True, exist_ok=True)
     logger = TensorBoardLogger(args.out, name="", version="curves")
     local = int(os.environ.get("LOCAL_WORLD_SIZE", args.devices))  # torchrun's, where that started the processes
@@ -241,9 +255,12 @@ def main() -> None:
     fabric = Fabric(accelerator="auto", devices=local, num_nodes=nodes, precision=recipe.precision, loggers=[logger])
     fabric.launch()
     seed_everything(recipe.seed, verbose=False)
-    trainer = Trainer(recipe, args.out, fabric)
-    if args.resume and (args.out / "state.pt").is_file():
-        trainer.resume()
+    try:
+        trainer = Trainer(recipe, args.out, fabric)
+        if args.resume and (args.out / "state.pt").is_file():
+            trainer.resume()
+    except (FileNotFoundError, ValueError) as error:
+        parser.exit(1, f"{error}\n")
     trainer.train()
 
 

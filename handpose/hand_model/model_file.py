@@ -6,12 +6,14 @@ from zipfile import BadZipFile
 
 import numpy as np
 
+from ..foreign_file import read_npz
 from ..shipped import shipped
 from .safe_pickle import load_records, to_array
 from .skeleton import MANO_PARENTS, MIRROR
 
 OPEN_HAND = shipped("assets") / "open_hand.npz"
 MANO_VERTICES = 778
+MOST_BYTES = 256 << 20  # in memory, of all arrays of an .npz together; MANO's take 8 MB
 # Shapes, a letter standing for a number that is the same wherever it occurs.
 REQUIRED_KEYS = {"v_template": ("V", 3), "shapedirs": ("V", 3, 10), "posedirs": ("V", 3, 135), "J_regressor": (16, "V"),
                  "weights": ("V", 16), "kintree_table": (2, 16), "f": ("F", 3)}
@@ -59,13 +61,11 @@ def _read_pickle(path: Path) -> dict[str, np.ndarray]:
 
 def _read_npz(path: Path) -> dict[str, np.ndarray]:
     try:
-        with np.load(path, allow_pickle=False) as file:
-            return {key: file[key] for key in file.files}
+        return read_npz(path, MOST_BYTES)
     except OSError:
         raise
     except Exception as error:  # zipfile, zlib and NumPy each have their own for a damaged file
-        cause = "holds Python objects, which are not read" if "allow_pickle" in str(error) else (
-            "is damaged or no .npz" if isinstance(error, BadZipFile) else f"cannot be read ({error})")
+        cause = "is damaged or no .npz" if isinstance(error, BadZipFile) else f"cannot be read ({error})"
         raise ValueError(f"{path} {cause}: give MANO_RIGHT.pkl, or an .npz of plain arrays.") from error
 
 

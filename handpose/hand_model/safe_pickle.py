@@ -3,6 +3,9 @@
 Unpickling means calling what the file says. Here whatever the file names becomes an inert `Record` that keeps what it
 would have been called with, and only the few names that MANO's files hold are known; NumPy, SciPy and chumpy are not
 asked for anything. Afterwards `to_array` works out the arrays of the records it knows.
+
+Nor can a file take much more memory or time than its size: it may have few instructions, each of which makes one object
+at most, and keys are texts, for a key of pairs of pairs of ... takes ages to be looked up.
 """
 from __future__ import annotations
 
@@ -10,10 +13,18 @@ import io
 import pickle
 import pickletools
 import re
+from collections.abc import Callable
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from ..foreign_file import read_bytes
+
+MOST_BYTES = 64 << 20  # MANO's have 4 MB
+MOST_INSTRUCTIONS = 100_000  # MANO's have a few hundred
+MOST_VALUES = 10 ** 7  # of an array that is larger than what the file holds of it; MANO's have 0.3 million
 
 
 class Record:
@@ -80,7 +91,21 @@ class _Refused(pickle.UnpicklingError):
     """The file names something that is not among KNOWN."""
 
 
-class _Unpickler(pickle.Unpickler):
+def _with_texts(load: Callable[[Any], None], first: int, step: int) -> Callable[[Any], None]:
+    """`load`, which puts values of the stack into a dictionary or set, for texts as keys: every `step`-th value."""
+    def checked(self: _Unpickler) -> None:
+        if not all(isinstance(key, str) for key in self.stack[first::step]):
+            raise pickle.UnpicklingError("a key that is no text")
+        load(self)
+    return checked
+
+
+class _Unpickler(pickle._Unpickler):  # the one written in Python, whose parts can be replaced
+    dispatch = pickle._Unpickler.dispatch | {
+        code[0]: _with_texts(pickle._Unpickler.dispatch[code[0]], first, step)
+        for code, first, step in ((pickle.SETITEM, -2, 2), (pickle.SETITEMS, 0, 2), (pickle.DICT, 0, 2),
+                                  (pickle.ADDITEMS, 0, 1), (pickle.FROZENSET, 0, 1))}
+
     def find_class(self, module: str, name: str) -> type[Record]:
         if (module, name) not in KNOWN:
             raise _Refused(ascii(f"{module}.{name}"[:80]))
@@ -89,12 +114,13 @@ class _Unpickler(pickle.Unpickler):
 
 def load_records(path: str | Path) -> dict[str, Any]:
     """The dictionary that a pickle holds, its objects as records. Raises ValueError naming the file, OSError."""
-    data = Path(path).read_bytes()
     try:
-        # The unpickler makes room for as many objects as the largest number that one is remembered under.
-        if any(code.name in ("PUT", "LONG_BINPUT") and value > len(data)
-               for code, value, _ in pickletools.genops(data)):
-            raise pickle.UnpicklingError("a number beyond the file")
+        data = read_bytes(Path(path), MOST_BYTES)
+    except ValueError as error:
+        raise ValueError(f"{path} cannot be MANO's ({error}): download it again.") from error
+    try:
+        if next(islice(pickletools.genops(data), MOST_INSTRUCTIONS, None), None) is not None:
+            raise pickle.UnpicklingError("too many instructions")
         content = _Unpickler(io.BytesIO(data), encoding="latin1").load()  # Python 2's byte strings, byte for byte
     except _Refused as error:
         raise ValueError(f"{path} names {error}, which no MANO file holds: it was refused and nothing of it ran; "
@@ -123,7 +149,10 @@ def to_array(value: Any) -> np.ndarray:
     if isinstance(value, Ch):
         return to_array(_plain(value.state["x"]))
     if isinstance(value, Select):
-        elements = to_array(_of_kind(value.state["a"], Ch)).ravel()[to_array(_plain(value.state["idxs"]))]
+        indices = to_array(_plain(value.state["idxs"]))
+        if indices.size > MOST_VALUES:
+            raise ValueError("selection of an impossible size")
+        elements = to_array(_of_kind(value.state["a"], Ch)).ravel()[indices]
         return elements.reshape(value.state.get("preferred_shape", -1))
     if isinstance(value, CscMatrix):
         return _dense(value.state)
@@ -157,8 +186,10 @@ def _dense(state: dict) -> np.ndarray:
     """Compressed sparse columns: column c holds data[indptr[c]:indptr[c + 1]] in rows indices[..]."""
     rows, columns = (int(length) for length in (state["_shape"] if "_shape" in state else state["shape"]))
     data, indices, indptr = (to_array(_plain(state[name])) for name in ("data", "indices", "indptr"))
-    if rows * columns > 10 ** 7 or len(indptr) != columns + 1:
+    counts = np.diff(indptr.astype(np.int64))
+    if (min(rows, columns) < 0 or rows * columns > MOST_VALUES or len(indptr) != columns + 1
+            or np.any(counts < 0) or counts.sum() != len(data)):
         raise ValueError("sparse matrix of an impossible size")
     dense = np.zeros((rows, columns))
-    np.add.at(dense, (indices, np.repeat(np.arange(columns), np.diff(indptr))), data)
+    np.add.at(dense, (indices, np.repeat(np.arange(columns), counts)), data)
     return dense

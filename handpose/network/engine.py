@@ -6,14 +6,15 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import asdict
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
 import numpy as np
 
+from ..foreign_file import read_bytes
 from ..hand_model.rotations import nearest_rotation
-from .checkpoint import CHECKPOINT, GRAPH, WEIGHTS, NetworkConfig, damaged, find_checkpoint, read_config
+from .checkpoint import CHECKPOINT, GRAPH, NetworkConfig, damaged, find_checkpoint, read_config, read_weights
+from .graph_check import MOST_BYTES, check_graph
 
 TOLD_SHARE = 0.65  # of the answer with landmarks in a twofold one
 MOST_THREADS = 4  # more do not make so small a network faster
@@ -47,9 +48,11 @@ class OnnxEngine:
     """ONNX Runtime on the CPU. Serves several threads at once."""
 
     def __init__(self, graph: bytes, weights: dict[str, np.ndarray], config: NetworkConfig, threads: int | None = None):
-        """`graph` of `graph.network_graph` and the weights that it names, in any precision. Raises ValueError."""
+        """`graph` of `onnx_export.network_graph` and the weights that it names, in any precision. Raises ValueError."""
         os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # versions beyond requirements.txt's bound report on users
         import onnxruntime as ort  # slow to import
+
+        check_graph(graph)
 
         ort.disable_telemetry_events()  # its Windows build writes them
         self.config = config
@@ -59,6 +62,7 @@ class OnnxEngine:
         # landmark model's threads need the cores.
         options.add_session_config_entry("session.intra_op.allow_spinning", "1")
         options.add_session_config_entry("session.force_spinning_stop", "1")
+        options.add_session_config_entry("session.load_model_format", "ONNX")  # the only one that `check_graph` reads
         options.log_severity_level = 4  # what goes wrong is raised
         values = {name: ort.OrtValue.ortvalue_from_numpy(np.asarray(array, np.float32))
                   for name, array in weights.items()}
@@ -68,20 +72,22 @@ class OnnxEngine:
         except Exception as error:  # ONNX Runtime's own have no common class
             raise ValueError(str(error)) from error
         made_for = self._session.get_modelmeta().custom_metadata_map.get("config", "{}")
-        if {"live_size": None} | json.loads(made_for) != asdict(config):  # older graphs know of no live_size
+        try:
+            same = NetworkConfig.of(json.loads(made_for)) == config
+        except (RecursionError, ValueError):
+            same = False
+        if not same:
             raise ValueError(f"the graph was made for {made_for}")
 
     @classmethod
     def load(cls, folder: Path, threads: int | None = None) -> OnnxEngine:
         """Reads a checkpoint's folder with a graph. Raises ValueError naming the remedy."""
-        from safetensors import SafetensorError
-        from safetensors.numpy import load_file
-        config = read_config(folder)
+        config, weights = read_config(folder), read_weights(folder)
+        weights = {name: array for name, array in weights.items()
+                   if array.dtype.kind == "f" and name not in NOT_IN_GRAPH}
         try:
-            weights = {name: array for name, array in load_file(folder / WEIGHTS).items()
-                       if array.dtype.kind == "f" and name not in NOT_IN_GRAPH}
-            return cls((folder / GRAPH).read_bytes(), weights, config, threads)
-        except (SafetensorError, ValueError) as error:
+            return cls(read_bytes(folder / GRAPH, MOST_BYTES), weights, config, threads)
+        except ValueError as error:
             raise damaged(folder, error) from error
 
     def __call__(self, crops: np.ndarray, landmarks: np.ndarray | None = None) -> list[Prediction]:

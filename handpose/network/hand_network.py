@@ -21,12 +21,21 @@ from typing import NamedTuple
 
 import torch
 from huggingface_hub import PyTorchModelHubMixin
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812, the customary name
 
-from .checkpoint import CHECKPOINT, CONFIG, GRAPH, WEIGHTS, NetworkConfig, damaged, find_checkpoint, read_config
+from .checkpoint import (
+    CHECKPOINT,
+    CONFIG,
+    GRAPH,
+    WEIGHTS,
+    NetworkConfig,
+    damaged,
+    find_checkpoint,
+    read_config,
+    read_weights,
+)
 from .encoder import Encoder
 from .resnet import ResNet
 
@@ -71,9 +80,6 @@ class HandNetwork(nn.Module, PyTorchModelHubMixin, library_name="handpose", lice
                   pipeline_tag="keypoint-detection", tags=["hand-pose-estimation", "hand-mesh", "mano"]):
     def __init__(self, config: NetworkConfig = NetworkConfig()):  # noqa: B008, frozen
         super().__init__()
-        for size in (config.input_size, config.live_size or config.input_size):
-            if size < 32 or size % 32:
-                raise ValueError(f"The network's crops must be a multiple of 32 pixels wide, not {size}.")
         self.config = config
         self.backbone = ResNet(config.backbone)
         channels, width = config.pyramid_channels, config.token_width
@@ -204,11 +210,11 @@ class HandNetwork(nn.Module, PyTorchModelHubMixin, library_name="handpose", lice
         Raises FileNotFoundError or ValueError naming the remedy.
         """
         folder = find_checkpoint(pretrained_model_name_or_path, **download)
+        config, weights = read_config(folder), read_weights(folder)
         try:
-            network = cls(read_config(folder))
-            network.load_state_dict({key: value.float() if value.is_floating_point() else value
-                                     for key, value in load_file(folder / WEIGHTS).items()}, strict=strict)
-        except (SafetensorError, RuntimeError, ValueError) as error:
+            network = cls(config)
+            network.load_state_dict({key: torch.from_numpy(value) for key, value in weights.items()}, strict=strict)
+        except (RuntimeError, ValueError) as error:
             raise damaged(folder, error) from error
         return network.eval().to(memory_format=torch.channels_last)
 

@@ -2,6 +2,7 @@
 
 The graph depends on the network's configuration alone. Its parameters are marked as data that lies outside of it, under
 the names that they have in `model.safetensors`: a checkpoint holds its weights once, for torch and ONNX Runtime alike.
+Where they lie is not said, so that ONNX Runtime opens no file; the engine gives them (see `graph_check`).
 """
 from __future__ import annotations
 
@@ -18,7 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from ..whole_file import whole_file
-from .checkpoint import GRAPH, WEIGHTS, NetworkConfig, find_checkpoint, read_config
+from .checkpoint import GRAPH, NetworkConfig, find_checkpoint, read_config
 from .hand_network import HandNetwork
 
 INPUTS, OUTPUTS = ("images", "landmarks", "given", "image"), ("joints", "spread", "rotations", "betas", "confidence")
@@ -66,10 +67,8 @@ def network_graph(config: NetworkConfig) -> bytes:
         tensor.name = tensor.name.removeprefix(prefix)
         tensor.ClearField("raw_data")
         tensor.data_location = onnx.TensorProto.EXTERNAL
-        tensor.external_data.add(key="location", value=WEIGHTS)
     model.metadata_props.add(key="config", value=json.dumps(asdict(config)))
     return model.SerializeToString()
-
 
 
 def write_graph(folder: Path) -> None:

@@ -2,7 +2,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import roma
@@ -12,20 +11,8 @@ from torch.nn import functional as F  # noqa: N812, the customary name
 
 from handpose.estimator import CROP_SCALE
 
+from ..learning.recipe import AugmentConfig
 from .dataset import Samples
-
-
-@dataclass(frozen=True)
-class AugmentConfig:
-    turn_deg: float = 25.0  # the crop's play about upright
-    scale: float = 0.18  # log of the crop's size
-    shift: float = 0.07  # of the crop's side
-    color: float = 1.0  # strength of all that changes colours and sharpness
-    fourier: float = 0.3  # share of images whose low frequencies mix with another's (Yang & Soatto, FDA, 2020)
-    motion_blur: float = 0.1  # share of images blurred along a line
-    cutout: float = 0.3  # share of images with a patch of another image in front
-    withhold: float = 0.35  # share of hands whose landmarks are withheld
-    landmark_noise: float = 0.015  # of the crop, added to landmarks
 
 
 class Batch(NamedTuple):

@@ -31,6 +31,9 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from handpose.foreign_file import read_bytes, read_npz
+from handpose.network.checkpoint import one_line
+
 from .dataset import LOST_LANDMARKS, Samples
 from .json_index import index_json
 from .set_files import DAMAGED_ZIP, SetFiles, cache_folder, decode_jpeg
@@ -40,6 +43,7 @@ REQUIRED = {"training": ("K", "xyz", "mano"), "evaluation": ("K", "scale")}
 VERSIONS = 4  # of each training sample
 CHECKED_AT_ONCE = 256  # images
 NAMED = 3  # bad images that an error lists
+MOST_NOTE_BYTES, MOST_LANDMARK_BYTES = 1 << 24, 4 << 30  # of all images; FreiHAND's landmarks have 0.3 GB
 RENDERS_NOTE = "made_from.json"  # lies beside what train.synthesize wrote
 
 
@@ -179,12 +183,12 @@ class FreiHand:
                                         "FreiHAND_pub_v2 does.")
             return None
         path = self._cache / f"{self.part}_{key}-{self._files.stamp(name)}.npy"
-        if not path.is_file():
-            with self._files.open(name) as stream:
-                try:
+        if not _is_index(path, ROWS[key]):
+            try:
+                with self._files.open(name) as stream:
                     index_json(stream, f"{self.path}: {name}", ROWS[key], path)
-                except DAMAGED_ZIP as error:
-                    raise ValueError(f"{self.path}: {name} is damaged ({error}): fetch the .zip again.") from error
+            except DAMAGED_ZIP as error:
+                raise ValueError(f"{self.path}: {name} is damaged ({error}): fetch the .zip again.") from error
             for old in self._cache.glob(f"{self.part}_{key}-*.npy"):
                 if old != path:
                     old.unlink(missing_ok=True)
@@ -208,7 +212,7 @@ class FreiHand:
     def _check_images(self, count: int) -> None:
         """Decodes all images, on first use; later only those that were found bad. Raises ValueError naming them."""
         note = self._cache / f"{self.part}_rgb-{count}-{self._files.stamp(f'{self.part}/rgb')}.json"
-        suspects = json.loads(note.read_text()) if note.is_file() else list(range(count))
+        suspects = _suspects(note, count)
         if not suspects:
             return
         shape = (self._size, self._size, 3)
@@ -233,11 +237,19 @@ class FreiHand:
 
     def _load_landmarks(self, path: Path, count: int) -> tuple[np.ndarray, np.ndarray]:
         """Of all images: landmarks (count, V, 21, 6) as in Samples, and where they may be trusted, (count, V)."""
-        with np.load(path) as file:
+        try:
+            file = read_npz(path, MOST_LANDMARK_BYTES)
             ours = np.flatnonzero(file["set"] == "rgb")
             numbers = np.array([int(Path(name).stem) for name in file["fname"][ours]], int)
-            known = numbers < count
+            known = (0 <= numbers) & (numbers < count)
             points, world = (file[key][ours[known]] for key in ("view_points", "view_world"))
+            if points.shape[2:] != (21, 3) or points.shape != world.shape:
+                raise ValueError("its points are not those of hands")
+        except OSError:
+            raise
+        except Exception as error:  # zipfile, zlib and NumPy each have their own for a damaged file
+            raise ValueError(f"{path} is damaged or none of train.pseudo_label's ({one_line(error)}): make it anew.") \
+                from error
         numbers = numbers[known]
         if not len(numbers):
             raise ValueError(f"{path} knows none of the images of {self.path}: give the file made from them.")
@@ -248,6 +260,28 @@ class FreiHand:
         error = np.linalg.norm(points[..., :2] - goal[:, None], axis=3).mean(2)
         found[numbers] = error < LOST_LANDMARKS * np.ptp(goal, axis=1).max(1)[:, None]
         return landmarks, found
+
+
+def _is_index(path: Path, row: tuple[int | None, ...]) -> bool:
+    """Whether what is remembered of a JSON file is there and is what `index_json` writes."""
+    try:
+        array = np.load(path, mmap_mode="r")
+    except (OSError, ValueError, EOFError):
+        return False
+    shape = array.shape[1:]
+    return (array.dtype == np.float32 and len(array) > 0 and len(shape) == len(row)
+            and all(want in (None, have) for want, have in zip(row, shape, strict=True)))
+
+
+def _suspects(note: Path, count: int) -> list[int]:
+    """The images that a note remembers as bad; all where there is no such note."""
+    try:
+        suspects = json.loads(read_bytes(note, MOST_NOTE_BYTES))
+        if all(type(number) is int and 0 <= number < count for number in suspects):
+            return suspects
+    except (OSError, ValueError, TypeError, RecursionError):
+        pass
+    return list(range(count))
 
 
 def _project(points: np.ndarray, intrinsics: np.ndarray) -> np.ndarray:

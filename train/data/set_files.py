@@ -14,7 +14,13 @@ from typing import BinaryIO
 import numpy as np
 from PIL import Image
 
-DAMAGED_ZIP = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError)  # what reading from one raises
+from handpose.foreign_file import read_bytes
+
+DAMAGED_ZIP = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError)  # what reading one raises
+METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # which are unpacked a piece at a time; the set's are deflated
+ENCRYPTED = 1  # of a member's flags
+MOST_IMAGE_BYTES, MOST_PIXELS = 16 << 20, 1 << 22  # FreiHAND's images have 20 kB and 224 x 224 pixels
+MOST_BYTES = 8 << 30  # of the longest file, FreiHAND's vertices: 1.6 GB
 
 
 class SetFiles:
@@ -32,9 +38,15 @@ class SetFiles:
             raise FileNotFoundError(f"There is no {path}: give the set's folder or .zip file.")
         try:
             self._zip = zipfile.ZipFile(path)
-        except zipfile.BadZipFile as error:
+            if any(info.header_offset < 0 for info in self._zip.infolist()):
+                raise zipfile.BadZipFile("a member before the file's beginning")
+        except (*DAMAGED_ZIP, ValueError, OverflowError) as error:
             raise ValueError(f"{path} is no .zip file or only a part of one: fetch it again.") from error
         self._members = {info.filename: info for info in self._zip.infolist()}
+        for info in self._zip.infolist():
+            if info.flag_bits & ENCRYPTED or info.compress_type not in METHODS:
+                raise ValueError(f"{path}: {ascii(info.filename[:80])} is encrypted or packed in a way that is not "
+                                 "read: fetch the .zip again, or unpack it yourself.")
         found = [name for name in self._members if f"/{name}".endswith(f"/{known}")]
         if found:
             self._prefix = min(found, key=len).removesuffix(known)
@@ -43,19 +55,30 @@ class SetFiles:
         return self._prefix + name in self._members if self._zip else (self.path / name).is_file()
 
     def open(self, name: str) -> BinaryIO:
-        return self._zip.open(self._prefix + name) if self._zip else open(self.path / name, "rb")
+        """A file, to be read a piece at a time. Raises one of DAMAGED_ZIP."""
+        if self._zip is None:
+            return open(self.path / name, "rb")
+        self._check_size(name, MOST_BYTES)
+        return self._zip.open(self._members[self._prefix + name])
 
     def read(self, name: str) -> bytes:
-        """All of a file; nothing (b"") of one that is damaged."""
+        """All of an image; nothing (b"") of one that is damaged or of an impossible size."""
         try:
             if self._zip is None:
-                return (self.path / name).read_bytes()
+                return read_bytes(self.path / name, MOST_IMAGE_BYTES)
+            self._check_size(name, MOST_IMAGE_BYTES)
             with self._lock:  # one file handle for all threads
-                return self._zip.read(self._prefix + name)
+                return self._zip.read(self._members[self._prefix + name])
         except (FileNotFoundError, KeyError) as error:
             raise FileNotFoundError(f"{self.path} has no {name}: fetch it again.") from error
-        except DAMAGED_ZIP:
+        except (*DAMAGED_ZIP, ValueError):
             return b""
+
+    def _check_size(self, name: str, most: int) -> None:
+        """zipfile unpacks no more of a member than what the archive says of its size."""
+        size = self._members[self._prefix + name].file_size
+        if size > most:
+            raise zipfile.BadZipFile(f"{size} bytes are too many")
 
     def stamp(self, name: str) -> str:
         """Letters that change when a file does, or when files are put into or taken from a folder."""
@@ -92,9 +115,9 @@ def cache_folder(path: Path, given: str | Path | None) -> Path:
 
 
 def decode_jpeg(data: bytes) -> np.ndarray | None:
-    """(H, W, 3) uint8 RGB of a JPEG file's content; None of a damaged one."""
+    """(H, W, 3) uint8 RGB of a JPEG file's content; None of a damaged one or one that is too large."""
     try:
         with Image.open(BytesIO(data), formats=["JPEG"]) as image:
-            return np.array(image.convert("RGB"))
+            return np.array(image.convert("RGB")) if image.width * image.height <= MOST_PIXELS else None
     except Exception:  # Pillow's decoders meet damaged data with nearly every kind of exception
         return None

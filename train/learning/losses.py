@@ -1,7 +1,7 @@
 """What the network is asked to get right, and how much each part counts."""
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 
 import torch
 from torch import Tensor
@@ -12,22 +12,7 @@ from handpose.network.hand_network import Estimate
 from handpose.placement import solve_translation
 
 from ..data.augment import Batch
-
-
-@dataclass(frozen=True)
-class LossWeights:
-    heatmap: float = 0.5  # cross-entropy with a Gaussian about the joint
-    image_joints: float = 6.0  # L1, crop units
-    joints: float = 1.0  # negative log-likelihood of a Laplace distribution of the predicted spread
-    joints_depth: float = 3.0  # L1, crop units
-    joints_3d: float = 5.0  # L1, decimetres
-    projection: float = 5.0  # L1 between the posed hand's best projection and the true joints, crop units
-    orientation: float = 4.0  # L1 of the rotation matrix
-    pose: float = 6.0
-    betas: float = 0.06
-    confidence: float = 0.5
-    fitted_3d: float = 0.35  # of a fitted label's 3D terms against an exact one's
-    heatmap_sigma: float = 0.09  # crop units
+from .recipe import LossWeights
 
 
 class HandLoss:

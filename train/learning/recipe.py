@@ -1,83 +1,145 @@
-"""What a training run is made of: the options of a recipe file (YAML), with their defaults."""
+"""What a training run is made of: the options of a recipe file (YAML), with their types, ranges and defaults.
+
+Whatever is made of them is checked, whether it comes from a file, from the command line or from Python; a text is no
+number and a number no truth value. Raises ValueError (pydantic's ValidationError, `Recipe.load` a sentence) naming the
+option.
+"""
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
+from typing import Annotated, Any, Literal
 
-import yaml
+from pydantic import BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic.dataclasses import dataclass
 
-from handpose.network.hand_network import NetworkConfig
+from handpose.foreign_file import read_bytes
+from handpose.network.checkpoint import NetworkConfig, one_line
 
-from ..data.augment import AugmentConfig
-from .losses import LossWeights
+from .plain_yaml import parse_yaml
+
+MOST_BYTES = 1 << 14  # of a recipe file
+MOST = 10 ** 9  # of anything that is counted
+
+Share = Annotated[float, Field(strict=True, ge=0, le=1)]
+Multiple = Annotated[float, Field(strict=True, ge=0, le=100)]  # of something that is there anyway
+Positive = Annotated[float, Field(strict=True, gt=0, le=MOST)]
+Weight = Annotated[float, Field(strict=True, ge=0, le=MOST)]
+Count = Annotated[int, Field(strict=True, ge=1, le=MOST)]
+CountOrNone = Annotated[int, Field(strict=True, ge=0, le=MOST)]  # none at all is a number, too
+Place = Annotated[str, Field(strict=True, min_length=1, max_length=4096)]
+Switch = Annotated[bool, Field(strict=True)]
+Network = Annotated[NetworkConfig, BeforeValidator(lambda value: value if isinstance(value, NetworkConfig) else
+                                                   NetworkConfig.of(value))]
+OPTIONS = ConfigDict(extra="forbid", allow_inf_nan=False)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=OPTIONS)
 class DataConfig:
-    """Paths are relative to where the command runs."""
-    renders: str | None = None  # folder of train.synthesize
-    renders_landmarks: str | None = None  # what train.pseudo_label said of them
-    photos: str | None = None  # folder of photo sets
-    labels: str | None = None  # what train.pseudo_label said of them
-    fits: str | None = None  # what train.fit_hands made of that
-    freihand: str | None = None  # FreiHAND's training set or one of its layout, folder or .zip
-    freihand_landmarks: str | None = None  # what train.pseudo_label said of it
-    backgrounds: tuple[str, ...] = ()  # folders of photos without hands
-    held_out: tuple[str, ...] = ()  # photo sets to validate on and never to train on
-    validation_renders: int = 256  # the last renders, likewise
-    validation_freihand: int = 0  # the last hands of FreiHAND, all their versions, likewise
-    photo_share: float = 0.4  # of a batch's hands
-    without_hand: float = 0.06  # crops of backgrounds, as a share of the batch's hands
-    mirrored: float = 0.06  # hands of the wrong side, likewise
-    without_image: float = 0.0  # hands of which only landmarks are shown, likewise
+    """Where a run's hands come from. Paths are relative to where the command runs."""
+    renders: Place | None = None  # folder of train.synthesize
+    renders_landmarks: Place | None = None  # what train.pseudo_label said of them
+    photos: Place | None = None  # folder of photo sets
+    labels: Place | None = None  # what train.pseudo_label said of them
+    fits: Place | None = None  # what train.fit_hands made of that
+    freihand: Place | None = None  # FreiHAND's training set or one of its layout, folder or .zip
+    freihand_landmarks: Place | None = None  # what train.pseudo_label said of it
+    backgrounds: tuple[Place, ...] = ()  # folders of photos without hands
+    held_out: tuple[Place, ...] = ()  # photo sets to validate on and never to train on
+    validation_renders: CountOrNone = 256  # the last renders, likewise
+    validation_freihand: CountOrNone = 0  # the last hands of FreiHAND, all their versions, likewise
+    photo_share: Share = 0.4  # of a batch's hands
+    without_hand: Multiple = 0.06  # crops of backgrounds, as a share of the batch's hands
+    mirrored: Multiple = 0.06  # hands of the wrong side, likewise
+    without_image: Multiple = 0.0  # hands of which only landmarks are shown, likewise
+
+    def __post_init__(self):
+        for source, needed in {"photos": ("labels", "fits"), "renders": ("renders_landmarks",)}.items():
+            missing = [name for name in needed if getattr(self, name) is None]
+            if getattr(self, source) and missing:
+                raise ValueError(f"{source} cannot be used without {' and '.join(missing)}")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=OPTIONS)
+class AugmentConfig:
+    """What is done to a crop at random; lengths are standard deviations or, where uniform, the largest."""
+    turn_deg: Annotated[float, Field(strict=True, ge=0, le=180)] = 25.0  # the crop's play about upright
+    scale: Multiple = 0.18  # log of the crop's size
+    shift: Share = 0.07  # of the crop's side
+    color: Multiple = 1.0  # strength of all that changes colours and sharpness
+    fourier: Share = 0.3  # of images whose low frequencies mix with another's (Yang & Soatto, FDA, 2020)
+    motion_blur: Share = 0.1  # of images blurred along a line
+    cutout: Share = 0.3  # of images with a patch of another image in front
+    withhold: Share = 0.35  # of hands whose landmarks are withheld
+    landmark_noise: Share = 0.015  # of the crop, added to landmarks
+
+
+@dataclass(frozen=True, config=OPTIONS)
+class LossWeights:
+    """How much each part of the loss counts."""
+    heatmap: Weight = 0.5  # cross-entropy with a Gaussian about the joint
+    image_joints: Weight = 6.0  # L1, crop units
+    joints: Weight = 1.0  # negative log-likelihood of a Laplace distribution of the predicted spread
+    joints_depth: Weight = 3.0  # L1, crop units
+    joints_3d: Weight = 5.0  # L1, decimetres
+    projection: Weight = 5.0  # L1 between the posed hand's best projection and the true joints, crop units
+    orientation: Weight = 4.0  # L1 of the rotation matrix
+    pose: Weight = 6.0
+    betas: Weight = 0.06
+    confidence: Weight = 0.5
+    fitted_3d: Weight = 0.35  # of a fitted label's 3D terms against an exact one's
+    heatmap_sigma: Positive = 0.09  # crop units
+
+
+@dataclass(frozen=True, config=OPTIONS)
 class Recipe:
-    network: NetworkConfig = field(default_factory=NetworkConfig)
+    """All options of a run."""
+    network: Network = field(default_factory=NetworkConfig)
     data: DataConfig = field(default_factory=DataConfig)
     augment: AugmentConfig = field(default_factory=AugmentConfig)
     losses: LossWeights = field(default_factory=LossWeights)
-    warm_start: str | None = None  # weights for the backbone, see train.warm_start
-    start_from: str | None = None  # a checkpoint whose weights to begin with
-    frozen_stages: int | None = None  # the backbone's stem and so many stages stay as the warm start left them
-    steps: int = 4000
-    epochs: float | None = None  # instead of steps; an epoch shows as many hands as the sources hold
-    batch: int = 64  # hands, over all devices
-    group: int = 32  # hands that are drawn together, a divisor of each device's share of the batch
-    rate: float = 1e-3  # of the new layers
-    backbone_rate: float = 0.5  # of that
-    weight_decay: float = 0.01
-    warm_up: int = 100  # steps
-    average: float = 0.998  # decay of the exponential mean of the weights
-    precision: str = "bf16-mixed"
-    sync_batch_norm: bool = True  # one batch's statistics over all devices
-    workers: int = 1  # threads that read ahead
-    seed: int = 0
-    log_steps: int = 20
-    save_minutes: float = 3.0
-    validate_steps: int = 500
-    validate_epochs: float | None = None  # instead of validate_steps
-    keep_epochs: float | None = None  # keep a checkpoint of its own every so often
+    warm_start: Place | None = None  # weights for the backbone, see train.warm_start
+    start_from: Place | None = None  # a checkpoint whose weights to begin with
+    # The backbone's stem and so many stages stay as the warm start left them.
+    frozen_stages: Annotated[int, Field(strict=True, ge=0, le=4)] | None = None
+    steps: Count = 4000
+    epochs: Positive | None = None  # instead of steps; an epoch shows as many hands as the sources hold
+    batch: Count = 64  # hands, over all devices
+    group: Count = 32  # hands that are drawn together, a divisor of each device's share of the batch
+    rate: Positive = 1e-3  # of the new layers
+    backbone_rate: Multiple = 0.5  # of that
+    weight_decay: Weight = 0.01
+    warm_up: CountOrNone = 100  # steps
+    average: Share = 0.998  # decay of the exponential mean of the weights
+    precision: Literal["32-true", "16-mixed", "bf16-mixed", "16-true", "bf16-true", "64-true"] = "bf16-mixed"
+    sync_batch_norm: Switch = True  # one batch's statistics over all devices
+    workers: Count = 1  # threads that read ahead
+    seed: Annotated[int, Field(strict=True, ge=0, lt=2 ** 32)] = 0
+    log_steps: Count = 20
+    save_minutes: Weight = 3.0
+    validate_steps: Count = 500
+    validate_epochs: Positive | None = None  # instead of validate_steps
+    keep_epochs: Positive | None = None  # keep a checkpoint of its own every so often
 
     @classmethod
     def load(cls, path: Path, changes: list[str] | tuple[str, ...] = ()) -> Recipe:
         """Reads a recipe; `changes` such as "data.photo_share=0" take the place of what it says.
 
-        Raises FileNotFoundError, or ValueError naming an option that there is not.
+        Raises FileNotFoundError, or ValueError naming the option that there is not or that has an impossible value.
         """
         if not path.is_file():
             raise FileNotFoundError(f"No recipe at {path}; train/recipes holds some.")
-        values = yaml.safe_load(path.read_text()) or {}
-        for change in changes:
-            name, _, value = change.partition("=")
-            *part, option = name.split(".")
-            (values.setdefault(part[0], {}) if part else values)[option] = yaml.safe_load(value)
-        parts = {"network": NetworkConfig, "data": DataConfig, "augment": AugmentConfig, "losses": LossWeights}
         try:
-            return cls(**{key: parts[key](**value) if key in parts else value for key, value in values.items()})
-        except TypeError as error:
-            raise ValueError(f"{path}: {error}; see train/recipe.py for the options.") from error
+            values = parse_yaml(read_bytes(path, MOST_BYTES))
+            values = {} if values is None else values
+            if not isinstance(values, dict):
+                raise ValueError("it lists no options by their names")
+            for change in changes:
+                _change(values, change)
+            return TypeAdapter(cls).validate_python(values)
+        except ValueError as error:
+            cause = _first(error) if isinstance(error, ValidationError) else one_line(error)
+            raise ValueError(f"{path}: {cause}; see train/learning/recipe.py for the options.") from error
 
     def in_steps(self, hands: int) -> Recipe:
         """The same recipe with what it says in epochs of `hands` hands turned into steps."""
@@ -85,3 +147,25 @@ class Recipe:
             return otherwise if epochs is None else max(1, round(epochs * hands / self.batch))
         return replace(self, steps=steps(self.epochs, self.steps), epochs=None, validate_epochs=None,
                        validate_steps=steps(self.validate_epochs, self.validate_steps))
+
+
+def _change(values: dict[str, Any], change: str) -> None:
+    """Puts "part.option=value" into a recipe's values. Raises ValueError, a part of a sentence."""
+    name, equals, value = change.partition("=")
+    *parts, option = name.split(".")
+    for part in parts:
+        values = values.setdefault(part, {})
+        if not isinstance(values, dict):
+            raise ValueError(f"{part} has no options of its own to be set by {change}")
+    if not equals:
+        raise ValueError(f"{change} does not say a value, as OPTION=VALUE does")
+    try:
+        values[option] = parse_yaml(value)
+    except ValueError as error:
+        raise ValueError(f"{name} is {error}") from error
+
+
+def _first(error: ValidationError) -> str:
+    """The first fault in a recipe, such as "data.photo_share: Input should be less than or equal to 1"."""
+    fault = error.errors(include_url=False, include_input=False, include_context=False)[0]
+    return one_line(ValueError(f"{'.'.join(map(str, fault['loc']))}: {fault['msg'].removeprefix('Value error, ')}"))
