@@ -11,7 +11,8 @@ from page.server.hosts import Hosts, told_port
 OWN = ["localhost", "localhost:7860", "LOCALHOST:7860", "127.0.0.1:7860", "[::1]:7860", "[::1]"]
 OTHERS = ["evil.example", "evil.example:7860", "localhost.evil.example", "127.0.0.1.evil.example",
           "evil.example@localhost", "localhost@evil.example", "169.254.169.254", "192.168.0.7:7860", "", ":7860",
-          "localhost/evil", "[::1", "[", "localhost:x@evil.example", "127.0.0.1#evil.example", "127.0.0.1?evil.example", "0.0.0.0:7860", "127.1"]
+          "localhost/evil", "[::1", "[", "localhost:x@evil.example", "127.0.0.1#evil.example",
+          "127.0.0.1?evil.example", "0.0.0.0:7860", "127.1"]
 
 
 @pytest.fixture
