@@ -23,7 +23,7 @@ REMEDY = ("train one with `python -m train.run` in a clone of handpose's reposit
 
 @dataclass(frozen=True)
 class NetworkConfig:
-    backbone: str = "resnet50-half"  # a name of resnet.LAYOUTS
+    backbone: str = "resnet50-half"  # a name of resnet.BACKBONES
     input_size: int = 128  # px, side of the square crop, a multiple of 32
     live_size: int | None = None  # px, of the smaller one that `HandEstimator.for_live` looks at; None: the same
     pyramid_channels: int = 128  # of the features that heatmaps and joint features are read from
