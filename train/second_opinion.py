@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import multiprocessing
-import os
 from functools import cache
 from pathlib import Path
 
@@ -19,8 +18,9 @@ from tqdm import tqdm
 
 from handpose import Camera, HandEstimator, load_photo
 from handpose.detection.landmarks import Landmarks
+from handpose.whole_file import whole_file
 
-from .fit_hands import FOCAL_PER_BOX
+from .data.labels import FOCAL_PER_BOX
 
 BATCH = 8  # photos
 
@@ -75,9 +75,8 @@ def main() -> None:
         opinions = list(tqdm(pool.imap(_opinion, jobs, chunksize=BATCH), total=len(jobs), unit="photo"))
     labels["world"] = np.array([mix(world, other, args.share) for world, other
                                 in zip(labels["world"], opinions, strict=True)], np.float32)
-    part = args.out.with_suffix(".part.npz")
-    np.savez_compressed(part, **labels)
-    os.replace(part, args.out)
+    with whole_file(args.out) as temporary, open(temporary, "wb") as file:
+        np.savez_compressed(file, **labels)
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ REMEDY = ("train one with `python -m train.run` in a clone of handpose's reposit
 
 @dataclass(frozen=True)
 class NetworkConfig:
+    """What a HandNetwork is built from; sizes in pixels are the crop's side S, widths are numbers of channels."""
     backbone: str = "resnet50-half"  # a name of resnet.BACKBONES
     input_size: int = 128  # px, side of the square crop, a multiple of 32
     live_size: int | None = None  # px, of the smaller one that `HandEstimator.for_live` looks at; None: the same

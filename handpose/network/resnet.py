@@ -40,7 +40,7 @@ class StrideFirst(resnet.Bottleneck):
 
 class HalfResNet50(ResNet):
     """A ResNet-50 of half the width in the paper's own (Caffe's) layout, of which openly licensed weights exist; see
-    `train.warm_start`."""
+    `train.learning.warm_start`."""
     width = 32
 
     def __init__(self):
