@@ -103,6 +103,12 @@ def test_saved_weights_come_back_in_half_precision(network, inputs, tmp_path):
     assert (a.joints - b.joints).abs().max() < 0.02
 
 
+def test_saved_files_may_be_read_by_whom_any_new_file_may(network, tmp_path):
+    (tmp_path / "new").write_bytes(b"")
+    network.save(tmp_path / "net")
+    assert {file.stat().st_mode for file in (tmp_path / "net").iterdir()} == {(tmp_path / "new").stat().st_mode}
+
+
 def test_broken_checkpoints_name_the_remedy(network, tmp_path):
     def message(kind, path=tmp_path, **options):
         with pytest.raises(kind) as caught:
