@@ -24,7 +24,15 @@ from safetensors.numpy import load_file
 
 from handpose import HandEstimator, load_photo
 from handpose.network.checkpoint import CHECKPOINT, GRAPH, WEIGHTS, read_config
-from handpose.network.engine import Engine, OnnxEngine, Prediction, TorchEngine, make_queries, merge_queries, usual_threads
+from handpose.network.engine import (
+    Engine,
+    OnnxEngine,
+    Prediction,
+    TorchEngine,
+    make_queries,
+    merge_queries,
+    usual_threads,
+)
 from handpose.network.hand_network import HandNetwork
 from handpose.network.onnx_export import OUTPUTS
 from train.scoring.measure import ALIGNED, IMAGE, PA, measure

@@ -142,7 +142,7 @@ def make_queries(crops: int, landmarks: np.ndarray | None) -> dict[str, np.ndarr
 
 def merge_queries(joints: np.ndarray, spread: np.ndarray, rotations: np.ndarray, betas: np.ndarray,
                   confidence: np.ndarray, landmarks: np.ndarray | None) -> list[Prediction]:
-    """One prediction a crop, from the network's outputs for `make_queries` with these landmarks; confidence as logits."""
+    """One prediction a crop, from the outputs for `make_queries` with these landmarks; confidence as logits."""
     world = [None] * len(joints)
     if landmarks is not None:
         half = len(joints) // 2
