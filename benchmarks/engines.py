@@ -24,7 +24,15 @@ from safetensors.numpy import load_file
 
 from handpose import HandEstimator, load_photo
 from handpose.network.checkpoint import CHECKPOINT, GRAPH, WEIGHTS, read_config
-from handpose.network.engine import Engine, OnnxEngine, Prediction, TorchEngine, answers, ask, usual_threads
+from handpose.network.engine import (
+    Engine,
+    OnnxEngine,
+    Prediction,
+    TorchEngine,
+    make_queries,
+    merge_queries,
+    usual_threads,
+)
 from handpose.network.hand_network import HandNetwork
 from handpose.network.onnx_export import OUTPUTS
 from train.scoring.measure import ALIGNED, IMAGE, PA, measure
@@ -43,7 +51,8 @@ class WholeModel:
         self.config, self._run = config, run
 
     def __call__(self, crops: np.ndarray, landmarks: np.ndarray | None = None) -> list[Prediction]:
-        return answers(*self._run({"images": crops, **ask(len(crops), landmarks)}), landmarks)
+        queries = make_queries(len(crops), landmarks)
+        return merge_queries(*self._run({"images": crops, **queries}), landmarks)
 
 
 def whole_model() -> onnx.ModelProto:
@@ -57,7 +66,7 @@ def whole_model() -> onnx.ModelProto:
 def compiled() -> Engine:
     """PyTorch with the network compiled, for each number of crops anew."""
     network = HandNetwork.from_pretrained()
-    network.answers = torch.compile(network.answers, dynamic=False)
+    network.predict = torch.compile(network.predict, dynamic=False)
     return TorchEngine(network)
 
 
@@ -83,7 +92,7 @@ def int8(folder: Path, threads: int) -> tuple[Engine, int]:
         def __init__(self, engine: OnnxEngine):
             asked, estimator = [], HandEstimator.load(threads=threads)
             estimator.engine = lambda crops, points: asked.append(
-                {"images": crops, **ask(len(crops), points)}) or engine(crops, points)
+                {"images": crops, **make_queries(len(crops), points)}) or engine(crops, points)
             estimator.engine.config = engine.config
             for path in sorted(folder.rglob("*.jpg"))[:100]:
                 estimator(load_photo(path))

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import shutil
 import time
 import zipfile
@@ -25,6 +24,7 @@ import torch
 from PIL import Image
 from tqdm import tqdm
 
+from handpose.whole_file import whole_file
 from train.data.freihand import ROWS, VERSIONS, FreiHand
 
 HANDS, SIZE, BATCH = 32560, 224, 64
@@ -37,8 +37,7 @@ def write_set(path: Path, hands: int) -> None:
     small = rng.integers(60, 190, (8, 8, 3), np.uint8)
     buffer = BytesIO()
     Image.fromarray(cv2.resize(small, (SIZE, SIZE), interpolation=cv2.INTER_CUBIC)).save(buffer, "JPEG", quality=90)
-    part = path.with_suffix(".part")
-    with zipfile.ZipFile(part, "w") as archive:
+    with whole_file(path) as temporary, zipfile.ZipFile(temporary, "w") as archive:
         for number in tqdm(range(hands * VERSIONS), desc="images", unit="image"):
             archive.writestr(f"training/rgb/{number:08d}.jpg", buffer.getvalue())
         for key, row in ROWS.items():
@@ -48,7 +47,6 @@ def write_set(path: Path, hands: int) -> None:
                 for number in tqdm(range(hands), desc=key, unit="hand"):
                     file.write((b", " if number else b"[") + rows[number % INVENTED])
                 file.write(b"]")
-    os.replace(part, path)
 
 
 def peak_mb() -> float:

@@ -14,8 +14,8 @@ from PIL import Image
 from handpose import HandEstimator, load_photo
 from handpose.network.checkpoint import CHECKPOINT, CONFIG, GRAPH, WEIGHTS, NetworkConfig
 from handpose.network.engine import OnnxEngine, Prediction, TorchEngine, load_engine
-from handpose.network.hand_network import HandNetwork
-from handpose.network.onnx_export import network_graph, write_graph
+from handpose.network.hand_network import HandNetwork, network_graph
+from handpose.network.write_graph import write_graph
 
 DATA = Path(__file__).parent / "data"
 TINY = NetworkConfig(backbone="resnet18", input_size=64, token_width=48, token_layers=1, pyramid_channels=32)
@@ -111,7 +111,7 @@ def test_the_graph_holds_no_weights_and_making_it_leaves_chance_alone(folder):
     network_graph(TINY)
     after = torch.rand(3)
     torch.manual_seed(5)
-    assert torch.equal(after, torch.rand(3))
+    assert torch.equal(after, torch.rand(3)) and torch.backends.mha.get_fastpath_enabled()
 
 
 def test_a_saved_network_runs_without_further_ado(folder):
@@ -153,7 +153,7 @@ WITHOUT_TORCH = """
 import sys
 class Missing:
     def find_spec(self, name, *_):
-        if name.partition(".")[0] in ("torch", "roma", "lightning", "onnx"):
+        if name.partition(".")[0] in ("torch", "torchvision", "roma", "lightning", "onnx"):
             raise ModuleNotFoundError(f"No module named {name!r}")
 sys.meta_path.insert(0, Missing())
 """

@@ -11,9 +11,8 @@ import torch
 from huggingface_hub import ModelCard
 from safetensors.torch import load_file, save_file
 
-from handpose.network.encoder import Encoder
 from handpose.network.hand_network import CHECKPOINT, HandNetwork, NetworkConfig
-from handpose.network.resnet import LAYOUTS, ResNet
+from handpose.network.resnet import BACKBONES, make_backbone
 from handpose.placement import solve_translation
 
 
@@ -32,29 +31,15 @@ def inputs():
 @pytest.mark.parametrize("name, parameters", [("resnet18", 11_689_512), ("resnet34", 21_797_672),
                                               ("resnet50", 25_557_032), ("resnet101", 44_549_160)])
 def test_backbones_have_the_published_sizes(name, parameters):
-    backbone = ResNet(name)
+    backbone = make_backbone(name)
     head = backbone.channels[-1] * 1000 + 1000  # the classifier that published counts include
     assert sum(p.numel() for p in backbone.parameters()) + head == parameters
 
 
-@pytest.mark.parametrize("name", LAYOUTS)
+@pytest.mark.parametrize("name", BACKBONES)
 def test_backbone_strides(name):
-    features = ResNet(name).eval()(torch.zeros(1, 3, 64, 64))
+    features = make_backbone(name).eval()(torch.zeros(1, 3, 64, 64))
     assert [f.shape[2] for f in features] == [16, 8, 4, 2]
-
-
-def test_the_encoder_is_torchs_own():
-    torch.manual_seed(2)
-    layer = torch.nn.TransformerEncoderLayer(48, 6, 96, dropout=0.0, activation="gelu", batch_first=True,
-                                             norm_first=True)
-    theirs = torch.nn.TransformerEncoder(layer, 2, enable_nested_tensor=False).eval()
-    for parameter in theirs.parameters():
-        torch.nn.init.normal_(parameter, std=0.2)
-    ours = Encoder(48, 6, 2).eval()
-    ours.load_state_dict(theirs.state_dict(), strict=True)
-    tokens = torch.randn(3, 22, 48)
-    with torch.no_grad():
-        assert torch.allclose(ours(tokens), theirs(tokens), atol=1e-5)
 
 
 def test_a_size_that_the_pyramid_cannot_halve_is_named():
@@ -116,6 +101,12 @@ def test_saved_weights_come_back_in_half_precision(network, inputs, tmp_path):
     with torch.no_grad():
         a, b = network(*inputs), again(*inputs)
     assert (a.joints - b.joints).abs().max() < 0.02
+
+
+def test_saved_files_may_be_read_by_whom_any_new_file_may(network, tmp_path):
+    (tmp_path / "new").write_bytes(b"")
+    network.save(tmp_path / "net")
+    assert {file.stat().st_mode for file in (tmp_path / "net").iterdir()} == {(tmp_path / "new").stat().st_mode}
 
 
 def test_broken_checkpoints_name_the_remedy(network, tmp_path):

@@ -1,5 +1,6 @@
 """ImageNet weights find their places in the backbone."""
 import zipfile
+from urllib.error import URLError
 
 import numpy as np
 import onnx
@@ -8,7 +9,7 @@ import torch
 from onnx import helper, numpy_helper
 
 from handpose.network.hand_network import HandNetwork, NetworkConfig
-from train.warm_start import warm_start
+from train.learning.warm_start import warm_start
 
 TINY = dict(token_width=48, token_layers=1, pyramid_channels=16, lifter_width=32)
 
@@ -34,6 +35,19 @@ def test_a_torchvision_file_fills_the_backbone(weights):
 def test_another_backbones_file_is_refused(weights):
     with pytest.raises(ValueError, match="resnet34"):
         warm_start(HandNetwork(NetworkConfig(backbone="resnet34", **TINY)), str(weights), torch.zeros(1, 3, 64, 64))
+
+
+def test_offline_imagenets_weights_are_one_sentence(tmp_path, monkeypatch):
+    def refuse(*_, **__):
+        raise URLError("no network in this test")
+
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    monkeypatch.setattr("torch.hub.urlopen", refuse)
+    for backbone, said in (("resnet18", "a resnet18 cannot be downloaded .*no network"),
+                           ("resnet50-half", "no ImageNet weights of a resnet50-half")):
+        with pytest.raises((FileNotFoundError, ValueError), match=said) as caught:
+            warm_start(HandNetwork(NetworkConfig(backbone=backbone, **TINY)), "imagenet", torch.zeros(1, 3, 64, 64))
+        assert "\n" not in str(caught.value) and str(caught.value).endswith(".")
 
 
 def test_a_missing_file_is_named():

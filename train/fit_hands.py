@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 from pathlib import Path
 
 import numpy as np
@@ -21,8 +20,10 @@ from tqdm import trange
 
 from handpose.hand_model.layer import HandLayer
 from handpose.hand_model.skeleton import PALM_JOINTS
+from handpose.whole_file import whole_file
 
-FOCAL_PER_BOX = 4.0  # assumed focal length over the hand's box: an 0.15 m hand at 0.6 m
+from .data.labels import FOCAL_PER_BOX, load_labels, trust_of
+
 # Limits of the 15 finger joints in the model's axes: x twist, y spread, z flexion, radians (low, high).
 KNUCKLE = ((-0.3, 0.3), (-0.45, 0.45), (-0.7, 1.7))
 MIDDLE = ((-0.05, 0.05), (-0.08, 0.08), (-0.15, 1.95))
@@ -124,21 +125,6 @@ def fit(points: np.ndarray, world: np.ndarray, weight: np.ndarray, model: HandLa
                 "joint_offsets": offsets.detach().numpy()}
 
 
-def load_labels(path: Path) -> dict[str, np.ndarray]:
-    """`train.pseudo_label`'s file with every hand turned into a right one: for the left, x is negated."""
-    with np.load(path) as file:
-        labels = {key: file[key] for key in file.files}
-    left = labels["side"] == "left"
-    for key in ("points", "world", "view_points", "view_world"):
-        labels[key][left, ..., 0] *= -1
-    return labels
-
-
-def trust_of(labels: dict[str, np.ndarray]) -> np.ndarray:
-    """(N, 21) weight of each label: one where the views agree to 2 % of the box, falling as their spread grows."""
-    return 1 / (1 + (labels["spread"] / 0.02) ** 2)
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("labels", type=Path)
@@ -158,18 +144,16 @@ def main() -> None:
         found = fit(labels["points"][sure, :, :2], labels["world"][sure], trust[sure], model, steps=args.steps,
                     learn_offsets=True)
         millimetres = (found["joint_offsets"] * 1000).round(1).tolist()
-        part = args.learn_offsets.with_suffix(".part")
-        part.write_text(json.dumps({"offsets_mm": millimetres}, indent=1) + "\n")
-        os.replace(part, args.learn_offsets)
+        with whole_file(args.learn_offsets) as temporary:
+            temporary.write_text(json.dumps({"offsets_mm": millimetres}, indent=1) + "\n")
         model.joint_offsets = torch.as_tensor(found["joint_offsets"])
     found = fit(labels["points"][..., :2], labels["world"], trust, model, steps=args.steps,
                 world_weight=args.world_weight)
     print(f"{len(trust)} hands: residual 2D {found['residual_2d'].mean():.4f} of the box, "
           f"world {1000 * found['residual_world'].mean():.1f} mm; "
           f"{(found['residual_2d'] > 0.04).mean():.1%} above .04 of the box")
-    part = args.out.with_suffix(".part.npz")
-    np.savez_compressed(part, **found, **{key: labels[key] for key in ("set", "fname", "side", "spread")})
-    os.replace(part, args.out)
+    with whole_file(args.out) as temporary, open(temporary, "wb") as file:
+        np.savez_compressed(file, **found, **{key: labels[key] for key in ("set", "fname", "side", "spread")})
 
 
 if __name__ == "__main__":

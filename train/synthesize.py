@@ -33,6 +33,7 @@ from handpose.hand_model.layer import HandLayer
 from handpose.hand_model.mano import ROOT_JOINT, freihand_uv_scale
 from handpose.hand_model.model_file import OPEN_HAND
 from handpose.hand_model.skeleton import MIRROR, PALM_JOINTS
+from handpose.whole_file import whole_file
 
 from .synthesis.poses import PoseBank, collides
 from .synthesis.props import Photos
@@ -110,7 +111,8 @@ def make_shard(job: Job, shard: int) -> str:
             "view_angle": np.degrees(np.arccos(-hand.rotation[:, 1] @ to_camera / np.linalg.norm(to_camera)))})
     columns = {key: np.array([label[key] for label in labels]) for key in labels[0]}
     columns = {key: value.astype(np.float32) if value.dtype.kind == "f" else value for key, value in columns.items()}
-    _replace(path, lambda file: np.savez(file, **columns))
+    with whole_file(path) as temporary, open(temporary, "wb") as file:
+        np.savez(file, **columns)
     return str(path)
 
 
@@ -128,15 +130,8 @@ def _beside(rng: np.random.Generator, hand: PosedHand, other: PosedHand) -> Pose
 def _write_jpeg(path: Path, bgr: np.ndarray, quality: int) -> None:
     done, data = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, quality])
     assert done
-    _replace(path, lambda file: file.write(data.tobytes()))
-
-
-def _replace(path: Path, write) -> None:
-    """Writes a file under a temporary name first, so that it is there whole or not at all."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    with open(temporary, "wb") as file:
-        write(file)
-    os.replace(temporary, path)
+    with whole_file(path) as temporary:
+        temporary.write_bytes(data.tobytes())
 
 
 def synthesize(job: Job, workers: int = 1, progress: bool = True) -> Path:
@@ -178,7 +173,8 @@ def _claim(job: Job) -> None:
     if note.is_file() and (theirs := json.loads(note.read_text())) != mine:
         differ = ", ".join(key for key in {**theirs, **mine} if mine.get(key) != theirs.get(key))
         raise ValueError(f"{job.out} holds images of another run (other {differ}); name another folder.")
-    _replace(note, lambda file: file.write(json.dumps(mine, indent=1).encode()))
+    with whole_file(note) as temporary:
+        temporary.write_text(json.dumps(mine, indent=1))
 
 
 def _digest(path: str) -> str:
@@ -198,9 +194,10 @@ def _gather(job: Job, paths: list[str]) -> Path:
     scale = np.linalg.norm(labels["joints"][:, 10] - labels["joints"][:, 9], axis=1)
     out = Path(job.out)
     for name, value in (("K", labels["K"]), ("mano", mano[:, None]), ("xyz", labels["joints"]), ("scale", scale)):
-        text = json.dumps(value.astype(float).round(6).tolist())
-        _replace(out / f"training_{name}.json", lambda file, text=text: file.write(text.encode()))
-    _replace(out / "labels.npz", lambda file: np.savez(file, **labels))
+        with whole_file(out / f"training_{name}.json") as temporary:
+            temporary.write_text(json.dumps(value.astype(float).round(6).tolist()))
+    with whole_file(out / "labels.npz") as temporary, open(temporary, "wb") as file:
+        np.savez(file, **labels)
     return out / "labels.npz"
 
 

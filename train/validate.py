@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 import zipfile
 from collections.abc import Callable
@@ -35,6 +34,7 @@ from handpose.estimator import CROP_SCALE, HandEstimator, HandPrediction
 from handpose.export import save_result
 from handpose.hand import Hand, Result
 from handpose.image import Photo, PhotoError, load_photo
+from handpose.whole_file import whole_file
 
 from .data.freihand import FreiHand
 from .scoring.metrics import freihand_scores
@@ -129,17 +129,14 @@ def score_table(freihand: FreiHand, joints: np.ndarray, vertices: np.ndarray) ->
 
 def write_predictions(out: Path, joints: np.ndarray, vertices: np.ndarray) -> None:
     """Writes pred.json and pred.zip as the benchmark's server takes them, each whole or not at all."""
-    part = out / ".pred.part"
-    with open(part, "w") as file:
+    with whole_file(out / "pred.json") as temporary, open(temporary, "w") as file:
         for begin, hands in (("[[", joints), (", [", vertices)):
             for number, points in enumerate(hands):
                 file.write((", " if number else begin) + json.dumps(points.astype(float).round(6).tolist()))
             file.write("]")
         file.write("]")
-    os.replace(part, out / "pred.json")
-    with zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED) as archive:
+    with whole_file(out / "pred.zip") as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.write(out / "pred.json", "pred.json")
-    os.replace(part, out / "pred.zip")
 
 
 def validate_set(freihand: FreiHand, out: Path, pose: Callable[[np.ndarray, Camera], Hand], own_scale: bool = False,
@@ -150,9 +147,8 @@ def validate_set(freihand: FreiHand, out: Path, pose: Callable[[np.ndarray, Came
     if freihand.xyz is None or freihand.verts is None:
         return None
     table = score_table(freihand, joints, vertices)
-    part = out / ".scores.part"
-    part.write_text(json.dumps({"hands": len(joints), **table.plain()}, indent=1) + "\n")
-    os.replace(part, out / "scores.json")
+    with whole_file(out / "scores.json") as temporary:
+        temporary.write_text(json.dumps({"hands": len(joints), **table.plain()}, indent=1) + "\n")
     return table
 
 

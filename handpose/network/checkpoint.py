@@ -31,8 +31,11 @@ LIMITS = {"input_size": (32, 512), "live_size": (32, 512), "pyramid_channels": (
 
 @dataclass(frozen=True)
 class NetworkConfig:
-    """What a network is built of. Raises ValueError, naming the field, for another type or a value out of LIMITS."""
-    backbone: str = "resnet50-half"  # a name of resnet.LAYOUTS
+    """What a HandNetwork is built from; sizes in pixels are the crop's side S, widths are numbers of channels.
+
+    Raises ValueError, naming the field, for another type or a value out of LIMITS.
+    """
+    backbone: str = "resnet50-half"  # a name of resnet.BACKBONES
     input_size: int = 128  # px, side of the square crop, a multiple of 32
     live_size: int | None = None  # px, of the smaller one that `HandEstimator.for_live` looks at; None: the same
     pyramid_channels: int = 128  # of the features that heatmaps and joint features are read from

@@ -16,7 +16,7 @@ from ..hand_model.rotations import nearest_rotation
 from .checkpoint import CHECKPOINT, GRAPH, NetworkConfig, damaged, find_checkpoint, read_config, read_weights
 from .graph_check import MOST_BYTES, check_graph
 
-TOLD_SHARE = 0.65  # of the answer with landmarks in a twofold one
+LANDMARKS_WEIGHT = 0.65  # of the prediction with landmarks in the mean; chosen with an eye on the 145 evaluation photos
 MOST_THREADS = 4  # more do not make so small a network faster
 NOT_IN_GRAPH = ("no_image",)  # weights of what only training does
 
@@ -48,7 +48,7 @@ class OnnxEngine:
     """ONNX Runtime on the CPU. Serves several threads at once."""
 
     def __init__(self, graph: bytes, weights: dict[str, np.ndarray], config: NetworkConfig, threads: int | None = None):
-        """`graph` of `onnx_export.network_graph` and the weights that it names, in any precision. Raises ValueError."""
+        """`graph` of `hand_network.network_graph` and the weights it names, in any precision. Raises ValueError."""
         os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # versions beyond requirements.txt's bound report on users
         import onnxruntime as ort  # slow to import
 
@@ -93,8 +93,8 @@ class OnnxEngine:
     def __call__(self, crops: np.ndarray, landmarks: np.ndarray | None = None) -> list[Prediction]:
         if not len(crops):
             return []
-        questions = ask(len(crops), landmarks)
-        return answers(*self._session.run(None, {"images": crops, **questions}), landmarks)
+        queries = make_queries(len(crops), landmarks)
+        return merge_queries(*self._session.run(None, {"images": crops, **queries}), landmarks)
 
 
 class TorchEngine:
@@ -108,11 +108,11 @@ class TorchEngine:
         import torch
         if not len(crops):
             return []
-        questions = {name: torch.from_numpy(values) for name, values in ask(len(crops), landmarks).items()}
+        queries = {name: torch.from_numpy(values) for name, values in make_queries(len(crops), landmarks).items()}
         with torch.inference_mode():
-            estimate = self._network.answers(torch.from_numpy(crops).permute(0, 3, 1, 2).float(), **questions)
-        return answers(*(getattr(estimate, name).numpy() for name in ("joints", "spread", "rotations", "betas",
-                                                                      "confidence")), landmarks)
+            estimate = self._network.predict(torch.from_numpy(crops).permute(0, 3, 1, 2).float(), **queries)
+        return merge_queries(*(getattr(estimate, name).numpy() for name in ("joints", "spread", "rotations", "betas",
+                                                                            "confidence")), landmarks)
 
 
 def load_engine(checkpoint: str | Path = CHECKPOINT, threads: int | None = None) -> Engine:
@@ -125,7 +125,7 @@ def load_engine(checkpoint: str | Path = CHECKPOINT, threads: int | None = None)
     except ImportError as error:
         raise FileNotFoundError(
             f"There is no {GRAPH} in {folder}, without which a checkpoint needs PyTorch: `pip install "
-            f"handpose[train]`, after which `python -m handpose.network.onnx_export {folder}` writes it.") from error
+            f"handpose[train]`, after which `python -m handpose.network.write_graph {folder}` writes it.") from error
     return TorchEngine(HandNetwork.from_pretrained(folder))
 
 
@@ -135,23 +135,24 @@ def usual_threads() -> int:
     return min(cores, MOST_THREADS)
 
 
-def ask(crops: int, landmarks: np.ndarray | None) -> dict[str, np.ndarray]:
-    """What is asked about each crop: one question without landmarks; else first all with, then all without."""
+def make_queries(crops: int, landmarks: np.ndarray | None) -> dict[str, np.ndarray]:
+    """What `HandNetwork.predict` is queried about each crop: once, without landmarks; or, where there are landmarks
+    (N, 21, 6), first about all crops with them, then about all without."""
     alone = {"landmarks": np.zeros((crops, 21, 6), np.float32), "given": np.zeros(crops, bool),
              "image": np.arange(crops)}
     if landmarks is None:
         return alone
-    told = {"landmarks": np.asarray(landmarks, np.float32), "given": np.ones(crops, bool), "image": np.arange(crops)}
-    return {name: np.concatenate([told[name], alone[name]]) for name in alone}
+    both = {"landmarks": np.asarray(landmarks, np.float32), "given": np.ones(crops, bool), "image": np.arange(crops)}
+    return {name: np.concatenate([both[name], alone[name]]) for name in alone}
 
 
-def answers(joints: np.ndarray, spread: np.ndarray, rotations: np.ndarray, betas: np.ndarray, confidence: np.ndarray,
-            landmarks: np.ndarray | None) -> list[Prediction]:
-    """One answer a crop, of what was said to `ask` with these landmarks; confidence as logits."""
+def merge_queries(joints: np.ndarray, spread: np.ndarray, rotations: np.ndarray, betas: np.ndarray,
+                  confidence: np.ndarray, landmarks: np.ndarray | None) -> list[Prediction]:
+    """One prediction a crop, from the outputs for `make_queries` with these landmarks; confidence as logits."""
     world = [None] * len(joints)
     if landmarks is not None:
         half = len(joints) // 2
-        mean = lambda both: TOLD_SHARE * both[:half] + (1 - TOLD_SHARE) * both[half:]  # noqa: E731
+        mean = lambda both: LANDMARKS_WEIGHT * both[:half] + (1 - LANDMARKS_WEIGHT) * both[half:]  # noqa: E731
         joints, spread, betas, confidence = joints[:half], spread[:half], mean(betas), mean(confidence)
         rotations, world = nearest_rotation(mean(rotations)), np.asarray(landmarks)[..., 3:] / 10
     confidence = 1 / (1 + np.exp(-confidence.astype(float)))

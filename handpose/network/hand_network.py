@@ -4,7 +4,7 @@ A ResNet with a small feature pyramid gives 2.5D joints by soft-argmax heatmaps 
 Regression, 2018) and features sampled at the joints (Moon et al., Pose2Pose / Hand4Whole, 2022). Each joint becomes a
 token, to which the landmark model's point is added where one is given; a transformer encoder compares these and a token
 of the whole crop, and a residual MLP over all of them (as in Martinez et al., A Simple yet Effective Baseline for 3D
-Human Pose Estimation, 2017) answers in MANO's terms. Training withholds the points at random, so that one set of
+Human Pose Estimation, 2017) predicts MANO's parameters. Training withholds the points at random, so that one set of
 weights runs with and without them.
 
 Crop units: the crop spans [-1, 1] right and down; depth is in the same unit, relative to the wrist, away from the
@@ -14,17 +14,18 @@ hand.
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import asdict
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
 import torch
 from huggingface_hub import PyTorchModelHubMixin
-from safetensors.torch import save_file
+from safetensors.torch import save as to_safetensors
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812, the customary name
 
+from ..whole_file import whole_file
 from .checkpoint import (
     CHECKPOINT,
     CONFIG,
@@ -36,19 +37,19 @@ from .checkpoint import (
     read_config,
     read_weights,
 )
-from .encoder import Encoder
-from .resnet import ResNet
+from .onnx_export import export_graph
+from .resnet import make_backbone
 
 JOINTS, ROTATIONS, BETAS = 21, 16, 10
-COMPRESSED = 32  # numbers of each token that the lifter reads
+COMPRESSED = 32  # numbers of each token that the lifter reads: small beside its own width
 LANDMARK_VALUES = 6  # u, v, depth in crop units, and the world point in decimetres
 IMAGE_MEAN, IMAGE_STD = (123.7, 116.3, 103.5), (58.4, 57.1, 57.4)  # ImageNet's, RGB, of 255
 
 
 class Estimate(NamedTuple):
-    """What the network says of B crops; see the module's docstring for units and frame."""
-    heatmaps: Tensor  # (images, 21, h, w) probabilities
-    image_joints: Tensor  # (B, 21, 3) 2.5D joints from the heatmaps alone
+    """What the network predicts of B hands; see the module's docstring for units and frame."""
+    heatmaps: Tensor  # (images, 21, h, w) probabilities, h = w = S / 8
+    image_joints: Tensor  # (B, 21, 3) 2.5D joints from the heatmaps alone; without an image the landmarks
     joints: Tensor  # (B, 21, 3) 2.5D joints from everything
     spread: Tensor  # (B, 21) expected error of `joints` in the image, crop units
     rotations: Tensor  # (B, 16, 3, 3) of MANO's joints, the first in the crop's frame
@@ -56,8 +57,17 @@ class Estimate(NamedTuple):
     confidence: Tensor  # (B,) logit: a right hand, well seen
 
 
+class ImageFeatures(NamedTuple):
+    """What `HandNetwork.encode` makes of N images of side S; nothing in it depends on landmarks."""
+    pyramid: Tensor  # (N, pyramid_channels, S / 8, S / 8)
+    pooled: Tensor  # (N, backbone.channels[3]) the last stage's mean
+    heatmaps: Tensor  # (N, 21, S / 8, S / 8) probabilities
+    joints: Tensor  # (N, 21, 3) 2.5D joints that the heatmaps expect
+    peak: Tensor  # (N, 21) each heatmap's highest probability
+
+
 class Lifter(nn.Module):
-    """A residual MLP."""
+    """A residual MLP: (B, inputs) -> (B, outputs)."""
 
     def __init__(self, inputs: int, width: int, blocks: int, outputs: int):
         super().__init__()
@@ -78,10 +88,15 @@ class Lifter(nn.Module):
 
 class HandNetwork(nn.Module, PyTorchModelHubMixin, library_name="handpose", license="apache-2.0",
                   pipeline_tag="keypoint-detection", tags=["hand-pose-estimation", "hand-mesh", "mano"]):
+    """Crops (B, 3, S, S) RGB 0..255 and landmarks (B, 21, 6) to an `Estimate`; S is any multiple of 32.
+
+    Raises ValueError for a configuration whose crops are no such multiple or whose backbone there is not.
+    """
+
     def __init__(self, config: NetworkConfig = NetworkConfig()):  # noqa: B008, frozen
         super().__init__()
         self.config = config
-        self.backbone = ResNet(config.backbone)
+        self.backbone = make_backbone(config.backbone)
         channels, width = config.pyramid_channels, config.token_width
         self.lateral = nn.ModuleList(nn.Conv2d(count, channels, 1) for count in self.backbone.channels[1:])
         self.smooth = nn.Sequential(nn.Conv2d(channels, channels, 3, padding=1, bias=False), nn.BatchNorm2d(channels),
@@ -95,7 +110,9 @@ class HandNetwork(nn.Module, PyTorchModelHubMixin, library_name="handpose", lice
         self.no_image = nn.Parameter(torch.zeros(2, width))  # in a joint's and in the crop's token
         self.crop_token = nn.Linear(self.backbone.channels[-1], width)
         self.places = nn.Parameter(torch.randn(JOINTS + 1, width) * 0.3)
-        self.encoder = Encoder(width, config.token_heads, config.token_layers)
+        layer = nn.TransformerEncoderLayer(width, config.token_heads, 2 * width, dropout=0.0, activation="gelu",
+                                           batch_first=True, norm_first=True)
+        self.encoder = nn.TransformerEncoder(layer, config.token_layers, enable_nested_tensor=False)
         self.norm = nn.LayerNorm(width)
         self.joint_out = nn.Linear(width, 5)  # shift (3), trust in the landmark, log spread
         self.compress = nn.Linear(width, COMPRESSED)
@@ -111,46 +128,46 @@ class HandNetwork(nn.Module, PyTorchModelHubMixin, library_name="handpose", lice
 
         `images` (B, 3, S, S) RGB 0..255; `landmarks` (B, 21, 6): u, v, depth in crop units and world points (crop's
         frame, wrist at the origin) in decimetres; `given` (B,) bool, which crops' landmarks count (default: all, or
-        none where `landmarks` is None). Landmarks in excess of images stand for hands of which there is no image: cheap
-        to train on, and never asked for by the estimator.
+        none where `landmarks` is None). Landmarks in excess of images are of hands without an image: the last rows,
+        which cost little to train on, and which the estimator never has.
         """
-        return self._answer(self._see(images), landmarks, given)
+        return self.decode(self.encode(images), landmarks, given)
 
-    def answers(self, images: Tensor, landmarks: Tensor, given: Tensor, image: Tensor) -> Estimate:
-        """Answers M questions about images (N, 3, S, S), each seen once: what `forward` would say of the images
-        `image` (M,) with landmarks (M, 21, 6) where `given` (M,)."""
-        return self._answer(tuple(part[image] for part in self._see(images)), landmarks, given)
+    def predict(self, images: Tensor, landmarks: Tensor, given: Tensor, image: Tensor) -> Estimate:
+        """M queries about N images (N, 3, S, S), each of which is encoded once: what `forward` estimates of the images
+        `image` (M,) int64 with landmarks (M, 21, 6) where `given` (M,) bool."""
+        return self.decode(ImageFeatures(*(part[image] for part in self.encode(images))), landmarks, given)
 
-    def _see(self, images: Tensor) -> tuple[Tensor, ...]:
-        """What does not depend on landmarks: features, crop features, heatmaps, their joints and peaks."""
+    def encode(self, images: Tensor) -> ImageFeatures:
+        """Of images (N, 3, S, S) RGB 0..255, what does not depend on landmarks."""
         mean, std = (torch.tensor(v, device=images.device).reshape(1, 3, 1, 1) for v in (IMAGE_MEAN, IMAGE_STD))
         _, c3, c4, c5 = self.backbone(((images - mean) / std).contiguous(memory_format=torch.channels_last))
         features = self.lateral[2](c5)
         for lateral, finer in ((self.lateral[1], c4), (self.lateral[0], c3)):
             features = F.interpolate(features, scale_factor=2.0, mode="nearest") + lateral(finer)
         features = self.smooth(features).float()
-        return features, c5.float().mean((2, 3)), *self._read_heatmaps(features)
+        return ImageFeatures(features, c5.float().mean((2, 3)), *self._read_heatmaps(features))
 
-    def _answer(self, seen: tuple[Tensor, ...], landmarks: Tensor | None, given: Tensor | None) -> Estimate:
-        """What `forward` says of hands of which `_see` made this."""
-        features, crop_features, heatmaps, image_joints, peak = seen
+    def decode(self, encoded: ImageFeatures, landmarks: Tensor | None, given: Tensor | None) -> Estimate:
+        """What `forward` estimates of hands whose images were encoded so."""
+        features, pooled, heatmaps, image_joints, peak = encoded
         if landmarks is None:
             landmarks = features.new_zeros(len(features), JOINTS, LANDMARK_VALUES)
             given = torch.zeros(len(features), dtype=torch.bool)
         elif given is None:
             given = torch.ones(len(landmarks), dtype=torch.bool)
         given = given.to(landmarks.device)[:, None, None]
-        blind = len(landmarks) - len(features)
-        seen_landmarks, seen_given = (landmarks[:-blind], given[:-blind]) if blind else (landmarks, given)
+        imageless = len(landmarks) - len(features)
+        beside_images = slice(-imageless) if imageless else slice(None)
 
-        at = torch.where(seen_given, seen_landmarks[..., :2], image_joints[..., :2])
+        at = torch.where(given[beside_images], landmarks[beside_images, :, :2], image_joints[..., :2])
         sampled = F.grid_sample(features, at[:, :, None], align_corners=False)[..., 0].transpose(1, 2)
         joint_tokens = self.joint_token(torch.cat([sampled, image_joints, peak[..., None]], 2))
-        crop_token = self.crop_token(crop_features)
-        if blind:
-            joint_tokens = torch.cat([joint_tokens, self.no_image[0].expand(blind, JOINTS, -1)])
-            crop_token = torch.cat([crop_token, self.no_image[1].expand(blind, -1)])
-            image_joints = torch.cat([image_joints, landmarks[-blind:, :, :3]])
+        crop_token = self.crop_token(pooled)
+        if imageless:
+            joint_tokens = torch.cat([joint_tokens, self.no_image[0].expand(imageless, JOINTS, -1)])
+            crop_token = torch.cat([crop_token, self.no_image[1].expand(imageless, -1)])
+            image_joints = torch.cat([image_joints, landmarks[-imageless:, :, :3]])
         apart = landmarks[..., :3] - image_joints
         joint_tokens = joint_tokens + torch.where(given, self.landmark_token(torch.cat([landmarks, apart], 2)),
                                                   self.no_landmark)
@@ -160,7 +177,7 @@ class HandNetwork(nn.Module, PyTorchModelHubMixin, library_name="handpose", lice
         shift, trust, log_spread = self.joint_out(tokens[:, :JOINTS]).split([3, 1, 1], 2)
         trust = torch.where(given, trust.sigmoid(), 0.0)
         joints = image_joints + trust * apart + shift
-        # The lifter sees the joints themselves, too: what they tell of the pose needs no detour through the tokens.
+        # The lifter gets the joints themselves, too: what they say of the pose needs no detour through the tokens.
         numbers = [joints, image_joints, torch.where(given, landmarks, 0.0), given.expand(-1, JOINTS, 1)]
         lifted = self.lifter(torch.cat([self.compress(tokens).flatten(1), torch.cat(numbers, 2).flatten(1)], 1))
         six, betas, confidence = lifted.split([ROTATIONS * 6, BETAS, 1], 1)
@@ -179,20 +196,17 @@ class HandNetwork(nn.Module, PyTorchModelHubMixin, library_name="handpose", lice
 
     def save(self, folder: str | Path) -> None:
         """Writes the checkpoint: `model.safetensors` (fp16), `config.json` and `network.onnx`, the graph that
-        `handpose.network.engine` runs with these weights; each file whole or not at all."""
-        from .onnx_export import network_graph
-
+        `handpose.network.engine` runs with these weights; each file whole or not at all. Raises OSError."""
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         weights = {key: value.to(torch.float16) if value.is_floating_point() else value
                    for key, value in self.state_dict().items()}
         weights = {key: value.contiguous().cpu() for key, value in weights.items()}
-        for name, write in ((WEIGHTS, lambda part: save_file(weights, part)),
-                            (CONFIG, lambda part: part.write_text(json.dumps(asdict(self.config), indent=1) + "\n")),
-                            (GRAPH, lambda part: part.write_bytes(network_graph(self.config)))):
-            part = folder / f"{name}.part"
-            write(part)
-            os.replace(part, folder / name)
+        config = json.dumps(asdict(self.config), indent=1) + "\n"
+        for name, content in ((WEIGHTS, to_safetensors(weights)), (CONFIG, config.encode()),
+                              (GRAPH, network_graph(self.config))):
+            with whole_file(folder / name) as temporary:
+                temporary.write_bytes(content)
 
     def _save_pretrained(self, save_directory: Path) -> None:
         """What the mixin's `save_pretrained` and `push_to_hub` write, beside a model card where there is none."""
@@ -231,3 +245,11 @@ def gram_schmidt(columns: Tensor) -> Tensor:
     third = (first.index_select(-1, yzx) * second.index_select(-1, zxy)
              - first.index_select(-1, zxy) * second.index_select(-1, yzx))
     return torch.stack([first, second, third], -1)
+
+
+@cache
+def network_graph(config: NetworkConfig) -> bytes:
+    """The ONNX graph of a network, see `export_graph`; it follows from the configuration alone. Takes seconds."""
+    with torch.random.fork_rng(devices=[]):
+        network = HandNetwork(config)
+    return export_graph(network.eval(), config)

@@ -8,54 +8,48 @@ from __future__ import annotations
 
 import io
 import json
-import sys
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
-from functools import cache
-from pathlib import Path
 
 import onnx
 import torch
 from torch import Tensor, nn
 
-from ..whole_file import whole_file
-from .checkpoint import GRAPH, NetworkConfig, find_checkpoint, read_config
-from .hand_network import HandNetwork
+from .checkpoint import NetworkConfig
 
 INPUTS, OUTPUTS = ("images", "landmarks", "given", "image"), ("joints", "spread", "rotations", "betas", "confidence")
 OPSET = 17  # the first with LayerNormalization
 
 
-class _Answers(nn.Module):
-    """What the graph computes: see `network_graph`."""
+class _Graph(nn.Module):
+    """What the graph computes: see `export_graph`."""
 
-    def __init__(self, network: HandNetwork):
+    def __init__(self, network: nn.Module):
         super().__init__()
         self.network = network
 
     def forward(self, images: Tensor, landmarks: Tensor, given: Tensor, image: Tensor) -> tuple[Tensor, ...]:
-        estimate = self.network.answers(images.permute(0, 3, 1, 2).float(), landmarks, given, image)
+        estimate = self.network.predict(images.permute(0, 3, 1, 2).float(), landmarks, given, image)
         return tuple(getattr(estimate, name) for name in OUTPUTS)
 
 
-@cache
-def network_graph(config: NetworkConfig) -> bytes:
-    """The serialised ONNX model of a network, without its weights.
+def export_graph(network: nn.Module, config: NetworkConfig) -> bytes:
+    """The serialised ONNX model of a HandNetwork in evaluation mode, without its weights.
 
-    Inputs: `images` (N, S, S, 3) uint8 RGB; of M questions `landmarks` (M, 21, 6), `given` (M,) bool, whether these
-    count, and `image` (M,) int64, which of the images each is about. Outputs, a row for each question, as in
-    `network.Estimate`: `joints`, `spread`, `rotations`, `betas`, `confidence`. So one pass over an image answers both
-    with landmarks and without. The metadata `config` is the configuration as JSON. Takes seconds.
+    Inputs: `images` (N, S, S, 3) uint8 RGB; of M queries `landmarks` (M, 21, 6), `given` (M,) bool, whether these
+    count, and `image` (M,) int64, which of the images each is about. Outputs, a row for each query, as in
+    `hand_network.Estimate`: `joints`, `spread`, `rotations`, `betas`, `confidence`. So one pass over an image predicts
+    both with landmarks and without. The metadata `config` is the configuration as JSON.
     """
-    with torch.random.fork_rng(devices=[]):
-        asked = _Answers(HandNetwork(config).eval())
     # Other numbers than one, so that none is taken for a constant.
     examples = (torch.zeros(2, config.input_size, config.input_size, 3, dtype=torch.uint8), torch.zeros(3, 21, 6),
                 torch.tensor([True, False, True]), torch.tensor([0, 0, 1]))
     rows = {name: {0: "hands"} for name in (*INPUTS, *OUTPUTS)} | {"images": {0: "images", 1: "size", 2: "size"}}
-    with torch.no_grad(), warnings.catch_warnings(), io.BytesIO() as file:
+    with torch.no_grad(), _unfused_transformer(), warnings.catch_warnings(), io.BytesIO() as file:
         warnings.simplefilter("ignore")
-        torch.onnx.export(asked, examples, file, dynamo=False, opset_version=OPSET, input_names=[*INPUTS],
+        torch.onnx.export(_Graph(network), examples, file, dynamo=False, opset_version=OPSET, input_names=[*INPUTS],
                           output_names=[*OUTPUTS], dynamic_axes=rows,
                           # Parameters stay as they are: folding and fusing is left to the runtime.
                           training=torch.onnx.TrainingMode.PRESERVE, do_constant_folding=False)
@@ -67,16 +61,17 @@ def network_graph(config: NetworkConfig) -> bytes:
         tensor.name = tensor.name.removeprefix(prefix)
         tensor.ClearField("raw_data")
         tensor.data_location = onnx.TensorProto.EXTERNAL
+    model.producer_version = ""  # torch's: releases that export alike write the same bytes
     model.metadata_props.add(key="config", value=json.dumps(asdict(config)))
     return model.SerializeToString()
 
 
-def write_graph(folder: Path) -> None:
-    """Gives a checkpoint that has none its graph. Raises FileNotFoundError or ValueError naming the remedy."""
-    graph = network_graph(read_config(find_checkpoint(folder)))
-    with whole_file(folder / GRAPH) as temporary:
-        temporary.write_bytes(graph)
-
-
-if __name__ == "__main__":  # python -m handpose.network.onnx_export FOLDER
-    write_graph(Path(sys.argv[1]))
+@contextmanager
+def _unfused_transformer() -> Iterator[None]:
+    """Has torch's transformer layers compute step by step: their fused kernel is no operator of ONNX."""
+    fused = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
+    try:
+        yield
+    finally:
+        torch.backends.mha.set_fastpath_enabled(fused)

@@ -5,7 +5,6 @@ All are right hands on small square images; a real left hand is mirrored when it
 """
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -16,10 +15,10 @@ from torch import Tensor
 from tqdm import tqdm
 
 from handpose.hand_model.layer import HandLayer
+from handpose.whole_file import whole_file
 
-from ..fit_hands import load_labels, trust_of
-from ..pseudo_label import VIEWS
 from ..synthesis.poses import BAD_FIT
+from .labels import VIEWS, load_labels, trust_of
 
 LOST_LANDMARKS = 0.3  # of the box: a landmark model that errs by more has missed the hand, and its answer is left out
 
@@ -148,9 +147,8 @@ def _read_once(paths: list[Path], size: int, cache: Path) -> tuple[np.ndarray, n
     """`_read` of images of one size, kept in a file that all processes share the memory of."""
     width = cv2.imread(str(paths[0])).shape[1]
     if not cache.is_file() or len(np.load(cache, mmap_mode="r")) != len(paths):
-        part = cache.with_name(f"{cache.stem}.{os.getpid()}.part.npy")
-        np.save(part, _read(paths, size)[0])
-        os.replace(part, cache)
+        with whole_file(cache) as temporary, open(temporary, "wb") as file:
+            np.save(file, _read(paths, size)[0])
     return np.load(cache, mmap_mode="c"), np.full(len(paths), size / width)
 
 

@@ -29,7 +29,7 @@ class Source(Protocol):
 class Group(NamedTuple):
     seed: int  # of all that chance does to it
     hands: Samples
-    blind: Samples | None  # hands of which only the landmarks will be shown, without images
+    imageless: Samples | None  # hands of which only the landmarks will be shown
 
 
 class Shuffle:
@@ -47,14 +47,14 @@ class Shuffle:
 class Loader:
     """The groups that process `rank` of `world` shows in each step, photos before renders in each."""
 
-    def __init__(self, sources: list[Source], counts: list[int], blind_counts: list[int], groups: int, seed: int,
+    def __init__(self, sources: list[Source], counts: list[int], imageless_counts: list[int], groups: int, seed: int,
                  rank: int = 0, world: int = 1, threads: int = 1):
         self.groups, self.seed, self.mine = groups, seed, range(rank, groups, world)
-        blind = [replace(source, images=source.images[:, :0, :0]) if isinstance(source, Samples) else source
+        imageless = [replace(source, images=source.images[:, :0, :0]) if isinstance(source, Samples) else source
                  for source in sources]
         self._hands = [(source, n, Shuffle(len(source), seed)) for source, n in zip(sources, counts, strict=True)]
-        self._blind = [(source, n, Shuffle(len(source), seed + 1))
-                       for source, n in zip(blind, blind_counts, strict=True) if n]
+        self._imageless = [(source, n, Shuffle(len(source), seed + 1))
+                       for source, n in zip(imageless, imageless_counts, strict=True) if n]
         self._pool = ThreadPoolExecutor(threads)
 
     def steps(self, first: int, last: int) -> Iterator[list[Group]]:
@@ -71,4 +71,4 @@ class Loader:
         def draw(parts: list) -> Samples | None:
             taken = [source.take(order.at(range(place * n, (place + 1) * n))) for source, n, order in parts]
             return Samples.join(taken) if taken else None
-        return Group(self.seed * 1_000_000_007 + place, draw(self._hands), draw(self._blind))
+        return Group(self.seed * 1_000_000_007 + place, draw(self._hands), draw(self._imageless))

@@ -1,4 +1,8 @@
-"""Batch normalisation over the whole batch of all processes, on CPUs too; torch's own needs GPUs."""
+"""Batch normalisation over the whole batch of all processes, on CPUs, too.
+
+torch's own SyncBatchNorm refuses tensors that are not on a GPU ("expected input tensor to be on GPU", 2.14); with this
+one two processes on CPUs train as one does (`tests/test_run.py`).
+"""
 from __future__ import annotations
 
 import torch
@@ -7,7 +11,7 @@ from torch.distributed.nn import functional as collective
 
 
 class SyncBatchNorm(nn.BatchNorm2d):
-    """As nn.BatchNorm2d over the images of all processes together, of which each has as many."""
+    """As nn.BatchNorm2d over the images (B, C, H, W) of all processes together, of which each has as many."""
 
     def forward(self, x: Tensor) -> Tensor:
         if not (self.training and distributed.is_initialized()):

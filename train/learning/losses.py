@@ -1,4 +1,4 @@
-"""What the network is asked to get right, and how much each part counts."""
+"""The training loss: its terms, and how much each of them counts."""
 from __future__ import annotations
 
 from dataclasses import asdict
@@ -16,16 +16,20 @@ from .recipe import LossWeights
 
 
 class HandLoss:
-    """`HandLoss(weights, hand_model)(estimate, batch, ...)` gives the total and its parts by name."""
+    """`HandLoss(weights, hand_model)(estimate, batch)` gives the loss of B hands and its terms by name, scalars.
+
+    The hand model's joints pose the estimated hand; it has to be the one whose betas the labels are.
+    """
 
     def __init__(self, weights: LossWeights, hand_model: HandLayer):
         self.weights, self.skeleton = weights, hand_model.joints_only()
 
-    def __call__(self, estimate: Estimate, batch: Batch, seen: bool = True) -> tuple[Tensor, dict[str, Tensor]]:
-        """The total and its parts for the batch's hands; `seen`: the network was given images of them."""
+    def __call__(self, estimate: Estimate, batch: Batch, with_image: bool = True) -> tuple[Tensor, dict[str, Tensor]]:
+        """The weighted sum and the terms for the batch's hands, of which `estimate` has a row each; `with_image`: the
+        network was given images of them, and so has heatmaps."""
         goal, trust = batch.joints, batch.trust
         sure = torch.where(batch.exact, 1.0, self.weights.fitted_3d)
-        if not seen:  # nothing can be said of hands of which there is neither an image nor landmarks
+        if not with_image:  # what has neither an image nor landmarks cannot be estimated
             trust, sure = trust * batch.given[:, None], sure * batch.given
         by_point = lambda error: (error * trust).mean()  # noqa: E731
         by_hand = lambda error: (error.flatten(1).mean(1) * sure).mean()  # noqa: E731
@@ -45,7 +49,7 @@ class HandLoss:
             "pose": by_hand((estimate.rotations[:, 1:] - batch.rotations[:, 1:]).abs()),
             "betas": by_hand((estimate.betas - batch.betas).square()),
         }
-        if seen:
+        if with_image:
             parts |= {"heatmap": by_point(self._heatmap_entropy(estimate.heatmaps, goal)),
                       "image_joints": by_point((estimate.image_joints - goal).abs().mean(2))}
         weights = asdict(self.weights)

@@ -2,6 +2,8 @@
 from __future__ import annotations
 
 import numpy as np
+import roma
+import torch
 from scipy.spatial import KDTree
 
 from handpose.hand_model.skeleton import BONES, PALM_JOINTS
@@ -15,14 +17,12 @@ def similarity(points: np.ndarray, goal: np.ndarray) -> tuple[np.ndarray, np.nda
     `linear` (..., 3, 3) is a rotation times a scale, `shift` (..., 1, 3). Umeyama, Least-squares estimation of
     transformation parameters between two point patterns, 1991.
     """
-    middle = points.mean(-2, keepdims=True)
-    a, b = points - middle, goal - goal.mean(-2, keepdims=True)
-    u, s, vt = np.linalg.svd(a.swapaxes(-1, -2) @ b)
-    sign = np.ones(s.shape)
-    sign[..., 2] = np.sign(np.linalg.det(u @ vt))
-    scale = (s * sign).sum(-1) / (a**2).sum((-1, -2))
-    linear = scale[..., None, None] * (u * sign[..., None, :]) @ vt
-    return linear, goal.mean(-2, keepdims=True) - middle @ linear
+    rotation, shift, scale = roma.rigid_points_registration(_tensor(points), _tensor(goal), compute_scaling=True)
+    return (scale[..., None, None] * rotation).mT.numpy(), shift[..., None, :].numpy()
+
+
+def _tensor(array: np.ndarray) -> torch.Tensor:
+    return torch.from_numpy(np.ascontiguousarray(array, float))
 
 
 def procrustes(points: np.ndarray, goal: np.ndarray) -> np.ndarray:
@@ -101,11 +101,8 @@ def palm_rotation(joints: np.ndarray, goal: np.ndarray) -> np.ndarray:
     """(...,) degrees between the palms (wrist and knuckles) of joints (..., 21, 3)."""
     palm = list(PALM_JOINTS)
     a, b = ((j - j[..., :1, :])[..., palm, :] for j in (joints, goal))
-    u, _, vt = np.linalg.svd(a.swapaxes(-1, -2) @ b)
-    sign = np.ones(u.shape[:-1])
-    sign[..., 2] = np.sign(np.linalg.det(u @ vt))
-    turn = (u * sign[..., None, :]) @ vt
-    return np.degrees(np.arccos(np.clip((np.trace(turn, axis1=-2, axis2=-1) - 1) / 2, -1, 1)))
+    turn = roma.special_procrustes(_tensor(a.swapaxes(-1, -2) @ b))
+    return np.degrees(roma.rotmat_geodesic_distance(turn, torch.eye(3, dtype=turn.dtype)).numpy())
 
 
 def error_2d(joints: np.ndarray, goal: np.ndarray) -> np.ndarray:

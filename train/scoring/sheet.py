@@ -5,7 +5,6 @@ are drawn as a skeleton of the same size, wrist on wrist.
 """
 from __future__ import annotations
 
-import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from handpose.estimator import HandEstimator
 from handpose.hand import Hand
 from handpose.hand_model.skeleton import BONES
 from handpose.image import load_photo
+from handpose.whole_file import whole_file
 
 from .measure import ERROR_2D, FOUND, PA, ROOT_RELATIVE, Scores, nearest
 from .test_sets import Case
@@ -46,9 +46,8 @@ def draw_sheet(estimator: HandEstimator, cases: list[Case], scores: Scores, path
     for section in sections:
         sheet.paste(section, (0, top))
         top += section.height
-    part = path.with_name(f"part-{path.name}")
-    sheet.save(part, quality=88)
-    os.replace(part, path)
+    with whole_file(path) as temporary:
+        sheet.save(temporary, Image.registered_extensions()[path.suffix.lower()], quality=88)
 
 
 def pick(errors: np.ndarray, count: int) -> dict[str, np.ndarray]:

@@ -1,4 +1,4 @@
-"""Hands that move in known ways, told of as a tracker without errors would."""
+"""Hands that move in known ways, described as a tracker without errors would describe them."""
 from __future__ import annotations
 
 import numpy as np

