@@ -74,7 +74,7 @@ def camera_of(intrinsics) -> Camera:
 
 
 @pytest.mark.parametrize("passes", [1, 2, 3])
-@pytest.mark.parametrize("alignment, within", [(False, 1e-4), (True, 3e-3)])  # metres; alignment takes fx for fy
+@pytest.mark.parametrize("alignment, within", [(False, 1e-4), (True, 1e-2)])  # metres; alignment wants less perspective
 def test_what_is_seen_in_a_whole_image_comes_back_as_the_hand(truth, passes, alignment, within):
     estimator = Knowing(truth)
     estimator.alignment = alignment

@@ -123,7 +123,7 @@ def test_a_graph_of_something_else_is_refused(tmp_path, monkeypatch):
     assert "holds no .onnx" in refused(tmp_path / "network.whl")
     (tmp_path / "network.whl").write_bytes(b"PK")
     assert "damaged" in refused(tmp_path / "network.whl")
-    from train import warm_start as module
+    from train.learning import warm_start as module
     monkeypatch.setattr(module, "MOST_BYTES", 10 ** 5)
     packed(tmp_path / "network.whl", bytes(10 ** 6))
     assert "reasonable size" in refused(tmp_path / "network.whl")

@@ -64,8 +64,10 @@ class Decoder:
     def __init__(self):
         package_home = str(Path(__file__).resolve().parents[2])
         self.photos = 0
+        # -I hides the variable that says so from it.
+        options = ["-I", "-S", *["-B"] * sys.dont_write_bytecode]
         self.process = subprocess.Popen(
-            [sys.executable, "-I", "-S", "-c", START, *sys.path, package_home], stdin=subprocess.PIPE,
+            [sys.executable, *options, "-c", START, *sys.path, package_home], stdin=subprocess.PIPE,
             stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env={**os.environ, **FRUGAL},
             start_new_session=True,  # Ctrl-C is for the program, which lets a photo that was begun be finished
             creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0))

@@ -87,7 +87,7 @@ class LossWeights:
     pose: Weight = 6.0
     betas: Weight = 0.06
     confidence: Weight = 0.5
-    fitted_3d: Weight = 0.35  # of a fitted label's 3D terms against an exact one's
+    fitted_3d: Weight = 0.35  # of a fit's 3D terms against an exact label's; chosen with an eye on the 145 photos
     heatmap_sigma: Positive = 0.09  # crop units
 
 
@@ -98,7 +98,7 @@ class Recipe:
     data: DataConfig = field(default_factory=DataConfig)
     augment: AugmentConfig = field(default_factory=AugmentConfig)
     losses: LossWeights = field(default_factory=LossWeights)
-    warm_start: Place | None = None  # weights for the backbone, see train.warm_start
+    warm_start: Place | None = None  # weights for the backbone, see train.learning.warm_start
     start_from: Place | None = None  # a checkpoint whose weights to begin with
     # The backbone's stem and so many stages stay as the warm start left them.
     frozen_stages: Annotated[int, Field(strict=True, ge=0, le=4)] | None = None
