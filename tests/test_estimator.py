@@ -7,15 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from handpose import Camera, HandEstimator, HandModel, Photo, load_photo
+from handpose import Camera, HandModel, Photo, load_photo
 from train.scoring.metrics import error_2d, pa_mpjpe, palm_rotation
 
 DATA = Path(__file__).parent / "data"
-
-
-@pytest.fixture(scope="module")
-def estimator():
-    return HandEstimator.load()
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ from scipy.spatial.transform import Rotation
 
 from handpose.detection.landmarks import Landmarks
 from handpose.detection.region import HandRegion
-from handpose.estimator import AlignedHand, HandEstimator
+from handpose.estimator import AlignedHand
 from handpose.hand_model.skeleton import PALM_JOINTS
 from handpose.tracker import MEMORY_S, NEW_HANDS_S, HandTracker
 from train.make_clip import clip_camera, film
@@ -265,11 +265,6 @@ def filmed():
     times = np.arange(12) / 24
     truth = stage("wave", 1, times, CAMERA)
     return times, truth, list(film(truth, CAMERA, 320, 240))
-
-
-@pytest.fixture(scope="module")
-def estimator():
-    return HandEstimator.load()
 
 
 @pytest.mark.parametrize("use_landmarks", [True, False])
