@@ -1,4 +1,4 @@
-"""However a photo's hands are asked for, they are the same: README's example, the command, train.validate, a program."""
+"""The hands of a photo are the same by README's example, the command, train.validate and a program."""
 import json
 import re
 from pathlib import Path
