@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from benchmarks.running_page import RunningPage
+from handpose import HandEstimator
 from train.make_clip import make_clip
 from train.pseudo_label import label_folder
 from train.synthesize import Job, synthesize
@@ -27,6 +28,12 @@ def rendered(tmp_path_factory):
     synthesize(job, progress=False)
     label_folder(folder / "renders", folder / "landmarks.npz", processes=1, views=2)
     return folder
+
+
+@pytest.fixture(scope="session")
+def estimator():
+    """With the models that ship. Shared: copy it before you change it."""
+    return HandEstimator.load()
 
 
 @pytest.fixture(scope="session")

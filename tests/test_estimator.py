@@ -1,21 +1,18 @@
 """From pixels to hands in one call, on a rendered photo whose truth is known, and on pictures without a hand."""
 import json
+import pickle
 from copy import copy
 from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
-from handpose import Camera, HandEstimator, HandModel, Photo, load_photo
+from handpose import Camera, HandBox, HandEstimator, HandModel, HandTracker, Photo, load_photo
 from train.scoring.metrics import error_2d, pa_mpjpe, palm_rotation
 
 DATA = Path(__file__).parent / "data"
-
-
-@pytest.fixture(scope="module")
-def estimator():
-    return HandEstimator.load()
 
 
 @pytest.fixture(scope="module")
@@ -132,3 +129,87 @@ def test_the_result_is_plain_json(estimator, photo, truth):
         "box": (4,), "joints_2d": (21, 2), "joints_3d": (21, 3)}
     assert {key: len(value) for key, value in hand["mano"].items()} == {
         "global_orient": 3, "hand_pose": 45, "betas": 10, "transl": 3}
+
+
+def test_a_stretched_picture_whose_camera_is_told_shows_the_same_hand(estimator, photo, truth):
+    """Of pixels that are lower than wide: 1.3 times the rows, the same hand in space, joints where they went."""
+    camera, _, joints_2d = truth
+    (hand,) = estimator(photo, camera).hands
+    rows = round(1.3 * len(photo))
+    stretch = rows / len(photo)
+    high = cv2.resize(photo, (photo.shape[1], rows), interpolation=cv2.INTER_CUBIC)
+    told = Camera(camera.fx, camera.fy * stretch, camera.cx, (camera.cy + 0.5) * stretch - 0.5)
+    result = estimator(high, told)
+    (tracked,) = HandTracker(estimator, smooth=False)(high, 0.0, told)
+    box = [*joints_2d.min(0), *joints_2d.max(0)]
+    high_box = [box[0], (box[1] + 0.5) * stretch - 0.5, box[2], (box[3] + 0.5) * stretch - 0.5]
+    (pointed_at,), (boxed,) = estimator(photo, camera, boxes=[box]).hands, estimator(high, told, boxes=[high_box]).hands
+    assert result.camera == told and (result.width, result.height) == high.shape[1::-1]
+    for one, same in ((result.hands[0], hand), (tracked.hand, hand), (boxed, pointed_at)):
+        assert np.linalg.norm(one.joints_3d - same.joints_3d, axis=1).max() < 0.003
+        assert np.abs(one.joints_2d - ((same.joints_2d + 0.5) * [1, stretch] - 0.5)).max() < 4
+        assert np.allclose(one.box, [*one.joints_2d.min(0), *one.joints_2d.max(0)])
+
+
+def test_a_camera_is_told_in_one_of_three_ways(estimator, photo):
+    width = photo.shape[1]
+    focal = width / 2 / np.tan(np.radians(40) / 2)
+    ways = [{"camera": Camera(focal, focal, (width - 1) / 2, (width - 1) / 2)}, {"focal_px": focal}, {"fov_deg": 40.0}]
+    first, *others = (estimator(photo, **way) for way in ways)
+    assert first.camera.source == "user" and first.camera.fx == focal
+    for other in others:
+        assert other.camera.fx == pytest.approx(focal)
+        assert np.allclose(other.hands[0].joints_3d, first.hands[0].joints_3d, atol=1e-5)
+    for several in ([0, 1], [1, 2], [0, 2], [0, 1, 2]):
+        with pytest.raises(ValueError, match="one of camera, focal_px and fov_deg"):
+            estimator(photo, **{key: value for way in several for key, value in ways[way].items()})
+    for wrong in ({"focal_px": 0}, {"focal_px": np.nan}, {"focal_px": 1e9}, {"fov_deg": 180}, {"fov_deg": -1}):
+        with pytest.raises(ValueError, match="must lie between"):
+            estimator(photo, **wrong)
+
+
+def test_a_pickled_estimator_says_the_same(estimator, photo, truth):
+    one = copy(estimator)
+    one.alignment, one.crop_size = False, 96  # its checkpoint takes other sizes as well
+    same = pickle.loads(pickle.dumps(one))
+    assert (same.alignment, same.crop_size) == (False, 96)
+    same.crop_size = one.crop_size = estimator.crop_size
+    assert same(photo, truth[0]).to_dict("x") == one(photo, truth[0]).to_dict("x")
+    assert same(photo, truth[0]).to_dict("x") != estimator(photo, truth[0]).to_dict("x")
+
+
+def test_an_estimator_made_by_hand_says_why_it_cannot_be_pickled(estimator):
+    own = HandEstimator(estimator.engine, HandModel.load(), estimator.detector, estimator.landmark_model)
+    with pytest.raises(TypeError, match="Only an estimator that HandEstimator.load made can be pickled"):
+        pickle.dumps(own)
+
+
+NAN = float("nan")
+
+
+@pytest.mark.parametrize("box", [
+    (10, 10, 10, 90), (90, 10, 10, 90), (10, 90, 90, 10), (NAN, 10, 90, 90), (10, 10, float("inf"), 90), (10, 10, 90),
+    (10, 10, 90, 90, 90), ("a", 10, 90, 90), "10 10 90 90", None, 5, (10**400, 10, 90, 90), (10, 10, 90, None),
+    [[10, 10], [90, 90]], np.zeros((4, 2)), (10, 10, 90, 90, "middle"),
+    (-90, 10, -10, 90), (513, 10, 600, 90), (10, 512, 90, 600), (-5000, -5000, 5000, 5000)])
+def test_boxes_that_are_none_are_refused_in_a_sentence(estimator, photo, box):
+    with pytest.raises(ValueError, match="box|side") as error:
+        estimator(photo, boxes=[box])
+    said = str(error.value)
+    assert said.endswith(".") and ". " not in said.replace("...", "") and "\n" not in said and len(said) < 250
+
+
+@pytest.mark.parametrize("wrong", [("a", 1, 2, 3), (1, 1, "9", 9), (1, 1, 9, None), (NAN, 1, 9, 9), (1, 1, 9, 9, "up")])
+def test_hand_boxes_are_checked_as_they_are_made(wrong):
+    with pytest.raises(ValueError, match="A hand's (box|side) is"):
+        HandBox(*wrong)
+
+
+def test_a_box_may_reach_over_the_picture_s_edge_and_no_boxes_are_no_hands(estimator, photo, truth):
+    low, high = truth[2].min(0), truth[2].max(0)
+    (hand,) = estimator(photo, truth[0], boxes=[HandBox(*(low - 60), *(high + 60), "right")]).hands
+    assert hand.side == "right" and error_2d(hand.joints_2d, truth[2]) < 0.06
+    assert estimator(photo, boxes=[]).hands == []
+    # Where nothing is, a hand is reported all the same, and called unsure.
+    hands = estimator(photo, truth[0], boxes=[(0, 0, 30, 30), (*low, *high)]).hands
+    assert len(hands) == 2 and hands[0].score < 0.1 < 0.5 < hands[1].score

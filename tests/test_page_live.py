@@ -1,8 +1,14 @@
 """The live tab in a real browser, whose webcam plays a film of a right hand."""
 import re
+from base64 import b64encode
+from pathlib import Path
 
+import numpy as np
 import pytest
 from playwright.sync_api import expect
+
+from handpose import Camera
+from page.tabs import live as live_tab
 
 TAG = "#live .tags span"
 # Where the hand's tag stands across the view, and the mesh as it is drawn, both as shares of the frame's width.
@@ -78,3 +84,16 @@ def test_a_camera_that_may_not_be_used_is_explained(page):
     page.get_by_role("tab", name="Live").click()
     page.get_by_role("button", name="Start the camera").click()
     expect(page.locator("#live [data-live=words]")).to_contain_text("allow it in the browser's address bar")
+
+
+def test_hands_are_drawn_before_the_camera_that_the_tracker_guesses(estimator, monkeypatch):
+    """Without a browser: a hand that fills the picture narrows the lens, and what is drawn lies on it."""
+    drawn = []
+    monkeypatch.setattr(live_tab.stage, "layers", lambda hands, camera, width, height: drawn.append((hands, camera)))
+    followers = live_tab.Followers(estimator)
+    jpeg = (Path(__file__).parent / "photos" / "open_light.jpg").read_bytes()
+    message = {"visitor": "visitor-1", "frame": "data:image/jpeg;base64," + b64encode(jpeg).decode()}
+    assert followers(message)["hands"] == 1
+    ((hand,), camera), = drawn
+    assert camera.source == "default" and camera.fx > 1.3 * Camera.of_photo(512, 512).fx
+    assert np.allclose(camera.project(hand.joints_3d), hand.joints_2d)

@@ -143,3 +143,18 @@ def test_a_hand_at_rest_keeps_everything_and_distance_noise_leaves_its_place_in_
         assert np.allclose(place / place[2], direction, atol=1e-9)
         distances.append(place[2])
     assert np.std(distances[20:]) < 0.005
+
+
+@pytest.mark.parametrize("speed", [0.75, 1.5])
+def test_a_moving_hand_is_hardly_behind(speed):
+    """Frames of lag, with the cutoffs in use: of a hand that comes nearer, goes aside (metres a second) and turns."""
+    smoother, joints, behind = HandSmoother(), np.zeros((21, 3)), []
+    for time_s in times(15):
+        since = time_s - 5
+        true, turn = np.array([speed * since, 0, 0.9 - 0.5 * speed * since]), about([[0, 0, 4 * speed * since]] * 16)
+        turns, _ = smoother.smooth_pose(turn, np.zeros(10), 0.9, time_s)
+        place = smoother.smooth_translation(joints, true, time_s)
+        nearer, aside = (place - true)[2] / (0.5 * speed), (true[0] / true[2] - place[0] / place[2]) / (speed / 0.9)
+        behind.append([nearer, aside, angle(turns, turn).max() / (4 * speed)])
+    frames = np.array(behind) * FPS
+    assert (frames.max(0) < [2, 1, 1]).all() and (frames[-1] > 0).all()

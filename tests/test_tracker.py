@@ -7,11 +7,13 @@ import pytest
 from drawn_hand import JOINTS
 from scipy.spatial.transform import Rotation
 
+from handpose.camera import Camera
+from handpose.clips.track_clip import track_clip
 from handpose.detection.landmarks import Landmarks
 from handpose.detection.region import HandRegion
-from handpose.estimator import AlignedHand, HandEstimator
+from handpose.estimator import AlignedHand
 from handpose.hand_model.skeleton import PALM_JOINTS
-from handpose.tracker import MEMORY_S, NEW_HANDS_S, HandTracker
+from handpose.tracker import LENS_FRAMES, LENS_WITHIN, MEMORY_S, NEW_HANDS_S, HandTracker
 from train.make_clip import clip_camera, film
 from train.scoring.metrics import error_2d
 from train.synthesis.motions import stage
@@ -29,6 +31,7 @@ class StubHand:
     hidden: bool = False
     presence: float = 0.95
     looks_right: float | None = None  # what the landmark model says of the side, if it is wrong
+    metres_a_pixel: float = 0.0  # by the landmark model's world points; 0: it has none
 
     @property
     def joints(self) -> np.ndarray:
@@ -60,7 +63,8 @@ class World:
         if hand is None:
             return Landmarks(np.tile(region.center, (21, 1)) @ np.eye(2, 3), np.zeros((21, 3)), 0.01, 0.5)
         right = float(hand.side == "right") if hand.looks_right is None else hand.looks_right
-        return Landmarks(hand.joints @ np.eye(2, 3), np.zeros((21, 3)), hand.presence, right)
+        world = (hand.joints - hand.joints.mean(0)) * hand.metres_a_pixel @ np.eye(2, 3)
+        return Landmarks(hand.joints @ np.eye(2, 3), world, hand.presence, right)
 
     def predict_hands(self, rgb, found, use_landmarks=True):
         return [self.aligned(landmarks) for landmarks in found]
@@ -254,6 +258,92 @@ def test_nothing_is_found_in_an_empty_world():
     assert all(told(tracker, frame) == {} for frame in range(5))
 
 
+# ---- the lens, where nobody tells it
+
+USUAL = Camera.of_photo(320, 240)
+
+
+def metres_a_pixel(distance: float) -> float:
+    """Of a hand so many metres before the usual camera."""
+    return distance / USUAL.fx
+
+
+def test_a_lens_is_guessed_over_the_first_frames_and_kept():
+    world = World([StubHand("right", 160)])
+    tracker = HandTracker(world)
+    tracker(FRAME, 0.0)
+    assert tracker.camera == USUAL  # the landmark model told no metres
+    narrow = USUAL.narrowed(np.sqrt(0.5 / 0.2))
+    world.hands[0].metres_a_pixel = metres_a_pixel(0.2)
+    for frame in range(1, 1 + LENS_FRAMES):
+        tracker(FRAME, frame / FPS)
+    assert tracker.camera.fx == pytest.approx(narrow.fx) and tracker.camera.source == "default"
+    kept = tracker.camera
+    world.hands[0].metres_a_pixel = metres_a_pixel(0.4)
+    for frame in range(1 + LENS_FRAMES, 60):
+        tracker(FRAME, frame / FPS)
+        assert tracker.camera == kept
+    tracker.reset()  # another clip, another lens
+    tracker(FRAME, 0.0)
+    assert tracker.camera.fx == pytest.approx(USUAL.narrowed(np.sqrt(0.5 / 0.4)).fx)
+
+
+def test_a_few_odd_frames_do_not_decide_about_the_lens():
+    world = World([StubHand("right", 160)])
+    tracker = HandTracker(world)
+    for frame in range(LENS_FRAMES):
+        world.hands[0].metres_a_pixel = metres_a_pixel(0.01 if frame % 3 == 1 else 0.3)
+        tracker(FRAME, frame / FPS)
+    assert tracker.camera.fx == pytest.approx(USUAL.narrowed(np.sqrt(0.5 / 0.3)).fx)
+
+
+def test_guessing_a_clip_s_lens_looks_at_its_beginning_and_leaves_the_tracker_as_it_was():
+    world = World([StubHand("right", 160, metres_a_pixel=metres_a_pixel(0.2))])
+    tracker, taken = HandTracker(world), []
+
+    def frames(count):
+        for frame in range(count):
+            taken.append(frame)
+            world.hands[0].hidden = frame < 5
+            yield frame / FPS, FRAME
+
+    guess = tracker.guess_camera(frames(500))
+    assert guess.fx == pytest.approx(USUAL.narrowed(np.sqrt(0.5 / 0.2)).fx)
+    assert len(taken) == 5 + LENS_FRAMES and tracker.camera is None
+    assert list(told(tracker, 0)) == [1]  # the first hand is still to come
+    taken.clear()
+    world.hands.clear()
+    world.hands.append(StubHand("right", 160, presence=0.0))
+    assert tracker.guess_camera(frames(500)) == USUAL and len(taken) == LENS_WITHIN
+    with pytest.raises(ValueError, match="without frames"):
+        tracker.guess_camera(iter([]))
+
+
+@pytest.mark.parametrize("camera", [None, Camera.of_photo(320, 240, focal_px=700)])
+def test_a_clip_has_one_camera_in_all_its_frames_and_in_its_arrays(camera, monkeypatch):
+    world = World([StubHand("right", 160)])
+    tracker, cameras = HandTracker(world), []
+
+    class Clip:
+        width, height, frames = 320, 240, 40
+
+        def __iter__(self):
+            for frame in range(self.frames):
+                world.hands[0].metres_a_pixel = metres_a_pixel(0.2 + 0.01 * frame)  # goes away
+                yield frame / FPS, FRAME
+
+    # Where hands are not placed, there is nothing to collect but cameras.
+    monkeypatch.setattr("handpose.clips.arrays.ClipArrays.add", lambda self, time_s, tracked: None)
+    monkeypatch.setattr(world, "align", lambda camera, hand: (cameras.append(camera), hand)[1], raising=False)
+    shown = []
+    arrays = track_clip(Clip(), tracker, camera, show=lambda time_s, rgb, camera, hands: shown.append(camera))
+    expected = camera or USUAL.narrowed(np.sqrt(0.5 / 0.25))  # the median of the first twelve
+    values = arrays.arrays()
+    assert values["intrinsics"][0, 0] == pytest.approx(expected.fx, rel=1e-6)
+    assert str(values["camera_source"]) == expected.source
+    assert len(shown) == 40 and set(shown) == {arrays.camera} == set(cameras[-40:])
+
+
 # ---- with the real models
 
 CAMERA = clip_camera(320, 240)
@@ -265,11 +355,6 @@ def filmed():
     times = np.arange(12) / 24
     truth = stage("wave", 1, times, CAMERA)
     return times, truth, list(film(truth, CAMERA, 320, 240))
-
-
-@pytest.fixture(scope="module")
-def estimator():
-    return HandEstimator.load()
 
 
 @pytest.mark.parametrize("use_landmarks", [True, False])

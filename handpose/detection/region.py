@@ -3,6 +3,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from numbers import Real
 from typing import Protocol
 
 import numpy as np
@@ -41,10 +42,11 @@ class HandBox:
 
     def __post_init__(self):
         """Raises ValueError for a box without area, with numbers that are none, or of another side."""
-        corners = np.array([self.u0, self.v0, self.u1, self.v1], float)
-        if not (np.isfinite(corners).all() and self.u0 < self.u1 and self.v0 < self.v1):
+        corners = self.u0, self.v0, self.u1, self.v1
+        if not (all(isinstance(corner, Real) for corner in corners) and np.isfinite(np.array(corners, float)).all()
+                and self.u0 < self.u1 and self.v0 < self.v1):
             raise ValueError("A hand's box is (left, top, right, bottom) in pixels, left < right and top < bottom, "
-                             f"not {tuple(corners.tolist())}.")
+                             f"not ({', '.join(f'{corner!s:.12}' for corner in corners)}).")
         if self.side not in (None, "left", "right"):
             raise ValueError(f'A hand\'s side is "left", "right" or None where it is not known, not {self.side!r:.40}.')
 
@@ -66,9 +68,11 @@ class HandBox:
         if isinstance(box, cls):
             return box
         try:
-            return cls(*map(float, box))
-        except TypeError as error:
-            raise ValueError(f"A hand's box is four numbers (left, top, right, bottom), not {box!r:.60}.") from error
+            u0, v0, u1, v1 = map(float, box)
+        except (TypeError, ValueError, OverflowError) as error:
+            raise ValueError("A hand's box is four numbers (left, top, right, bottom), not "
+                             f"{' '.join(repr(box).split()):.60}.") from error
+        return cls(u0, v0, u1, v1)
 
 
 class Detector(Protocol):
