@@ -6,7 +6,7 @@ from zipfile import BadZipFile
 
 import numpy as np
 
-from ..foreign_file import read_npz
+from ..foreign_file import read_bytes, read_npz
 from ..shipped import shipped
 from .safe_pickle import load_records, to_array
 from .skeleton import MANO_PARENTS, MIRROR
@@ -14,6 +14,7 @@ from .skeleton import MANO_PARENTS, MIRROR
 OPEN_HAND = shipped("assets") / "open_hand.npz"
 MANO_VERTICES = 778
 MOST_BYTES = 256 << 20  # in memory, of all arrays of an .npz together; MANO's take 8 MB
+MOST_PICKLED = 64 << 20  # bytes of a pickle; MANO's have 4 MB
 # Shapes, a letter standing for a number that is the same wherever it occurs.
 REQUIRED_KEYS = {"v_template": ("V", 3), "shapedirs": ("V", 3, 10), "posedirs": ("V", 3, 135), "J_regressor": (16, "V"),
                  "weights": ("V", 16), "kintree_table": (2, 16), "f": ("F", 3)}
@@ -50,7 +51,11 @@ def _shapes_of_other_hand(arrays: dict[str, np.ndarray]) -> bool:
 
 
 def _read_pickle(path: Path) -> dict[str, np.ndarray]:
-    records, arrays = load_records(path), {}
+    try:
+        data = read_bytes(path, MOST_PICKLED)
+    except ValueError as error:
+        raise ValueError(f"{path} cannot be MANO's ({error}): download it again.") from error
+    records, arrays = load_records(data, path), {}
     for key in (key for key in (*REQUIRED_KEYS, *OPTIONAL_KEYS) if key in records):
         try:
             arrays[key] = to_array(records[key])

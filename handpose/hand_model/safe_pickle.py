@@ -20,9 +20,6 @@ from typing import Any
 
 import numpy as np
 
-from ..foreign_file import read_bytes
-
-MOST_BYTES = 64 << 20  # MANO's have 4 MB
 MOST_INSTRUCTIONS = 100_000  # MANO's have a few hundred
 MOST_VALUES = 10 ** 7  # of an array that is larger than what the file holds of it; MANO's have 0.3 million
 
@@ -112,12 +109,8 @@ class _Unpickler(pickle._Unpickler):  # the one written in Python, whose parts c
         return KNOWN[module, name]
 
 
-def load_records(path: str | Path) -> dict[str, Any]:
-    """The dictionary that a pickle holds, its objects as records. Raises ValueError naming the file, OSError."""
-    try:
-        data = read_bytes(Path(path), MOST_BYTES)
-    except ValueError as error:
-        raise ValueError(f"{path} cannot be MANO's ({error}): download it again.") from error
+def load_records(data: bytes, path: str | Path) -> dict[str, Any]:
+    """The dictionary that a pickle's bytes hold, its objects as records. Raises ValueError naming their file, `path`."""
     try:
         if next(islice(pickletools.genops(data), MOST_INSTRUCTIONS, None), None) is not None:
             raise pickle.UnpicklingError("too many instructions")

@@ -252,4 +252,4 @@ def network_graph(config: NetworkConfig) -> bytes:
     """The ONNX graph of a network, see `export_graph`; it follows from the configuration alone. Takes seconds."""
     with torch.random.fork_rng(devices=[]):
         network = HandNetwork(config)
-    return export_graph(network.eval(), config)
+    return export_graph(network.eval(), config.input_size, json.dumps(asdict(config)))

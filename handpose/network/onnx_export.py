@@ -7,17 +7,13 @@ Where they lie is not said, so that ONNX Runtime opens no file; the engine gives
 from __future__ import annotations
 
 import io
-import json
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
 
 import onnx
 import torch
 from torch import Tensor, nn
-
-from .checkpoint import NetworkConfig
 
 INPUTS, OUTPUTS = ("images", "landmarks", "given", "image"), ("joints", "spread", "rotations", "betas", "confidence")
 OPSET = 17  # the first with LayerNormalization
@@ -35,16 +31,17 @@ class _Graph(nn.Module):
         return tuple(getattr(estimate, name) for name in OUTPUTS)
 
 
-def export_graph(network: nn.Module, config: NetworkConfig) -> bytes:
+def export_graph(network: nn.Module, input_size: int, config: str) -> bytes:
     """The serialised ONNX model of a HandNetwork in evaluation mode, without its weights.
 
     Inputs: `images` (N, S, S, 3) uint8 RGB; of M queries `landmarks` (M, 21, 6), `given` (M,) bool, whether these
     count, and `image` (M,) int64, which of the images each is about. Outputs, a row for each query, as in
     `hand_network.Estimate`: `joints`, `spread`, `rotations`, `betas`, `confidence`. So one pass over an image predicts
-    both with landmarks and without. The metadata `config` is the configuration as JSON.
+    both with landmarks and without. Crops of `input_size` pixels are what it is traced on; `config` is the network's
+    configuration as JSON, which the metadata keep under that name.
     """
     # Other numbers than one, so that none is taken for a constant.
-    examples = (torch.zeros(2, config.input_size, config.input_size, 3, dtype=torch.uint8), torch.zeros(3, 21, 6),
+    examples = (torch.zeros(2, input_size, input_size, 3, dtype=torch.uint8), torch.zeros(3, 21, 6),
                 torch.tensor([True, False, True]), torch.tensor([0, 0, 1]))
     rows = {name: {0: "hands"} for name in (*INPUTS, *OUTPUTS)} | {"images": {0: "images", 1: "size", 2: "size"}}
     with torch.no_grad(), _unfused_transformer(), warnings.catch_warnings(), io.BytesIO() as file:
@@ -62,7 +59,7 @@ def export_graph(network: nn.Module, config: NetworkConfig) -> bytes:
         tensor.ClearField("raw_data")
         tensor.data_location = onnx.TensorProto.EXTERNAL
     model.producer_version = ""  # torch's: releases that export alike write the same bytes
-    model.metadata_props.add(key="config", value=json.dumps(asdict(config)))
+    model.metadata_props.add(key="config", value=config)
     return model.SerializeToString()
 
 

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Hashable
 
 import gradio as gr
-from fastapi import HTTPException
+from starlette.exceptions import HTTPException
 
 MOST_WAITING = 100  # requests; who comes then is told to try again
 MOST_OF_ADDRESS = 40  # of them; the visitors of one house may share an address
