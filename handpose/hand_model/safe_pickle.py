@@ -110,7 +110,7 @@ class _Unpickler(pickle._Unpickler):  # the one written in Python, whose parts c
 
 
 def load_records(data: bytes, path: str | Path) -> dict[str, Any]:
-    """The dictionary that a pickle's bytes hold, its objects as records. Raises ValueError naming their file, `path`."""
+    """The dictionary that a pickle holds, its objects as records. Raises ValueError naming its file, `path`."""
     try:
         if next(islice(pickletools.genops(data), MOST_INSTRUCTIONS, None), None) is not None:
             raise pickle.UnpicklingError("too many instructions")
