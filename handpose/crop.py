@@ -1,4 +1,4 @@
-"""The square crops in which networks look at a hand: where they lie in the image, and their pixels.
+"""The square crops that networks are given of a hand: where they lie in the image, and their pixels.
 
 Pixel centres lie at integers, as OpenCV has them.
 """

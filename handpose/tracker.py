@@ -1,4 +1,4 @@
-"""Hands over time: each frame's crop comes from the last hand, so that the detector seldom has to look.
+"""Hands over time: each frame's crop comes from the last hand, so that the detector seldom has to run.
 
 Landmark tracking as in Zhang et al., "MediaPipe Hands: On-device Real-time Hand Tracking", 2020, with identities: a
 hand that was lost is recognised by place, motion and side when it comes back, and no two tracks follow one hand.
@@ -20,8 +20,8 @@ from .lens import guess_lens
 from .tracking.track import Track, joints_apart, middle, middles_apart, size
 
 MAX_HANDS = 4  # followed at once: the work of a frame has a bound
-NEW_HANDS_S = 0.5  # s between looks for new hands while others are followed
-LOST_HANDS_S = 0.1  # s between looks while one is missing or unsure
+NEW_HANDS_S = 0.5  # s between detections of new hands while others are followed
+LOST_HANDS_S = 0.1  # s between detections while one is missing or unsure
 UNSURE_PRESENCE = 0.6  # below it, the detector is asked whether the hand is still where it is thought to be
 LEAST_PRESENCE = 0.3  # below it, the hand is lost; finding one takes more, so that hands do not flicker
 LEAST_SCORE = 0.15  # likewise
@@ -42,8 +42,8 @@ class HandTracker:
             for tracked in tracker(rgb, time_s):
                 print(tracked.track, tracked.hand.side)
 
-    `smooth`: hands are smoothed over time (`smoothing.HandSmoother`). `use_landmarks`: the landmark model looks at
-    every hand in every frame, once, and its points are given to the network; without, the network looks alone from
+    `smooth`: hands are smoothed over time (`smoothing.HandSmoother`). `use_landmarks`: the landmark model runs on
+    every hand in every frame, once, and its points are given to the network; without, the network runs alone from
     where the last hand was, and its own confidence says whether there still is one. The detector runs when no hand is
     followed, when one was lost or is unsure, and twice a second for new ones. `max_hands` are followed at once.
 

@@ -17,7 +17,7 @@ from .server.room import Room
 from .server.uploads import LARGEST_CLIP
 from .tabs.about import about_tab, programs_tab
 from .tabs.live import live_tab
-from .tabs.photo import KEPT, PhotoTab, example_photos
+from .tabs.photo import KEPT_S, PhotoTab, example_photos
 from .tabs.video import VideoTab
 
 SCRIPTS = Path(__file__).parent / "browser"  # what runs in the browser, and its style sheet
@@ -27,7 +27,7 @@ MOST_REMEMBERED = 300  # visitors; one whom many have followed drops the photo i
 
 
 def build_page(estimator: HandEstimator) -> gr.Blocks:
-    with gr.Blocks(title="A 3D hand from one photo", delete_cache=(300, KEPT)) as page:
+    with gr.Blocks(title="A 3D hand from one photo", delete_cache=(300, KEPT_S)) as page:
         gr.HTML(TITLE, elem_id="title")
         with gr.Tabs(elem_id="tabs"):
             with gr.Tab("Photo", id="photo"):
@@ -48,7 +48,7 @@ def build_page(estimator: HandEstimator) -> gr.Blocks:
 
 
 def launch_options(room: Room) -> dict:
-    """What `launch` is told: looks, what stands before it all, and nothing that reports or remembers."""
+    """Options of `launch`: theme and scripts, the gate before the server, and nothing that reports or remembers."""
     script = (SCRIPTS / "page.js").read_text()
     return dict(app_kwargs={"lifespan": guard(Hosts.of_environment(), room)}, ssr_mode=False, share=False,
                 theme=theme(), css_paths=SCRIPTS / "page.css", head=f"<script>{script}</script>", footer_links=[],

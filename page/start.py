@@ -27,7 +27,7 @@ from handpose.drawing.renderer import warm_up  # noqa: E402
 from .layout import build_page, launch_options  # noqa: E402
 from .server.room import Room  # noqa: E402
 from .server.uploads import fetch_nothing  # noqa: E402
-from .tabs.photo import KEPT  # noqa: E402
+from .tabs.photo import KEPT_S  # noqa: E402
 
 
 def make_page() -> gr.Blocks:
@@ -47,7 +47,7 @@ def serve(page: gr.Blocks) -> None:
         room = Room.of_environment(FOLDER)
     except ValueError as error:
         raise SystemExit(error) from None
-    room.keep_swept(KEPT)
+    room.keep_swept(KEPT_S)
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, lambda *_: sys.exit())  # an end like any other, at which files are deleted
     try:

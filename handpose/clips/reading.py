@@ -42,8 +42,8 @@ class Cancelled(Exception):
     """The work was called off; nothing of it is left."""
 
 
-class Patience:
-    """Ends work that takes too long for what comes of it. It counts only the seconds between `go_on` and `rest`."""
+class Deadline:
+    """Ends work that takes too long for what comes of it. It counts only the seconds between `resume` and `pause`."""
 
     def __init__(self, seconds: float, cancelled: Callable[[], bool] | None = None):
         self._left, self._cancelled, self._began = seconds, cancelled, time.monotonic()
@@ -55,11 +55,11 @@ class Patience:
         if time.monotonic() - self._began > self._left:
             raise TimeoutError
 
-    def rest(self, earned: float = 0.0, most: float = math.inf) -> None:
+    def pause(self, earned: float = 0.0, most: float = math.inf) -> None:
         """Something came of the work, which earns it more seconds, and somebody else goes on."""
         self._left = min(self._left - (time.monotonic() - self._began) + earned, most)
 
-    def go_on(self) -> None:
+    def resume(self) -> None:
         self._began = time.monotonic()
 
 
@@ -195,12 +195,12 @@ def _count(path: Path, name: str, fps: float, max_frames: float, cancelled: Call
     Stops where there are more than `max_frames`.
     """
     frames, first, last = 0, math.inf, -math.inf
-    patience = Patience(STALL_S, cancelled)
+    deadline = Deadline(STALL_S, cancelled)
     with open_container(path, name) as container:
         stream = _video(container, name)
         try:
             for packet in container.demux():
-                patience.check()
+                deadline.check()
                 if packet.stream_index != stream.index:
                     continue
                 frames += packet.size > 0
@@ -240,16 +240,16 @@ def _decode(container: av.container.InputContainer, name: str, cancelled: Callab
     stream.codec_context.options = {"max_pixels": str(MAX_PIXELS)}
     # Packets of other streams are taken, too, lest many of them pass where nobody checks.
     frames, damaged, first_damage, last, packets = 0, 0, "", 0.0, container.demux()
-    patience = Patience(STALL_S, cancelled)
+    deadline = Deadline(STALL_S, cancelled)
     while True:
         try:
-            patience.check()
+            deadline.check()
             packet = next(packets)
             for frame in packet.decode() if packet.stream_index == stream.index else ():
                 frames, last = frames + 1, frame.time or last
-                patience.rest(FRAME_S, STALL_S)
+                deadline.pause(FRAME_S, STALL_S)
                 yield frame
-                patience.go_on()
+                deadline.resume()
         except StopIteration:
             break
         except TimeoutError as error:

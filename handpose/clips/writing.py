@@ -13,7 +13,7 @@ import numpy as np
 
 from ..file_names import shown_name
 from ..whole_file import whole_file
-from .reading import STALL_S, Clip, Patience, open_container
+from .reading import STALL_S, Clip, Deadline, open_container
 
 TICKS = 90_000  # a second, of the video's clock: frames need not come at regular times
 CRF = 20  # x264's constant quality: hardly to be told from the frames
@@ -106,7 +106,7 @@ def sound_packets(source: av.container.InputContainer, out: av.container.OutputC
     if context is None or context.sample_rate not in SANE_RATES or not 1 <= context.channels <= MOST_CHANNELS:
         log.warning("The sound of %s cannot be decoded and is left out.", clip.name)
         return iter(())
-    packets = _packets(source, stream, Patience(STALL_S + clip.duration_s, clip.cancelled))
+    packets = _packets(source, stream, Deadline(STALL_S + clip.duration_s, clip.cancelled))
     if context.name in SOUND_KEPT:
         made = _copied(packets, stream, out.add_stream_from_template(stream), clip.start_s)
     else:
@@ -123,15 +123,15 @@ def _until_damaged(packets: Iterator[av.Packet], name: str) -> Iterator[av.Packe
         log.warning("The sound of %s is damaged and ends early (%s).", name, shown_name(str(error)) or "it takes long")
 
 
-def _packets(source: av.container.InputContainer, stream: av.AudioStream, patience: Patience) -> Iterator[av.Packet]:
+def _packets(source: av.container.InputContainer, stream: av.AudioStream, deadline: Deadline) -> Iterator[av.Packet]:
     """The stream's packets; those of other streams are taken, too, lest many of them pass where nobody checks."""
-    patience.go_on()
+    deadline.resume()
     for packet in source.demux():
-        patience.check()
+        deadline.check()
         if packet.stream_index == stream.index:
-            patience.rest()
+            deadline.pause()
             yield packet
-            patience.go_on()
+            deadline.resume()
 
 
 def _copied(packets: Iterator[av.Packet], stream: av.AudioStream, out: av.AudioStream, start_s: float

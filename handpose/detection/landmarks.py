@@ -28,8 +28,8 @@ SAME_HAND_IOU = 0.5  # of the joints' boxes
 # One pass is enough where it is sure of the hand and of its side, in a region that the landmarks then confirm.
 SURE_PRESENCE, SURE_SIDE = 0.9, 0.8
 CONFIRMED_TURN, CONFIRMED_SHIFT, CONFIRMED_SCALE = 0.25, 0.1, 0.15  # radians; of the side; of its logarithm
-BOX_SCALE = 1.5  # from the larger side of a hand's box to the region in which the landmark model looks for it
-BOX_ANGLES = np.radians([0, 90, 180, 270])  # in which it looks, for a box does not tell where the fingers point
+BOX_SCALE = 1.5  # from the larger side of a hand's box to the region that the landmark model is given
+BOX_ANGLES = np.radians([0, 90, 180, 270])  # that are tried, for a box does not tell where the fingers point
 
 
 @dataclass(frozen=True)
@@ -150,7 +150,7 @@ def confirmed_landmarks(rgb: np.ndarray, region: HandRegion, model: LandmarkMode
 
 
 def confirms(region: HandRegion, other: HandRegion) -> bool:
-    """Whether a region shows a hand as another one does, so that a look at it would tell nothing new."""
+    """Whether a region shows a hand as another one does, so that a pass over it would tell nothing new."""
     turn = (region.angle - other.angle + np.pi) % (2 * np.pi) - np.pi
     shift = np.linalg.norm(region.center - other.center) / region.side
     return bool(abs(turn) < CONFIRMED_TURN and shift < CONFIRMED_SHIFT

@@ -37,7 +37,7 @@ class NetworkConfig:
     """
     backbone: str = "resnet50-half"  # a name of resnet.BACKBONES
     input_size: int = 128  # px, side of the square crop, a multiple of 32
-    live_size: int | None = None  # px, of the smaller one that `HandEstimator.for_live` looks at; None: the same
+    live_size: int | None = None  # px, of the smaller one that `HandEstimator.for_live` takes; None: the same
     pyramid_channels: int = 128  # of the features that heatmaps and joint features are read from
     token_width: int = 192
     token_layers: int = 2

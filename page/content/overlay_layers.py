@@ -13,7 +13,7 @@ from handpose.drawing.skeleton_lines import Dot, Line, lines_of_hands
 
 from ..analysis import ShownResult
 
-EMPTY = ('<div class="stage"><div class="frame empty"><p>Your photo will stand here, with its hands drawn over it.</p>'
+EMPTY = ('<div class="stage"><div class="frame empty"><p>Your photo appears here, with its hands drawn over it.</p>'
          '</div></div>')
 THINNEST, THINNEST_OUTLINE = 1.0, 0.7  # pixels of the picture, so that a small hand's lines can be seen
 

@@ -1,4 +1,4 @@
-"""The page's colours and type; the rest of its looks is in page/browser/page.css."""
+"""The page's colours and type; page/browser/page.css has the rest."""
 from __future__ import annotations
 
 import gradio as gr

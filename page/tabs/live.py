@@ -48,7 +48,7 @@ VIEW = """<div class="bar" role="group" aria-label="Live view"><div class="when-
 <div class="stage"><div class="frame live mirrored"><canvas role="img" aria-label="Your camera, with the hands that were
 found"></canvas><div class="drawn"></div><div class="tags"></div>
 <div class="before"><button type="button" class="primary" data-live="start">Start the camera</button>
-<p>Each picture is looked at and forgotten; nothing is recorded.</p></div></div></div>"""
+<p>Each picture is used once and forgotten; nothing is recorded.</p></div></div></div>"""
 
 
 class Followers:

@@ -19,9 +19,9 @@ from ..content import overlay_layers as stage
 from ..content import text as words
 from ..server.uploads import UploadError, read_upload
 
-KEPT = 1800  # seconds until a visitor's photo is deleted
+KEPT_S = 1800  # seconds until a visitor's photo is deleted
 EXAMPLE_KEY, FIRST_EXAMPLE = "example", "open_palm"
-MODEL_WAITS = "The hand will stand here.<br>Drag to turn it."
+MODEL_WAITS = "The hand appears here.<br>Drag to turn it."
 # Runs in the browser before an event: the last input says how the result is displayed at this moment.
 WITH_DISPLAY = "(...inputs) => [...inputs.slice(0, -1), handpose.display()]"
 
@@ -48,7 +48,7 @@ class PhotoTab:
         first_photo = next((path for path in examples if Path(path).stem == FIRST_EXAMPLE), None)
         self.example = analyse(estimator, first_photo, key=EXAMPLE_KEY) if first_photo else None
         first = self._shown(result_of(estimator, self.example, Options())) if self.example else self._nothing()
-        self.analysis = gr.State(time_to_live=KEPT)
+        self.analysis = gr.State(time_to_live=KEPT_S)
         self.display = gr.JSON(visible=False)
         self.file = gr.File(visible=False)
         with gr.Row(elem_id="photo-tab"):
