@@ -10,7 +10,7 @@ from types import SimpleNamespace
 
 import httpx
 import pytest
-from fastapi import HTTPException
+from starlette.exceptions import HTTPException
 
 from benchmarks.running_page import ROOT, RunningPage, Visitor
 from page.server import room as room_module

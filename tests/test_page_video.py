@@ -101,7 +101,9 @@ def test_what_cannot_be_done_is_said(video, tmp_path):
 
 
 def test_a_full_disk_is_told_in_a_sentence_and_odd_names_are_cleaned(tmp_path, monkeypatch):
-    clip, written = tmp_path / "clip.mp4", []
+    clip, written = tmp_path.resolve() / ("0" * 64) / "clip.mp4", []
+    clip.parent.mkdir()
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path.resolve()))
 
     def write(source, tracker, overlay, npz, **options):
         written.extend([overlay.name, npz.name])
@@ -110,8 +112,8 @@ def test_a_full_disk_is_told_in_a_sentence_and_odd_names_are_cleaned(tmp_path, m
     with ClipWriter.open(clip, 96, 64, fps=30) as writer:
         writer.write(np.zeros((64, 96, 3), np.uint8), 0.0)
     monkeypatch.setattr("page.tabs.video.write_overlay", write)
-    tab = SimpleNamespace(estimator=None, _calls_off={}, overlay=SimpleNamespace(GRADIO_CACHE=str(tmp_path)),
-                          _file=lambda _: (str(clip), "two\nlines\0" + "手" * 81 + ".mp4"))
-    answer = VideoTab.video(tab, {}, "Mesh", SimpleNamespace(session_hash="visitor"))
+    tab = SimpleNamespace(estimator=None, _calls_off={}, overlay=SimpleNamespace(GRADIO_CACHE=str(tmp_path)))
+    upload = {"path": str(clip), "orig_name": "two\nlines\0" + "手" * 81 + ".mp4"}
+    answer = VideoTab.video(tab, upload, "Mesh", SimpleNamespace(session_hash="visitor"))
     assert "cannot be written (No space left on device): try again later" in answer[3] and answer[0] is None
     assert written == [f"two_lines_{'手' * 36}{ending}" for ending in (".overlay.mp4", ".npz")]
