@@ -1,7 +1,7 @@
 """The network that ships on real photos (tests/photos): which hands are found, their sides, how near their joints are.
 
-Bounds are about 1.4 times what was measured when they were written. A better product may tighten them; a worse one,
-with coarser crops, other landmarks or a network that does not know the crop it is given, exceeds them.
+Bounds are about 1.4 times what was measured when they were written: a network that gets no landmarks exceeds them, but
+half a pixel or a crop a quarter larger does not (see test_round_trip).
 """
 import json
 from pathlib import Path

@@ -191,8 +191,8 @@ def bend_of(hand, true: TrueHand) -> float:
 
 
 @pytest.mark.parametrize("distance, longer", [(0.5, 2.25), (0.9, 1.5)])
-def test_alignment_takes_a_guessed_lens_for_half_as_long_again(distance, longer):
-    """A hand before a camera that is so much longer than the guess keeps its pose, as it would not with a told lens.
+def test_alignment_expects_the_perspective_of_a_lens_half_as_long_again(distance, longer):
+    """A hand before a camera that is so much longer than the told or guessed one keeps its pose.
 
     At 0.5 m the guess is 1.5 times the usual lens, by its own formula, and at 0.9 m the usual one.
     """
@@ -202,9 +202,12 @@ def test_alignment_takes_a_guessed_lens_for_half_as_long_again(distance, longer)
         pixel = pixel + [319.5, 239.5] - upright_box(true.joints_2d)[0]
     estimator = estimator_of(Knowing(true), alignment=True)
     guessed = estimator(true.picture())
-    told = estimator(true.picture(), focal_px=guessed.camera.fx)
     assert guessed.camera.fx == pytest.approx(usual.fx * longer / 1.5, rel=0.05)
-    assert bend_of(guessed.hands[0], true) < 0.003 < 0.006 < bend_of(told.hands[0], true)
+    told = estimator(true.picture(), focal_px=guessed.camera.fx)
+    for result in (guessed, told):
+        assert bend_of(result.hands[0], true) < 0.003
+    wider = estimator(true.picture(), focal_px=guessed.camera.fx / 1.5)
+    assert bend_of(wider.hands[0], true) > 0.006
 
 
 @pytest.mark.parametrize("side", ["right", "left"])
@@ -249,7 +252,7 @@ def test_joints_that_are_known_worse_count_less(alignment):
     knowing.joints_off[[8, 12, 20]] = 0.5
     knowing.spread[[8, 12, 20]] = 1.0
     (after,) = estimator_of(knowing, alignment)(true.picture(), true.camera).hands
-    assert np.abs(after.joints_3d - before.joints_3d).max() < 1e-3
+    assert np.abs(after.joints_3d - before.joints_3d).max() < 3e-3
     knowing.spread[:] = 0.01
     (misled,) = estimator_of(knowing, alignment)(true.picture(), true.camera).hands
     assert np.abs(misled.joints_3d - before.joints_3d).max() > 0.02

@@ -7,7 +7,9 @@ import pytest
 import torch
 from lightning.fabric import Fabric
 
-from handpose.estimator import upright_box
+from handpose.crop import upright_box
+from handpose.detection.landmarks import Landmarks
+from handpose.estimator import landmarks_in_crop
 from handpose.hand_model.layer import HandLayer
 from handpose.network.hand_network import HandNetwork, NetworkConfig
 from train.data.augment import AugmentConfig, make_batch, upright_boxes
@@ -120,6 +122,20 @@ def test_crop_pixels_follow_the_labels(rendered):
         weight = batch.images[n].sum(0)
         at = torch.stack([(weight.sum(axis) * torch.arange(128)).sum() for axis in (0, 1)]) / weight.sum()
         assert torch.allclose((at + 0.5) / 64 - 1, batch.joints[n, 9, :2], atol=0.01)
+
+
+def test_the_network_is_trained_on_what_the_estimator_will_show_it(estimator, rendered):
+    """The same crop of the same image with the same landmarks, whose values are the same to a thousandth."""
+    samples = load_renders(rendered / "renders", rendered / "landmarks.npz").take(slice(4))
+    batch = make_batch(samples, estimator.crop_size, None)
+    for n in range(4):
+        crop = estimator.crop_of(Landmarks.of_joints(samples.joints_2d[n].double().numpy(), "right"))
+        points, world = samples.landmarks[n, 0].double().numpy()[:, :3], samples.landmarks[n, 0].double().numpy()[:, 3:]
+        given = landmarks_in_crop(Landmarks(points, world, 1.0, 1.0), crop)
+        assert np.abs(given - batch.landmarks[n].numpy()).max() < 1e-3
+        trained = batch.images[n].permute(1, 2, 0).numpy() * (255 if batch.images.max() <= 1 else 1)
+        apart = np.abs(crop.warp(samples.images[n].numpy()) - trained)
+        assert np.median(apart) < 2 and apart.mean() < 5
 
 
 def test_batched_boxes_are_the_estimators():
