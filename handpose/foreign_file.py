@@ -4,10 +4,11 @@ from __future__ import annotations
 import math
 import stat
 from pathlib import Path
+from typing import TYPE_CHECKING
 from zipfile import ZipFile
 
-import numpy as np
-from numpy.lib import format as npy
+if TYPE_CHECKING:
+    import numpy as np
 
 
 def check_regular(path: Path, most: int) -> int:
@@ -37,6 +38,8 @@ def read_npz(path: Path, most: int) -> dict[str, np.ndarray]:
     What an array takes is known from its header, before any of it is read. Raises ValueError, a part of a sentence,
     OSError, and what zipfile, zlib and NumPy raise for damaged files.
     """
+    from numpy.lib import format as npy  # slow to import, and the command's --help reads none
+
     check_regular(path, most)
     arrays, left = {}, most
     with ZipFile(path) as archive:

@@ -7,7 +7,7 @@ from bad_images import encode, exif_bytes, scene
 from odd_uploads import scans
 from PIL import Image
 
-from page.tabs.live import LARGEST_FRAME, _read
+from page.tabs.live import LARGEST_FRAME, _decode, _read
 
 
 def message(data: bytes) -> dict:
@@ -19,9 +19,9 @@ def jpeg(width: int = 96, height: int = 64, **options) -> bytes:
 
 
 def test_a_canvas_frame_is_read():
-    visitor, rgb = _read(message(jpeg()))
-    assert visitor == "x" * 12 and np.abs(rgb.astype(int) - scene()).max() <= 4
-    assert _read(message(jpeg(LARGEST_FRAME, 540, exif=exif_bytes(6))))[1].shape == (540, LARGEST_FRAME, 3)
+    visitor, data = _read(message(jpeg()))
+    assert visitor == "x" * 12 and np.abs(_decode(data).astype(int) - scene()).max() <= 4
+    assert _decode(jpeg(LARGEST_FRAME, 540, exif=exif_bytes(6))).shape == (540, LARGEST_FRAME, 3)
 
 
 @pytest.mark.parametrize("data", [
@@ -31,4 +31,4 @@ def test_a_canvas_frame_is_read():
 def test_anything_else_is_refused_before_it_is_decoded(data, monkeypatch):
     monkeypatch.setattr("cv2.imdecode", lambda *_: pytest.fail("it was decoded"))
     with pytest.raises(ValueError, match="camera's picture"):
-        _read(message(data))
+        _decode(_read(message(data))[1])

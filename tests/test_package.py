@@ -122,7 +122,8 @@ def test_installed_it_predicts_as_in_a_checkout_calls_nobody_and_leaves_nothing(
     seen = json.loads(said.splitlines()[-1])
     assert seen["status"] == 0 and Path(seen["from"]).is_relative_to(installed.python.parents[1])
     assert seen["called"] == []
-    assert [path for path in seen["written"] if not Path(path).is_relative_to(out) and path != os.devnull] == []
+    files = [path for path in seen["written"] if not path.isdigit()]  # numbers are pipes, to the process that decodes
+    assert [path for path in files if not Path(path).is_relative_to(out) and path != os.devnull] == []
     assert [path for place in private.values() for path in place.rglob("*")] == []
 
     assert main(["predict", str(PHOTO), "--out", str(expected)]) == 0
