@@ -1,153 +1,178 @@
-"""Odd and hostile uploads and calls against a running page: `python -m benchmarks.hostile [--limit N] [--patience S]`
+"""Attacks on a running page: `python -m benchmarks.hostile [--quick] [--only KIND ...]` (Linux, with strace)
 
-Each must be answered in time with hands or with a sentence; afterwards the page must be alive, give the same answer as
-at first, and have its memory back. Exit code 1 if anything was not so.
+Some 2,000 uploads, calls and connections, one after another, of every kind in `attacks.py` and `raw_attacks.py`. Each
+must be answered in time, with hands, a sentence or a refusal; a photo may take 5 s of computing and 1 GB over the page
+at rest. Afterwards the page must be alive, give the same answer as at first and have its memory back; its log must hold
+no traceback, and nothing may have been opened, connected to or run that lies outside. Exit code 1 if it was not so.
 """
 from __future__ import annotations
 
 import argparse
-import os
+import secrets
 import sys
 import tempfile
 import time
-from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, groupby
 from pathlib import Path
-from typing import Any
 
 import httpx
 
-from .running_page import ROOT, RunningPage, Visitor
+from . import attacks
+from .attacks import PHOTO, Attack
+from .raw_attacks import raw_requests, standing_connections
+from .running_page import RunningPage, Visitor
+from .watched_page import PeakMemory, WatchedPage
 
-PHOTO = ROOT / "tests" / "data" / "hand_right.jpg"
-MEMORY_KEPT = 400_000_000  # bytes by which the page may be larger afterwards: caches of models and allocators
+PHOTO_S, PHOTO_MEMORY = 5.0, 1_000_000_000  # seconds of computing, bytes over the page at rest
+MEMORY_KEPT = 100_000_000  # bytes by which the page may be larger afterwards
+IDLE_S = 45  # after which it must be so
+MOST_KEPT = 4_000_000_000  # bytes of files, the page's quota
+PATIENCE_S = {"odd clip": 60.0, "costly clip": 60.0, "standing": 60.0, "crowd": 600.0}  # seconds for an answer
+USUAL_PATIENCE_S = 20.0
 LEAKS = ("Traceback", 'File "', "Error:", "Exception", "site-packages", "errno", "NoneType")  # of Python's to a visitor
-
-# What is sent in the place of numbers and switches.
-WRONG_VALUES = (None, "", "wide", "1e999", -1, 0, 1e-300, 1e300, 10**400, -10**18, 2**63, float("nan"), float("inf"),
-                [], [1, 2], {}, {"path": "/etc/passwd"}, True, "\0", "x" * 100_000, "<script>alert(1)</script>")
-# What is sent in the place of an uploaded photo.
-WRONG_PHOTOS = (None, 1, "", "photo.jpg", "/etc/passwd", [], {}, {"path": None}, {"path": ""}, {"path": 5},
-                *({"path": path, "meta": {"_type": "gradio.FileData"}} for path in (
-                    "/etc/passwd", "../../etc/passwd", "/dev/zero", "/proc/self/environ", "x" * 10_000, "a\0b",
-                    "http://127.0.0.1:1/photo.jpg", "file:///etc/passwd", str(PHOTO))),
-                {"path": str(PHOTO)},
-                {"url": "http://169.254.169.254/latest/meta-data/", "meta": {"_type": "gradio.FileData"}})
-NUMBERS = ("focal_px", "fov_deg", "most_hands", "min_score", "mirrored")
+CANARY = secrets.token_hex(16)  # in the private file
+QUICK = 12  # as many times fewer attacks
 
 
 @dataclass(frozen=True)
 class Outcome:
-    what: str
-    kind: str  # "hands", "sentence", "refused" by Gradio, or what went wrong: "leak", "slow", "silent", "broken"
+    attack: Attack
+    kind: str  # "hands", "sentence", "refused", or what went wrong: "leak", "slow", "silent", "broken", "let in"
     seconds: float
     said: str
+    computed: float = 0.0  # seconds
+    memory: int = 0  # bytes, the most over the page at rest
 
     @property
     def good(self) -> bool:
-        return self.kind in ("hands", "sentence", "refused")
+        photo = "photo" not in self.attack.kind or (self.computed <= PHOTO_S and self.memory <= PHOTO_MEMORY)
+        return self.kind in ("hands", "sentence", "refused") and photo
 
 
-def judge(what: str, patience: float, ask, forged: bool = False) -> Outcome:
-    """What came of a request; `ask` makes it and returns what `Visitor.call` does.
-
-    What no visitor can do with the page alone is `forged`: Gradio refuses much of that itself, without a reason.
-    """
+def judge(attack: Attack, patience: float | None = None) -> Outcome:
+    """What came of an attack."""
     start = time.monotonic()
     try:
-        event, answer = ask()
+        event, answer = attack.ask()
     except httpx.HTTPStatusError as error:
         event, answer = "http", f"{error.response.status_code} {error.response.text}"
     except httpx.TimeoutException as error:
         event, answer = "slow", repr(error)
-    except httpx.HTTPError as error:
+    except (httpx.LocalProtocolError, httpx.InvalidURL) as error:  # it could not even be sent
+        event, answer = "http", f"400 {error}"
+    except (httpx.HTTPError, OSError) as error:
         event, answer = "broken", repr(error)
     seconds, said = time.monotonic() - start, str(answer)
     if event == "complete":
         kind = "hands"
     elif event == "http":
-        kind = "refused" if said.startswith("4") else "broken"
+        kind = "refused" if said.startswith(("4", "503", "507")) else "broken"
     elif event == "error":
         said = answer.get("error") if isinstance(answer, dict) else answer
-        kind = "sentence" if said else "refused" if forged else "silent"
+        kind = "sentence" if said else "refused" if attack.forged else "silent"
     else:
         kind = event
-    if kind != "hands" and any(leak in str(said) for leak in LEAKS):
+    if CANARY in str(answer) or (kind != "hands" and any(leak in str(said) for leak in LEAKS)):
         kind = "leak"
-    if seconds > patience:
+    if seconds > (patience or PATIENCE_S.get(attack.kind, USUAL_PATIENCE_S)):
         kind = "slow"
-    return Outcome(what, kind, seconds, str(said)[:200])
+    return Outcome(attack, kind, seconds, str(said)[:200])
 
 
-def attack_with_files(visitor: Visitor, files: Iterable[tuple[str, bytes]], patience: float) -> Iterator[Outcome]:
-    """Uploads each file as a photo, and each film as a clip, too."""
-    for name, data in files:
-        hidden = name.startswith(".")  # a name that Gradio takes for a hidden file, and refuses
-        yield judge(f"photo {name!r}", patience, lambda name=name, data=data: visitor.estimate(name, data), hidden)
-        if "mp4" in name:
-            yield judge(f"clip {name!r}", patience,
-                        lambda name=name, data=data: visitor.call("video", visitor.upload(name, data), "Mesh"))
+def all_attacks(visitor: Visitor, private: Path, upload_folder: Path) -> Iterator[Attack]:
+    config = visitor.config()
+    return chain(attacks.photos(visitor), attacks.costly_photos(visitor), attacks.clips(visitor, private),
+                 attacks.names(visitor), attacks.calls(visitor), attacks.files(visitor, private, upload_folder),
+                 attacks.live_frames(visitor, config), attacks.server_functions(visitor, config),
+                 attacks.events(visitor, config, private), attacks.bodies(visitor, config),
+                 attacks.sessions(visitor, config), raw_requests(visitor), standing_connections(visitor),
+                 attacks.crowds(visitor, config))
 
 
-def attack_with_calls(visitor: Visitor, patience: float) -> Iterator[Outcome]:
-    """Calls with inputs of wrong types, sizes and numbers."""
-    photo = PHOTO.read_bytes()
-    calls: list[tuple[str, tuple[Any, ...]]] = []
-    for wrong in WRONG_PHOTOS:
-        calls += [("estimate", (wrong, None, None, 10, .5, False)), ("video", (wrong, "Mesh")),
-                  ("files", (wrong, "zip", None, None, 10, .5, False))]
-    calls += [("estimate", ()), ("estimate", (None,) * 50), ("files", ({},))]
-    uploaded = visitor.upload("hand.jpg", photo)
-    calls += [("files", (uploaded, wrong, None, None, 10, .5, False)) for wrong in WRONG_VALUES]
-    for endpoint, inputs in calls:
-        yield judge(f"{endpoint}{inputs}"[:120], patience, lambda e=endpoint, i=inputs: visitor.call(e, *i),
-                    forged=True)
-    for name in NUMBERS:
-        for wrong in WRONG_VALUES:
-            yield judge(f"{name}={wrong!r}"[:120], patience,
-                        lambda name=name, wrong=wrong: visitor.estimate("hand.jpg", photo, **{name: wrong}))
+def some(all_of_them: Iterable[Attack], every: int) -> Iterator[Attack]:
+    """Every so many-th attack of each kind."""
+    for _, kind in groupby(all_of_them, key=lambda attack: attack.kind):
+        for number, attack in enumerate(kind):
+            if number % every == 0:
+                yield attack
 
 
-def own_tracebacks(page: RunningPage) -> int:
-    """Tracebacks in the page's log that go through its own code: Gradio logs its refusals as tracebacks, too."""
-    traces = page.log.read_text(errors="replace").split("Traceback (most recent call last)")[1:]
-    return sum(f"{page.root / part}{os.sep}" in trace for trace in traces for part in ("page", "handpose"))
+def measured(page: WatchedPage, listed: Iterable[Attack], rest: int) -> Iterator[Outcome]:
+    """What came of each, and what it took; ends when the page does."""
+    with PeakMemory(page) as peak:
+        for attack in listed:
+            before = page.computed()
+            peak.take()
+            outcome = judge(attack)
+            if not page.alive:
+                yield outcome
+                return
+            yield Outcome(attack, outcome.kind, outcome.seconds, outcome.said, page.computed() - before,
+                          peak.take() - rest)
+
+
+def table(outcomes: list[Outcome]) -> str:
+    lines = [f"{'attack':18}{'count':>7}{'hands':>7}{'said':>7}{'refused':>9}{'slowest s':>11}{'computed s':>12}"
+             f"{'MB over rest':>14}{'bad':>6}"]
+    for kind in dict.fromkeys(outcome.attack.kind for outcome in outcomes):
+        of_kind = [outcome for outcome in outcomes if outcome.attack.kind == kind]
+        hands, said, refused = (sum(one.kind == word for one in of_kind) for word in ("hands", "sentence", "refused"))
+        lines.append(f"{kind:18}{len(of_kind):7}{hands:7}{said:7}{refused:9}{max(one.seconds for one in of_kind):11.1f}"
+                     f"{max(one.computed for one in of_kind):12.1f}{max(one.memory for one in of_kind) / 1e6:14.0f}"
+                     f"{sum(not one.good for one in of_kind):6}")
+    return "\n".join(lines)
+
+
+def tracebacks(page: RunningPage) -> int:
+    return page.log.read_text(errors="replace").count("Traceback (most recent call last)")
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--limit", type=int, help="only so many files, evenly chosen")
-    parser.add_argument("--patience", type=float, default=10, help="seconds for an answer")
+    parser.add_argument("--quick", action="store_true", help=f"only one attack of {QUICK}")
+    parser.add_argument("--only", nargs="+", metavar="KIND", help="only these kinds of the table")
     args = parser.parse_args()
-    sys.path.insert(0, str(ROOT / "tests"))
-    from odd_uploads import odd_uploads
-    files = list(odd_uploads())
-    files = files[::max(1, len(files) // args.limit)] if args.limit else files
     outcomes: list[Outcome] = []
-    with tempfile.TemporaryDirectory() as folder, RunningPage(Path(folder)) as page:
-        visitor = Visitor(page.address, timeout=max(60, 2 * args.patience))
-        first = [visitor.estimate("hand.jpg", PHOTO.read_bytes()) for _ in range(5)][0]
-        before, most = page.memory(), 0
-        attacks = attack_with_files(visitor, files, args.patience), attack_with_calls(visitor, args.patience)
-        for outcome in chain(*attacks):
+    with tempfile.TemporaryDirectory() as folder, WatchedPage(Path(folder, "page")) as page:
+        private = Path(folder, "private.png")
+        private.write_bytes(PHOTO.read_bytes() + CANARY.encode())
+        visitor = Visitor(page.address, timeout=120)
+        attacks.warm_up(visitor, visitor.config())
+        first = visitor.estimate("hand.jpg", PHOTO.read_bytes())
+        upload_folder = next(page.files.glob("handpose-page-*")).resolve()
+        rest, begun = page.memory(), page.trace.stat().st_size
+        listed = some(all_attacks(visitor, private, upload_folder), QUICK if args.quick else 1)
+        if args.only:
+            listed = (attack for attack in listed if attack.kind in args.only)
+        for outcome in measured(page, listed, rest):
             outcomes.append(outcome)
             if not outcome.good:
-                print(f"{outcome.kind:8} {outcome.seconds:5.1f} s  {outcome.what}: {outcome.said}", flush=True)
-            if not page.alive:
-                break
-            most = max(most, page.memory())
+                print(f"{outcome.kind:8} {outcome.seconds:5.1f} s, computed {outcome.computed:.1f} s, "
+                      f"{outcome.memory / 1e6:.0f} MB: {outcome.attack.kind} {outcome.attack.what[:150]!r}: "
+                      f"{outcome.said}", flush=True)
         alive = page.alive
         same = alive and visitor.estimate("hand.jpg", PHOTO.read_bytes()) == first
-        time.sleep(2 if alive else 0)
-        kept = page.memory() - before if alive else 0
-        own_errors = own_tracebacks(page)
-    print(f"{len(outcomes)} requests: {dict(Counter(outcome.kind for outcome in outcomes))}; "
-          f"slowest {max(outcome.seconds for outcome in outcomes):.1f} s")
-    print(f"alive: {alive}; same answer as before: {same}; own errors in the log: {own_errors}; memory before "
-          f"{before / 1e6:.0f} MB, most seen {most / 1e6:.0f} MB, kept {kept / 1e6:+.0f} MB")
-    return not (alive and same and own_errors == 0 and kept < MEMORY_KEPT and all(outcome.good for outcome in outcomes))
+        time.sleep(IDLE_S if alive else 0)
+        kept = page.memory() - rest if alive else 0
+        left = sum(path.stat().st_size for path in page.files.rglob("*") if path.is_file())
+        traces, outside = tracebacks(page), page.outside(page.seen(begun))
+        log = page.log.read_text(errors="replace")
+    Path("hostile-log.txt").write_text(log) if traces else None
+    for line in outside[:20]:
+        print("opened outside:", line)
+    print(table(outcomes))
+    bad = sum(not outcome.good for outcome in outcomes)
+    verdicts = {
+        f"{len(outcomes)} uploads, calls and connections": args.quick or bool(args.only) or len(outcomes) >= 1000,
+        f"{bad} not answered as they must be": not bad, "alive, with the same answer as before": same,
+        f"{traces} tracebacks in the log": not traces, f"{len(outside)} opened outside": not outside,
+        f"memory at rest {rest / 1e6:.0f} MB, kept {kept / 1e6:+.0f} MB": kept <= MEMORY_KEPT,
+        f"{left / 1e6:.0f} MB of files left": left <= MOST_KEPT}
+    for verdict, good in verdicts.items():
+        print("good" if good else "BAD ", verdict)
+    return not all(verdicts.values())
 
 
 if __name__ == "__main__":

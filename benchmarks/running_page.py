@@ -15,6 +15,7 @@ import httpx
 
 ROOT = Path(__file__).resolve().parent.parent
 START_LIMIT = 900  # seconds
+JSON = {"Content-Type": "application/json"}
 
 
 class RunningPage:
@@ -24,7 +25,8 @@ class RunningPage:
     """
 
     def __init__(self, folder: Path, root: Path = ROOT, python: str = sys.executable):
-        self.folder, self.root, self.python = Path(folder), Path(root), python
+        self.folder, self.root = Path(folder), Path(root)
+        self.command = [python, str(self.root / "app.py")]
         self.files, self.log = self.folder / "files", self.folder / "log.txt"
         self.process: subprocess.Popen | None = None
         self.cores: list[int] | None = None  # that it may use; all by default
@@ -39,8 +41,8 @@ class RunningPage:
                        "TMPDIR": str(self.files), "TEMP": str(self.files)}
         environment.pop("GRADIO_TEMP_DIR", None)
         with self.log.open("a") as out:
-            self.process = subprocess.Popen([self.python, str(self.root / "app.py")], cwd=self.folder, env=environment,
-                                            stdout=out, stderr=subprocess.STDOUT)
+            self.process = subprocess.Popen(self.command, cwd=self.folder, env=environment, stdout=out,
+                                            stderr=subprocess.STDOUT)
         if self.cores is not None:
             os.sched_setaffinity(self.process.pid, self.cores)
         deadline = time.monotonic() + START_LIMIT
@@ -80,10 +82,15 @@ class RunningPage:
 
 
 class Visitor:
-    """A program that uses the page: its uploads and calls, over one connection."""
+    """A program that uses the page: its uploads and calls, over one connection.
 
-    def __init__(self, address: str, timeout: float = 120):
-        self.http = httpx.Client(base_url=f"{address}/gradio_api", timeout=timeout)
+    `own` is an address of this machine from which it asks: on Linux, each of 127.0.0.0/8 is one.
+    """
+
+    def __init__(self, address: str, timeout: float = 120, own: str | None = None):
+        self.address = address
+        self.http = httpx.Client(base_url=f"{address}/gradio_api", timeout=timeout,
+                                 transport=httpx.HTTPTransport(local_address=own))
 
     def upload(self, name: str, data: bytes) -> dict:
         """Uploads a file; returns what a call takes for it. Raises httpx.HTTPStatusError."""
@@ -94,7 +101,7 @@ class Visitor:
     def call(self, endpoint: str, *inputs: Any) -> tuple[str, Any]:
         """Calls an endpoint; returns ("complete", its outputs) or ("error" or "http", what was said)."""
         content = json.dumps({"data": inputs})  # NaN and infinity included, which httpx would not send
-        asked = self.http.post(f"/call/{endpoint}", content=content, headers={"Content-Type": "application/json"})
+        asked = self.http.post(f"/call/{endpoint}", content=content, headers=JSON)
         if asked.is_error:
             return "http", f"{asked.status_code} {asked.text}"
         event = "error"
@@ -112,3 +119,29 @@ class Visitor:
         defaults = {"focal_px": None, "fov_deg": None, "most_hands": 10, "min_score": 0.5, "mirrored": False}
         event, answer = self.call("estimate", self.upload(name, data), *(defaults | options).values())
         return event, answer[0] if event == "complete" else answer
+
+    def config(self) -> dict:
+        """What the page tells browsers of itself: its "components" and, as "dependencies", its events."""
+        return self.http.get(f"{self.address}/config").raise_for_status().json()
+
+    def event(self, number: int, inputs: Any, session: str) -> tuple[str, Any]:
+        """One of the page's own events, which browsers start by number; as `call`."""
+        asked = self.http.post("/queue/join", content=json.dumps(
+            {"data": inputs, "fn_index": number, "session_hash": session}), headers=JSON)
+        if asked.is_error:
+            return "http", f"{asked.status_code} {asked.text}"
+        with self.http.stream("GET", "/queue/data", params={"session_hash": session}) as lines:
+            for line in lines.iter_lines():
+                message = json.loads(line.removeprefix("data: ")) if line.startswith("data: ") else {}
+                if message.get("msg") == "process_completed":
+                    output = message["output"]
+                    return ("complete", output["data"]) if message["success"] else ("error", output)
+                if message.get("msg") == "unexpected_error":
+                    return "error", message
+        return "error", "the page answered nothing"
+
+    def follow(self, component: int, message: Any) -> tuple[str, Any]:
+        """A picture of the live view, whose component has this number; as `call`."""
+        asked = self.http.post("/component_server", content=json.dumps(
+            {"component_id": component, "fn_name": "follow", "data": message, "session_hash": "live"}), headers=JSON)
+        return ("http", f"{asked.status_code} {asked.text}") if asked.is_error else ("complete", asked.json())

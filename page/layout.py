@@ -11,9 +11,11 @@ from handpose.shipped import shipped
 from .api import add_endpoints
 from .content.theme import theme
 from .server.fair_queue import MOST_WAITING, share_fairly
+from .server.faults import refuse_in_sentences
 from .server.gate import guard
 from .server.hosts import Hosts
 from .server.room import Room
+from .server.unfetched import forget_unfetched
 from .server.uploads import LARGEST_CLIP
 from .tabs.about import about_tab, programs_tab
 from .tabs.live import live_tab
@@ -44,6 +46,8 @@ def build_page(estimator: HandEstimator) -> gr.Blocks:
         page.unload(video.call_off)
     page.queue(max_size=MOST_WAITING, api_open=False)  # which would let calls go past the queue
     share_fairly(page)
+    refuse_in_sentences(page)
+    forget_unfetched(page)
     return page
 
 

@@ -18,7 +18,6 @@ from functools import cache
 from itertools import count
 from pathlib import Path
 
-import av
 import cv2
 import numpy as np
 from bad_images import READABLE, UNREADABLE, blank_png, encode, exif_bytes, scene
@@ -69,7 +68,12 @@ def odd_uploads(mutations: int = MUTATIONS, seed: int = 0) -> Iterator[tuple[str
 
 def mutate(suffix: str, dice: random.Random) -> bytes:
     """A sound file of that kind after one to four accidents."""
-    data = bytearray(sound_files()[suffix])
+    return damaged(sound_files()[suffix], dice)
+
+
+def damaged(file: bytes, dice: random.Random) -> bytes:
+    """The file after one to four accidents."""
+    data = bytearray(file)
     for _ in range(dice.choice([1, 1, 1, 4])):
         dice.choice(ACCIDENTS)(data, dice)
     return bytes(data)
@@ -247,6 +251,73 @@ def one_tile_tiff(tile: int = 16_384, side: int = 64) -> bytes:
             + b"".join(struct.pack("<HHII", *entry) for entry in entries) + bytes(4))
 
 
+def many_directories_tiff(number: int, again: bool = False) -> bytes:
+    """A TIFF of a grey picture and behind it so many directories more, of which the last leads to the first if told."""
+    picture = encode(Image.new("L", (64, 64)), "TIFF")
+    first = struct.unpack_from("<I", picture, 4)[0]
+    next_at = first + 2 + 12 * struct.unpack_from("<H", picture, first)[0]
+    chain = b"".join(struct.pack("<HHHIII", 1, 256, 4, 1, 64, len(picture) + 18 * (one + 1)) for one in range(number))
+    end = struct.pack("<I", first if again else 0)
+    return picture[:next_at] + struct.pack("<I", len(picture)) + picture[next_at + 4:] + chain[:-4] + end
+
+
+def exif_loop() -> bytes:
+    """A JPEG whose EXIF directories are one and the same, which comes after itself."""
+    entries = [(0x8769, 4, 1, 8), (0x8825, 4, 1, 8), (0xA005, 4, 1, 8), (0x9286, 7, 2**31, 8), (0x014A, 4, 1, 8)]
+    block = b"Exif\0\0II*\0\x08\0\0\0" + struct.pack("<H", len(entries)) + b"".join(
+        struct.pack("<HHII", *entry) for entry in sorted(entries)) + struct.pack("<I", 8)
+    return _jpeg_with(b"\xff\xe1" + struct.pack(">H", len(block) + 2) + block)
+
+
+def many_pictures_gif(number: int) -> bytes:
+    """A GIF of so many pictures, the same one again and again."""
+    gif = encode(Image.new("L", (64, 64)), "GIF")
+    at = gif.index(b",", 13 + 3 * 2 ** ((gif[10] & 7) + 1))
+    return gif[:at] + gif[at:-1] * number + gif[-1:]
+
+
+def paeth_png(width: int = 10_000, height: int = 9_999) -> bytes:
+    """An RGB PNG whose rows all have the filter that takes longest."""
+    squeeze, row = zlib.compressobj(1), b"\4" + bytes(3 * width)
+    pixels = b"".join([squeeze.compress(row) for _ in range(height)] + [squeeze.flush()])
+    return _png(_header(width, height), (b"IDAT", pixels))
+
+
+def animated_png(frames: int) -> bytes:
+    """An APNG that says it has so many frames, and has each."""
+    pixels = zlib.compress(bytes(64 * 193))
+    later = [(kind, data) for number in range(1, frames) for kind, data in (
+        (b"fcTL", struct.pack(">IIIIIHHBB", 2 * number - 1, 64, 64, 0, 0, 1, 10, 0, 0)),
+        (b"fdAT", struct.pack(">I", 2 * number) + pixels))]
+    return _png(_header(64, 64), (b"acTL", struct.pack(">II", frames, 0)),
+                (b"fcTL", struct.pack(">IIIIIHHBB", 0, 64, 64, 0, 0, 1, 10, 0, 0)), (b"IDAT", pixels), *later)
+
+
+# Much of what a format allows once, or of what leads in circles; not among `odd_uploads`.
+CROWDED: dict[str, Callable[[], bytes]] = {
+    "directories.tif": lambda: many_directories_tiff(300_000), "circle.tif": lambda: many_directories_tiff(3, True),
+    "strips.tif": lambda: encode(Image.new("L", (64, 30_000)), "TIFF", compression="tiff_lzw", tiffinfo={278: 1}),
+    "exif_circle.jpg": exif_loop, "pictures.gif": lambda: many_pictures_gif(65_535),
+    "tables.jpg": lambda: _jpeg_with((b"\xff\xc4\0\x14\0\1" + bytes(15) + b"\0") * 400_000),
+    "restarts.jpg": lambda: encode(Image.new("L", (64, 64)), "JPEG")[:-2] + b"\xff\xd0" * 5_000_000 + b"\xff\xd9",
+    "profiles.jpg": lambda: _jpeg_with((b"\xff\xe2\xff\xffICC_PROFILE\0\1\xff" + bytes(65_519)) * 255),
+    "exif.png": lambda: _png(_header(64, 64), (b"eXIf", b"II*\0\x08\0\0\0" + bytes(50_000_000)),
+                             (b"IDAT", zlib.compress(bytes(64 * 193)))),
+    "texts.png": lambda: _png(_header(64, 64), *[(b"iTXt", b"x\0\1\0\0\0" + zlib.compress(bytes(900_000)))] * 70,
+                              (b"IDAT", zlib.compress(bytes(64 * 193)))),
+    "frames.png": lambda: animated_png(20_000), "frames.webp": lambda: _frames("WEBP", 1000),
+    "paeth.png": paeth_png, "interlaced.png": lambda: bytes(_with(blank_png(10_000, 9_999), 28, b"\1")),
+    "clear.png": lambda: encode(Image.new("LA", (9_999, 9_999)), "PNG", compress_level=1),
+    "print.tif": lambda: encode(Image.new("CMYK", (9_999, 9_999)), "TIFF", compression="tiff_lzw"),
+    "palette.gif": lambda: encode(Image.new("P", (9_999, 9_999)), "GIF"),
+    "lossless.webp": lambda: encode(Image.new("RGBA", (9_999, 9_999)), "WEBP", lossless=True, method=0, quality=0),
+}
+
+
+def _with(file: bytes, at: int, value: bytes) -> bytes:
+    return file[:at] + value + file[at + len(value):]
+
+
 # Each took 4 to 150 seconds or up to 2.5 GB when photos were decoded without limits; not among `odd_uploads`.
 COSTLY: dict[str, Callable[[], bytes]] = {
     "scans.jpg": lambda: scans(1000), "exif_flood.jpg": exif_flood,
@@ -262,60 +333,6 @@ COSTLY: dict[str, Callable[[], bytes]] = {
     "just_allowed.jpg": just_allowed_jpeg,
 }
 
-
-def _chunk(kind: bytes, data: bytes) -> bytes:
-    return kind + struct.pack("<I", len(data)) + data + bytes(len(data) % 2)
-
-
-def junk_avi(packets: int, good: bytes = b"") -> bytes:
-    """An AVI of one picture, if any, and so many broken ones, as JPEGs of 64 x 64 pixels."""
-    main = struct.pack("<14I", 40_000, 0, 0, 0, 25, 0, 1, 0, 64, 64, 0, 0, 0, 0)
-    stream = b"vidsMJPG" + struct.pack("<10I4H", 0, 0, 0, 1, 25, 0, 25, 0, 0, 0, 0, 0, 64, 64)  # it says: one second
-    picture = struct.pack("<IiiHH4sIiiII", 40, 64, 64, 1, 24, b"MJPG", 0, 0, 0, 0, 0)
-    header = b"hdrl" + _chunk(b"avih", main) + _chunk(
-        b"LIST", b"strl" + _chunk(b"strh", stream) + _chunk(b"strf", picture))
-    film = b"movi" + (_chunk(b"00dc", good) if good else b"") + _chunk(b"00dc", b"\xff\xd8") * packets
-    return _chunk(b"RIFF", b"AVI " + _chunk(b"LIST", header) + _chunk(b"LIST", film))
-
-
-def many_streams_mov(small: int, side: int) -> bytes:
-    """A MOV of so many small videos and, behind them, one of so many pixels a side."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = str(Path(folder, "streams.mov"))
-        with av.open(path, "w") as out:
-            streams = [out.add_stream("png", rate=5) for _ in range(small + 1)]
-            for stream, length in zip(streams, [64] * small + [side], strict=True):
-                stream.width = stream.height = length
-                stream.pix_fmt = "rgb24"
-            for stream in streams:
-                frame = av.VideoFrame.from_ndarray(np.zeros((stream.height, stream.width, 3), np.uint8), "rgb24")
-                out.mux(stream.encode(frame))
-            for stream in streams:
-                out.mux(stream.encode(None))
-        return Path(path).read_bytes()
-
-
-def low_rate_wav_avi(rate: int = 1) -> bytes:
-    """An AVI of a picture and a second of sound that says it has so many samples a second."""
-    picture = encode(Image.fromarray(scene(64, 64)), "JPEG")
-    main = struct.pack("<14I", 40_000, 0, 0, 0, 25, 0, 2, 0, 64, 64, 0, 0, 0, 0)
-    video = b"vidsMJPG" + struct.pack("<10I4H", 0, 0, 0, 1, 25, 0, 25, 0, 0, 0, 0, 0, 64, 64)
-    sound = b"auds" + struct.pack("<11I4H", 0, 0, 0, 0, 2, 2 * rate, 0, 48_000, 0, 0, 2, 0, 0, 0, 0)
-    header = b"hdrl" + _chunk(b"avih", main) + _chunk(b"LIST", b"strl" + _chunk(b"strh", video) + _chunk(
-        b"strf", struct.pack("<IiiHH4sIiiII", 40, 64, 64, 1, 24, b"MJPG", 0, 0, 0, 0, 0))) + _chunk(
-        b"LIST", b"strl" + _chunk(b"strh", sound) + _chunk(
-            b"strf", struct.pack("<HHIIHH", 1, 1, rate, 2 * rate, 2, 16)))
-    film = b"movi" + _chunk(b"01wb", bytes(96_000)) + _chunk(b"00dc", picture) * 25
-    return _chunk(b"RIFF", b"AVI " + _chunk(b"LIST", header) + _chunk(b"LIST", film))
-
-
-# Each took 13 seconds or more, or up to 2 GB, when clips were read without limits; not among `odd_uploads`.
-COSTLY_CLIPS: dict[str, Callable[[], bytes]] = {
-    "junk.avi": lambda: junk_avi(100_000),
-    "one_picture.avi": lambda: junk_avi(100_000, encode(Image.fromarray(scene(64, 64)), "JPEG")),
-    "streams.mov": lambda: many_streams_mov(9, 9_000), "very_many_streams.mov": lambda: many_streams_mov(99, 64),
-    "slow_sound.avi": low_rate_wav_avi,
-}
 
 LAUGHS = ('<?xml version="1.0"?><!DOCTYPE x [<!ENTITY a "ha">' + "".join(
     f'<!ENTITY {new} "{f"&{old};" * 10}">' for old, new in zip("abcdefgh", "bcdefghi", strict=True)) + "]>")

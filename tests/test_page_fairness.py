@@ -14,7 +14,15 @@ from starlette.exceptions import HTTPException
 
 from benchmarks.running_page import ROOT, RunningPage, Visitor
 from page.server import room as room_module
-from page.server.fair_queue import BUSY, MOST_OF_ADDRESS, MOST_OF_VISITOR, in_turn, share_fairly
+from page.server.fair_queue import (
+    BUSY,
+    MOST_OF_ADDRESS,
+    MOST_OF_VISITOR,
+    MOST_UNFETCHED,
+    NO_EVENT,
+    in_turn,
+    share_fairly,
+)
 from page.server.gate import UPLOADS_OF_ADDRESS
 from page.server.room import Room
 from page.server.turns import Turns
@@ -40,6 +48,7 @@ class Line:
 
     def __init__(self):
         self.event_queue_per_concurrency_id = {"look": SimpleNamespace(queue=[])}
+        self.pending_event_ids_session = {"hoards": set(range(MOST_UNFETCHED))}
 
     async def push(self, body, request, username):
         event = SimpleNamespace(_id=object(), request=request)
@@ -50,16 +59,19 @@ class Line:
 
 def test_a_visitor_and_an_address_may_have_a_few_requests_waiting():
     line = Line()
-    share_fairly(SimpleNamespace(_queue=line))
+    share_fairly(SimpleNamespace(_queue=line, fns={0: SimpleNamespace(fn=print), 1: SimpleNamespace(fn=None)}))
 
-    def ask(address: str, port: int = 0, session: str | None = None) -> bool:
+    def ask(address: str, port: int = 0, session: str | None = None, event: int | None = 0) -> bool:
         try:
-            asyncio.run(line.push(SimpleNamespace(session_hash=session), SimpleNamespace(client=(address, port)), None))
+            body = SimpleNamespace(session_hash=session, fn_index=event)
+            asyncio.run(line.push(body, SimpleNamespace(client=(address, port)), None))
         except HTTPException as refusal:
-            assert (refusal.status_code, refusal.detail) == (429, BUSY)
+            assert (refusal.status_code, refusal.detail) in ((429, BUSY), (404, NO_EVENT))
             return False
         return True
 
+    assert not any(ask("1.1.1.1", event=number) for number in (1, 2, -1, None))  # of the browser alone, or of nobody
+    assert not ask("1.1.1.1", session="hoards")  # and fetches no answer
     assert sum(ask("1.1.1.1", session="a") for _ in range(50)) == MOST_OF_VISITOR
     assert sum(ask("1.1.1.1", port=5) for _ in range(50)) == MOST_OF_VISITOR  # a connection without a session
     assert sum(ask("1.1.1.1", session=f"made up {number}") for number in range(50)) == MOST_OF_ADDRESS - 16
@@ -188,6 +200,14 @@ def test_many_small_files_are_too_many(room):
     for name in "abcdefghij":
         add(room, name, 1)
     assert room.make(1) and left(room) == list("bcdefghij")
+
+
+def test_each_file_is_not_looked_at_for_every_upload(room, monkeypatch):
+    looks, files = [], room._files
+    monkeypatch.setattr(room, "_files", lambda: looks.append(room.folder) or files())
+    assert all(room.make(10) for _ in range(5)) and len(looks) == 1
+    monkeypatch.setattr(room_module, "LOOK_EVERY_S", -1)
+    assert room.make(10) and len(looks) == 2
 
 
 def test_what_is_in_use_or_new_stays(room, monkeypatch):

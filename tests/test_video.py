@@ -10,7 +10,7 @@ import bad_images
 import numpy as np
 import pytest
 from bad_images import scene
-from odd_uploads import junk_avi, low_rate_wav_avi, many_streams_mov
+from odd_clips import junk_avi, low_rate_wav_avi, many_streams_mov
 from PIL import Image
 from test_export import HANDS
 

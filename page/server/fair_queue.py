@@ -10,6 +10,8 @@ from starlette.exceptions import HTTPException
 MOST_WAITING = 100  # requests; who comes then is told to try again
 MOST_OF_ADDRESS = 40  # of them; the visitors of one house may share an address
 MOST_OF_VISITOR = 8
+MOST_UNFETCHED = 16  # answers of a visitor, those under way included
+NO_EVENT = "There is no such event on this page: reload it."
 BUSY = "Too many of your requests are waiting already: try again when some of them are answered."
 
 
@@ -38,9 +40,16 @@ def share_fairly(page: gr.Blocks) -> None:
         return visitor_of(event.request, None if event.session_hash == event._id else event.session_hash)
 
     async def fair_push(body, request, username):
+        event = page.fns.get(body.fn_index)
+        if event is None or event.fn is None:  # the latter's work is done by the browser alone
+            raise HTTPException(404, NO_EVENT)
+        body.event_data, body.batched = None, False  # of which the page's events make no use
+        body.session_hash = body.session_hash or None  # Gradio takes "" for one in some places only
         who = visitor_of(request, body.session_hash)
         waiting = [visitor(event) for line in queue.event_queue_per_concurrency_id.values() for event in line.queue]
-        if waiting.count(who) >= MOST_OF_VISITOR or sum(one[0] == who[0] for one in waiting) >= MOST_OF_ADDRESS:
+        unfetched = len(queue.pending_event_ids_session.get(body.session_hash, ()))
+        if (waiting.count(who) >= MOST_OF_VISITOR or sum(one[0] == who[0] for one in waiting) >= MOST_OF_ADDRESS
+                or unfetched >= MOST_UNFETCHED):
             raise HTTPException(429, BUSY)
         answer = await push(body, request, username)
         for line in queue.event_queue_per_concurrency_id.values():

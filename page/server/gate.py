@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import time
 from collections import Counter
@@ -14,6 +15,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from .faults import FAILED, NOT_UNDERSTOOD, is_own
 from .hosts import Hosts
 from .room import Room
 from .uploads import LARGEST_CLIP, is_served
@@ -21,15 +23,19 @@ from .uploads import LARGEST_CLIP, is_served
 API = "/gradio_api/"
 # What Gradio offers and this page has no use for: fetching other hosts' files, writing states and
 # recordings to the disk, changing the program.
-CLOSED = tuple(API + path for path in ("proxy=", "api/", "stream/", "file/", "deep_link", "process_recording",
-                                       "vibe-", "dev/")) + ("/monitoring",)
-LARGEST_MESSAGE = 4_000_000  # bytes of any request but an upload
+CLOSED = tuple(API + path for path in ("proxy=", "api/", "run/", "stream/", "file/", "deep_link", "process_recording",
+                                       "vibe-", "dev/", "custom_component/")) + ("/monitoring",)
+LARGEST_MESSAGE = 100_000  # bytes: paths, numbers and words; many small values take long to look through
+LARGEST_FRAME = 3_000_000  # bytes of a picture of the live view
 LARGEST_MCP = 32_000_000  # bytes: a photo as a data: address
+LARGEST = {"component_server": LARGEST_FRAME, "mcp": LARGEST_MCP}  # by the path's first part after API
 MULTIPART = 10_000  # bytes around an uploaded file
 UPLOADS_AT_ONCE, UPLOADS_OF_ADDRESS = 64, 8
 PATIENCE_S = 20.0  # for a place among an address's uploads, and for an upload's next bytes
 SLOWEST = 20_000  # bytes a second of an upload, on average, once it has taken PATIENCE_S
 SPACES = "https://huggingface.co"  # which shows a Space's page inside its own
+
+log = logging.getLogger(__name__)
 
 
 class Refusal(HTTPException):
@@ -54,18 +60,29 @@ class Gate:
             await self.app(scope, receive, send)
             return
         path = scope["path"].removeprefix(scope.get("root_path", ""))
-        send = self._with_headers(send, path)
+        send, begun = self._with_headers(send, path), []
+        answer = PlainTextResponse if path.startswith(f"{API}upload") else _detail
+
+        async def sent(message: Message) -> None:
+            begun.append(message)
+            await send(message)
+
         try:
             self._check(scope, path)
             if path.rstrip("/") == f"{API}upload":
                 async with self._upload(scope, receive) as limited:
-                    await self.app(scope, limited, send)
+                    await self.app(scope, limited, sent)
             else:
-                largest = LARGEST_MCP if path.startswith(f"{API}mcp") else LARGEST_MESSAGE
-                await self.app(scope, _limited(scope, receive, largest), send)
+                largest = LARGEST.get(path.removeprefix(API).partition("/")[0], LARGEST_MESSAGE)
+                await self.app(scope, _limited(scope, receive, largest), sent)
         except Refusal as refusal:
-            answer = PlainTextResponse if path.startswith(f"{API}upload") else _detail
             await answer(refusal.detail, refusal.status_code)(scope, receive, send)
+        except Exception as error:
+            own = is_own(error)
+            if own:
+                log.exception("A request for %r could not be answered.", path[:200])
+            if not begun:
+                await answer(FAILED if own else NOT_UNDERSTOOD, 500 if own else 400)(scope, receive, send)
 
     def _check(self, scope: Scope, path: str) -> None:
         """Raises Refusal for what is not let in."""
@@ -168,6 +185,7 @@ def guard(hosts: Hosts, room: Room) -> Callable:
     would answer the preflight requests of any site."""
     @asynccontextmanager
     async def lifespan(app) -> AsyncIterator[None]:
-        app.middleware_stack = Gate(app.middleware_stack, hosts, room)
+        # In the place of Starlette's outermost layer, which logs whatever a request made Gradio raise.
+        app.middleware_stack = Gate(app.middleware_stack.app, hosts, room)
         yield
     return lifespan
