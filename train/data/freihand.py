@@ -33,6 +33,7 @@ from tqdm import tqdm
 
 from handpose.foreign_file import read_bytes, read_npz
 from handpose.network.checkpoint import one_line
+from handpose.whole_file import whole_file
 
 from .dataset import LOST_LANDMARKS, Samples
 from .json_index import index_json
@@ -228,9 +229,8 @@ class FreiHand:
             for group, found in zip(groups, pool.map(bad_of, groups), strict=True):
                 bad += found
                 bar.update(len(group))
-        part = note.with_name(f".{note.name}.{os.getpid()}")
-        part.write_text(json.dumps(bad))
-        os.replace(part, note)
+        with whole_file(note) as temporary:
+            temporary.write_text(json.dumps(bad))
         if bad:
             raise ValueError(f"{self.path}: {_listed([self._rgb(n) for n in bad])} damaged, or not {shape[0]} pixels a "
                              "side as the first: fetch the set again.")

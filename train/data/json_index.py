@@ -5,14 +5,14 @@ FreiHAND's vertices are 1.6 GB of text and would be ten times that as Python's l
 from __future__ import annotations
 
 import json
-import os
-import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
 from numpy.lib.format import write_array_header_1_0
+
+from handpose.whole_file import whole_file
 
 PIECE = 1 << 20  # bytes of text read at a time
 LONGEST_ROW = 1 << 24  # bytes; a row of FreiHAND's vertices has about 50,000
@@ -26,15 +26,9 @@ def index_json(stream: BinaryIO, name: str, row: tuple[int | None, ...], out: Pa
     what errors call the file. Raises ValueError where the list is cut short, a row has another shape or a number is
     missing or not finite.
     """
-    part = out.with_name(f".{uuid.uuid4().hex}.part")
-    try:
-        with open(part, "wb") as file:
-            count = _write_rows(file, stream, name, row)
-            if not count:
-                raise ValueError(f"{name} holds no rows: {REMEDY}.")
-        os.replace(part, out)
-    finally:
-        part.unlink(missing_ok=True)
+    with whole_file(out) as temporary, open(temporary, "wb") as file:
+        if not _write_rows(file, stream, name, row):
+            raise ValueError(f"{name} holds no rows: {REMEDY}.")
 
 
 def _write_rows(file: BinaryIO, stream: BinaryIO, name: str, row: tuple[int | None, ...]) -> int:
