@@ -332,6 +332,14 @@ def test_what_takes_long_to_decode_is_ended_and_the_next_photo_is_read(monkeypat
     process.end_idle()
 
 
+@pytest.mark.skipif(os.name != "posix", reason="only POSIX counts a process's computing so")
+def test_a_photo_of_many_pixels_has_less_time_to_be_decoded(monkeypatch):
+    limited(monkeypatch, CPU_S_PER_PIXEL=4 / 500**2)
+    assert "takes too much time" in refusal(scans(100, side=1024))  # a fraction of a second
+    assert load_photo(scans(100, side=400)).width == 400
+    process.end_idle()
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits a process's memory so")
 def test_what_takes_much_memory_is_refused_and_the_next_photo_is_read(monkeypatch):
     limited(monkeypatch, MEMORY=100_000_000)

@@ -10,7 +10,7 @@ import os
 import sys
 from typing import BinaryIO
 
-from .limits import CPU_S, LENGTH, MEMORY, Refused
+from .limits import CPU_S, CPU_S_PER_PIXEL, LENGTH, MEMORY, Refused
 from .picture import decode
 
 
@@ -28,7 +28,7 @@ def main() -> None:
 
 def _answer(data: bytes, answers: BinaryIO) -> None:
     try:
-        picture = decode(data)
+        picture = decode(data, lambda width, height: _leave_computing(CPU_S_PER_PIXEL * width * height))
     except Refused as error:
         _write(answers, json.dumps({"refused": str(error)}).encode() + b"\n")
         return
@@ -50,6 +50,15 @@ def _limit_computing(seconds: float) -> None:
     except ImportError:  # Windows, where only the parent's clock ends it
         return
     setitimer(ITIMER_PROF, seconds)
+
+
+def _leave_computing(seconds: float) -> None:
+    """Takes so many seconds off what is left of the limit."""
+    try:
+        from signal import ITIMER_PROF, getitimer
+    except ImportError:
+        return
+    _limit_computing(max(getitimer(ITIMER_PROF)[0] - seconds, 0.01))  # 0 would take it back
 
 
 def _limit_memory() -> None:

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import io
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from PIL import AvifImagePlugin as avif
@@ -61,13 +61,17 @@ class Picture:
             yield _to_rgb(self.image.crop((0, top, width, min(top + step, height)))).tobytes()
 
 
-def decode(data: bytes) -> Picture:
-    """The picture in an image file's bytes. Raises Refused, and nothing else."""
+def decode(data: bytes, opened: Callable[[int, int], None] = lambda width, height: None) -> Picture:
+    """The picture in an image file's bytes. `opened` hears of its width and height before the pixels are decoded.
+
+    Raises Refused, and nothing else.
+    """
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow's opinion of damaged tags
             image = Image.open(io.BytesIO(data), formats=FORMATS)
             _check_size(*image.size)
+            opened(*image.size)
             image.load()
             _check_mode(image)
             return Picture(image, _tags(image))
