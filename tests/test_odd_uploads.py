@@ -54,7 +54,7 @@ def test_each_is_a_photo_or_a_sentence():
     for name, data in odd_uploads():
         start = time.process_time()
         answers.append(isinstance(answer(name, data), str))
-        assert time.process_time() - start < 1, name  # here; the decoding process ends itself
+        assert time.process_time() - start < MOST_SECONDS, name  # here; the decoding process ends itself
     assert len(answers) >= 300
     assert .3 < np.mean(answers) < .9  # neither are all files too broken to get far nor hardly any broken
     assert memory() - before < 15 * MAX_PIXELS  # of which most is what making the files took
