@@ -74,7 +74,7 @@ class WatchedPage(RunningPage):
             if call is None or call[1] not in CALLS.split(",") or (call[1] != "connect" and FAILED.search(line)):
                 continue
             path = os.path.normpath(os.path.join(call[2] or str(self.folder), call[3] or ""))
-            if call[1] == "connect" or not (path.startswith(inside) or MACHINE.fullmatch(path)
+            if call[1] == "connect" or not (f"{path}/".startswith(inside) or MACHINE.fullmatch(path)
                                             or (call[1].startswith("exec") and path == sys.executable)):
                 found.append(line)
         return found

@@ -11,6 +11,8 @@ from .server.memory import return_freed_memory
 from .server.temporary import use_own_folder
 
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # nothing is reported to anyone
+# Nor are requests remembered and counted anew at each (as a table, by pandas) for a page of Gradio's that is closed.
+os.environ["GRADIO_ANALYTICS_MAX_EVENTS"], os.environ["GRADIO_ANALYTICS_CACHE_FREQUENCY"] = "1", str(10**12)
 try:
     PORT = told_port()  # Gradio itself would take the next free one after it
 except ValueError as problem:

@@ -1,5 +1,9 @@
 """What a page must not keep, log or hold up however it is asked."""
 import asyncio
+import json
+import socket
+import time
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
 import gradio as gr
@@ -8,9 +12,13 @@ from gradio.server_messages import HeartbeatMessage, ProcessCompletedMessage
 
 from benchmarks.running_page import JSON, Visitor
 from handpose import load_photo
+from handpose.clips.reading import Cancelled
 from page.server import unfetched
+from page.server.fair_queue import share_fairly
 from page.server.faults import NOT_UNDERSTOOD, is_own, refuse_in_sentences
 from page.server.gate import LARGEST_MESSAGE
+from page.server.turns import Turns
+from page.tabs.video import InTurn
 
 
 def test_answers_that_nobody_fetches_are_forgotten(monkeypatch):
@@ -31,6 +39,46 @@ def test_answers_that_nobody_fetches_are_forgotten(monkeypatch):
         queue.send_message(SimpleNamespace(session_hash="new"), HeartbeatMessage())
     assert set(queue.pending_messages_per_session) == {"fetched", "works on", "new"}
     assert set(queue.pending_event_ids_session) == {"fetched", "works on", "new"} and len(sent) == 6
+
+
+class Job(SimpleNamespace):
+    """An event of Gradio's queue of clips."""
+
+    def __init__(self, address: str):
+        request = SimpleNamespace(client=(address, 1))
+        super().__init__(request=request, session_hash="x", _id="y", concurrency_id="x")
+
+
+@pytest.mark.parametrize("limit, at_work, next_one", [
+    (3, "a", "a"), (3, "aa", "b"), (3, "ab", "c"), (3, "", "a"), (2, "a", "a"), (None, "aa", "a")])
+def test_the_last_place_is_for_who_has_none(limit, at_work, next_one):
+    waiting = [Job(address) for address in "aabc"]
+    line = SimpleNamespace(queue=list(waiting), concurrency_limit=limit, current_concurrency=len(at_work))
+    queue = SimpleNamespace(push=None, get_events=lambda: line.queue.pop(0), event_queue_per_concurrency_id={"x": line},
+                            active_jobs=[*([Job(address)] for address in at_work), None])
+    share_fairly(SimpleNamespace(_queue=queue))
+    assert queue.get_events().request.client[0] == next_one and len(line.queue) == 3
+
+
+def test_clips_take_turns_picture_by_picture():
+    order = []
+
+    class Tracker:
+        guess_camera = reset = None
+
+        def __call__(self, rgb, time_s, camera):
+            order.append(rgb)
+            time.sleep(.01)
+            return []
+
+    turns = Turns(1, 3, 60)
+    trackers = [InTurn(Tracker(), turns, address, lambda: False) for address in ("1.1.1.1", "1.1.1.1", "2.2.2.2")]
+    with ThreadPoolExecutor(3) as clips:
+        list(clips.map(lambda number: [trackers[number](number, 0, None) for _ in range((9, 9, 18)[number])], range(3)))
+    both = order[4:max(place for place, number in enumerate(order) if number != 2)]
+    assert abs(both.count(2) - len(both) / 2) <= 3  # one address with two clips, one with one: a half each
+    with pytest.raises(Cancelled):
+        InTurn(Tracker(), turns, "1.1.1.1", lambda: True)(0, 0, None)
 
 
 def test_only_what_goes_through_the_page_s_own_work_is_its_fault():
@@ -58,15 +106,28 @@ def test_a_fault_of_the_page_s_is_raised_and_a_senseless_request_is_refused():
 SENSELESS = [
     ("/component_server", {"component_id": 10**9, "fn_name": "follow", "data": None, "session_hash": "x"}),
     ("/call/v2/nowhere", {}), ("/queue/join", {"data": [], "fn_index": -1, "session_hash": "x"}),
-    ("/queue/join", {"data": [], "fn_index": 0, "session_hash": ""}), ("/call/nowhere", {"data": []}),
+    *(("/queue/join", {"data": [], "fn_index": 0, "session_hash": session})
+      for session in ("", "\udfff", "a\nb", "x" * 65, "../x")), ("/call/nowhere", {"data": []}),
     ("/queue/join", {"data": [], "fn_index": 0, "session_hash": "x", "event_data": {"target": {}}, "batched": True})]
 
 
 @pytest.mark.parametrize("path, body", SENSELESS)
 def test_senseless_requests_are_refused_and_leave_no_traceback(running_page, path, body):
     http = Visitor(running_page.address).http
-    answer = http.post(path, json=body)
+    answer = http.post(path, content=json.dumps(body), headers=JSON)
     assert answer.status_code in (400, 404, 422) or (path == "/queue/join" and answer.status_code == 200), answer.text
+    assert "Traceback" not in running_page.log.read_text()
+
+
+def test_what_is_no_http_is_refused_and_leaves_no_traceback(running_page):
+    host, port = running_page.address.removeprefix("http://").split(":")
+    for path in ("upload", "queue/join", "component_server"):
+        for body in (b"zz\r\n", b"-5\r\nx", b"5\r\nhello"):
+            with socket.create_connection((host, port)) as raw:
+                raw.sendall(f"POST /gradio_api/{path} HTTP/1.1\r\nHost: {host}:{port}\r\nTransfer-Encoding: chunked\r\n"
+                            "\r\n".encode() + body)
+                raw.shutdown(socket.SHUT_WR)
+                assert raw.recv(100)[:12] in (b"HTTP/1.1 400", b"HTTP/1.1 411", b"HTTP/1.1 422", b""), path
     assert "Traceback" not in running_page.log.read_text()
 
 

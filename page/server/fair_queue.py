@@ -1,6 +1,7 @@
 """The queue before the page's work, in which visitors take turns: who asks for much waits behind those who do not."""
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Hashable
 
@@ -11,6 +12,8 @@ MOST_WAITING = 100  # requests; who comes then is told to try again
 MOST_OF_ADDRESS = 40  # of them; the visitors of one house may share an address
 MOST_OF_VISITOR = 8
 MOST_UNFETCHED = 16  # answers of a visitor, those under way included
+SESSION = re.compile("[ -~]{1,64}")  # browsers and clients make up letters and digits
+NO_SESSION = "A session's name must have up to 64 plain letters and digits: reload the page."
 NO_EVENT = "There is no such event on this page: reload it."
 BUSY = "Too many of your requests are waiting already: try again when some of them are answered."
 
@@ -44,7 +47,8 @@ def share_fairly(page: gr.Blocks) -> None:
         if event is None or event.fn is None:  # the latter's work is done by the browser alone
             raise HTTPException(404, NO_EVENT)
         body.event_data, body.batched = None, False  # of which the page's events make no use
-        body.session_hash = body.session_hash or None  # Gradio takes "" for one in some places only
+        if body.session_hash is not None and not SESSION.fullmatch(body.session_hash):
+            raise HTTPException(400, NO_SESSION)
         who = visitor_of(request, body.session_hash)
         waiting = [visitor(event) for line in queue.event_queue_per_concurrency_id.values() for event in line.queue]
         unfetched = len(queue.pending_event_ids_session.get(body.session_hash, ()))
@@ -56,4 +60,21 @@ def share_fairly(page: gr.Blocks) -> None:
             line.queue[:] = in_turn(in_turn(line.queue, visitor), lambda event: visitor(event)[0])
         return answer
 
-    queue.push = fair_push
+    get_events = queue.get_events
+
+    def fair_events():
+        """As Gradio's, but the last place of three or more goes to nobody who holds another."""
+        kept_back = {}
+        for name, line in queue.event_queue_per_concurrency_id.items():
+            if (line.concurrency_limit or 0) >= 3 and line.current_concurrency == line.concurrency_limit - 1:
+                holders = {visitor(event)[0] for job in queue.active_jobs for event in job or ()
+                           if event.concurrency_id == name}
+                kept_back[name] = [event for event in line.queue if visitor(event)[0] in holders]
+                line.queue[:] = [event for event in line.queue if visitor(event)[0] not in holders]
+        try:
+            return get_events()
+        finally:
+            for name, events in kept_back.items():
+                queue.event_queue_per_concurrency_id[name].queue += events
+
+    queue.push, queue.get_events = fair_push, fair_events

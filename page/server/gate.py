@@ -7,8 +7,9 @@ import os
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
+from h11 import LocalProtocolError
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
@@ -61,7 +62,11 @@ class Gate:
             return
         path = scope["path"].removeprefix(scope.get("root_path", ""))
         send, begun = self._with_headers(send, path), []
-        answer = PlainTextResponse if path.startswith(f"{API}upload") else _detail
+        words = PlainTextResponse if path.startswith(f"{API}upload") else _detail
+
+        async def refuse(sentence: str, status: int) -> None:
+            with suppress(LocalProtocolError):  # uvicorn itself has refused what came of the request meanwhile
+                await words(sentence, status)(scope, receive, send)
 
         async def sent(message: Message) -> None:
             begun.append(message)
@@ -76,13 +81,13 @@ class Gate:
                 largest = LARGEST.get(path.removeprefix(API).partition("/")[0], LARGEST_MESSAGE)
                 await self.app(scope, _limited(scope, receive, largest), sent)
         except Refusal as refusal:
-            await answer(refusal.detail, refusal.status_code)(scope, receive, send)
+            await refuse(refusal.detail, refusal.status_code)
         except Exception as error:
             own = is_own(error)
             if own:
                 log.exception("A request for %r could not be answered.", path[:200])
             if not begun:
-                await answer(FAILED if own else NOT_UNDERSTOOD, 500 if own else 400)(scope, receive, send)
+                await refuse(FAILED if own else NOT_UNDERSTOOD, 500 if own else 400)
 
     def _check(self, scope: Scope, path: str) -> None:
         """Raises Refusal for what is not let in."""

@@ -5,6 +5,7 @@ import json
 import secrets
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +18,17 @@ from handpose.clips.track_clip import Cancelled, write_overlay
 from handpose.drawing.overlay import draw_overlay
 from handpose.drawing.palette import FINGER_COLORS, css
 from handpose.file_names import safe_stem
+from handpose.hand import TrackedHand
 from handpose.hand_model.skeleton import FINGER_OF_JOINT, FINGERS
 from handpose.tracker import HandTracker
 
 from ..content import text as words
+from ..server.turns import Turns
 from ..server.uploads import LARGEST_CLIP, UploadError, in_use, open_upload
 
 LONGEST_S, MOST_FRAMES = 60, 3600
+AT_ONCE = 3  # clips in work, of which one address has two at most
+PATIENCE_S = 10.0  # after which a clip that waits for its turn looks whether it was called off
 LARGEST = 1280  # pixels of the longer side; larger clips are made smaller first
 PLAYBACK_FPS = 15  # of the 3D playback at most
 MESH, SKELETON, BOTH = "Mesh", "Skeleton", "Both"
@@ -31,11 +36,31 @@ LIMITS = (f"Up to {LONGEST_S} seconds; pictures larger than {LARGEST} pixels are
           "machine that runs this page and is deleted after 30 minutes.")
 
 
+class InTurn:
+    """A tracker that takes turns with those of other clips, picture by picture: a short clip does not wait for a long
+    one, and an address with many clips gets no more than one with a single clip.
+    """
+
+    def __init__(self, tracker: HandTracker, turns: Turns, address: str, cancelled: Callable[[], bool]):
+        self._tracker, self._turns, self._cancelled = tracker, turns, cancelled
+        self._who = address, secrets.token_hex(8)
+        self.guess_camera, self.reset = tracker.guess_camera, tracker.reset
+
+    def __call__(self, rgb: np.ndarray, time_s: float, camera: Camera) -> list[TrackedHand]:
+        """As the tracker. Raises Cancelled."""
+        while not self._cancelled():
+            with self._turns.turn(*self._who) as got:
+                if got:
+                    return self._tracker(rgb, time_s, camera)
+        raise Cancelled
+
+
 class VideoTab:
     """Builds the tab inside the current Blocks and answers its events."""
 
     def __init__(self, estimator: HandEstimator, scripts: Path):
         self.estimator = estimator
+        self._turns = Turns(1, AT_ONCE, PATIENCE_S)
         self._calls_off: dict[str, threading.Event] = {}  # of the visitors whose clip is being worked on
         with gr.Row(elem_id="video-tab"):
             with gr.Column(scale=4, min_width=290, elem_id="clip-in"):
@@ -61,7 +86,7 @@ class VideoTab:
         self.go.click(lambda: (gr.Button(visible=False), gr.Button(visible=True)), None, [self.go, self.cancel],
                       queue=False, show_progress="hidden", api_visibility="private").then(
             # preprocess=False: Gradio would convert the clip with a program of its own first.
-            self.video, [self.clip, self.parts], outputs, preprocess=False, api_name="video", concurrency_limit=1,
+            self.video, [self.clip, self.parts], outputs, preprocess=False, api_name="video", concurrency_limit=AT_ONCE,
             show_progress="full", show_progress_on=[self.overlay])
         self.cancel.click(self.call_off, None, None, queue=False, show_progress="hidden", api_visibility="private")
         self.clip.clear(self.call_off, None, None, queue=False, show_progress="hidden", api_visibility="private")
@@ -81,6 +106,8 @@ class VideoTab:
             return None, _no_arrays(), None, words.problem("There is no clip yet: drop one in first."), *ready
         calls_off = self._calls_off[request.session_hash or ""] = threading.Event()
         began = time.monotonic()
+        address = request.client.host if request.client else ""
+        tracker = InTurn(HandTracker(self.estimator), self._turns, address, calls_off.is_set)
 
         def tell(done: int, frames: int) -> None:
             left = (time.monotonic() - began) / done * (frames - done)
@@ -96,7 +123,7 @@ class VideoTab:
                 stem = safe_stem(upload.name, "clip")
                 overlay, npz = folder / f"{stem}.overlay.mp4", folder / f"{stem}.npz"
                 arrays = write_overlay(
-                    source, HandTracker(self.estimator), overlay, npz, progress=tell, cancelled=calls_off.is_set,
+                    source, tracker, overlay, npz, progress=tell, cancelled=calls_off.is_set,
                     draw=lambda rgb, camera, hands: draw(rgb, camera, hands, parts)).arrays()
         except (ClipError, UploadError) as error:
             return None, _no_arrays(), None, words.problem(error), *ready
