@@ -1,7 +1,11 @@
 """Steps on the photo tab that several tests take, and what they look for there."""
+import asyncio
 import base64
 import io
+from collections.abc import Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import ExifTags, Image
@@ -76,3 +80,9 @@ def options(page: Page) -> None:
 
 def visible_layers(page: Page) -> set[str]:
     return {layer for layer in ("mesh", "skeleton") if page.locator(f"#stage .{layer}").first.is_visible()}
+
+
+def run_apart(work: Coroutine) -> Any:
+    """What a coroutine returns, run in a thread of its own: Playwright's loop may be running in this one."""
+    with ThreadPoolExecutor(1) as apart:
+        return apart.submit(asyncio.run, work).result()

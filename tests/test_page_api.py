@@ -6,7 +6,6 @@ import re
 import shutil
 import subprocess
 import zipfile
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +13,7 @@ import pytest
 import trimesh
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
+from page_steps import run_apart
 from PIL import Image
 
 from benchmarks.running_page import RunningPage, Visitor
@@ -131,8 +131,6 @@ def test_the_examples_run_as_they_are_shown(running_page, tmp_path, monkeypatch,
 
 def test_an_assistant_can_use_it(tmp_path):
     """By MCP's own client, over streamable HTTP."""
-    import asyncio
-
     from mcp import ClientSession
     from mcp.client.streamable_http import streamable_http_client
 
@@ -149,8 +147,7 @@ def test_an_assistant_can_use_it(tmp_path):
     os.environ["GRADIO_MCP_SERVER"] = "True"
     try:
         with RunningPage(tmp_path) as running:
-            with ThreadPoolExecutor(1) as apart:  # Playwright's loop may be running in this thread
-                tools, content = apart.submit(asyncio.run, use(running.address)).result()
+            tools, content = run_apart(use(running.address))
     finally:
         del os.environ["GRADIO_MCP_SERVER"]
     assert {name.rsplit("_", 1)[-1] for name in tools} >= {"estimate", "files", "video"}

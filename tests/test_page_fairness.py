@@ -1,5 +1,4 @@
 """Visitors beside one who asks for too much: in the queue, in the live view, and on the disk."""
-import asyncio
 import os
 import socket
 import threading
@@ -10,6 +9,7 @@ from types import SimpleNamespace
 
 import httpx
 import pytest
+from page_steps import run_apart
 from starlette.exceptions import HTTPException
 
 from benchmarks.running_page import ROOT, RunningPage, Visitor
@@ -65,7 +65,7 @@ def test_a_visitor_and_an_address_may_have_a_few_requests_waiting():
     def ask(address: str, port: int = 0, session: str | None = None, event: int | None = 0) -> bool:
         try:
             body = SimpleNamespace(session_hash=session, fn_index=event)
-            asyncio.run(line.push(body, SimpleNamespace(client=(address, port)), None))
+            run_apart(line.push(body, SimpleNamespace(client=(address, port)), None))
         except HTTPException as refusal:
             assert (refusal.status_code, refusal.detail) in ((429, BUSY), (404, NO_EVENT))
             return False

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import gradio as gr
 import pytest
 from gradio.server_messages import HeartbeatMessage, ProcessCompletedMessage
+from page_steps import run_apart
 
 from benchmarks.running_page import JSON, Visitor
 from handpose import load_photo
@@ -95,11 +96,11 @@ def test_a_fault_of_the_page_s_is_raised_and_a_senseless_request_is_refused():
 
     page = SimpleNamespace(process_api=process)
     refuse_in_sentences(page)
-    assert asyncio.run(page.process_api(lambda: {"data": 1})) == {"data": 1}
+    assert run_apart(page.process_api(lambda: {"data": 1})) == {"data": 1}
     with pytest.raises(TypeError):
-        asyncio.run(page.process_api(lambda: load_photo(object())))
+        run_apart(page.process_api(lambda: load_photo(object())))
     with pytest.raises(gr.Error) as refusal:
-        asyncio.run(page.process_api(lambda: {}["data"]))
+        run_apart(page.process_api(lambda: {}["data"]))
     assert refusal.value.message == NOT_UNDERSTOOD and not refusal.value.print_exception
 
 
