@@ -23,8 +23,9 @@ from .uploads import LARGEST_CLIP, is_served
 
 API = "/gradio_api/"
 # What Gradio offers and this page has no use for: fetching other hosts' files, writing states and
-# recordings to the disk, changing the program.
-CLOSED = tuple(API + path for path in ("proxy=", "api/", "run/", "stream/", "file/", "deep_link", "process_recording",
+# recordings to the disk, changing the program. ("run/" stays open: the page's own events without a queue take it, and
+# Gradio itself refuses calls of the others there.)
+CLOSED = tuple(API + path for path in ("proxy=", "api/", "stream/", "file/", "deep_link", "process_recording",
                                        "vibe-", "dev/", "custom_component/")) + ("/monitoring",)
 LARGEST_MESSAGE = 100_000  # bytes: paths, numbers and words; many small values take long to look through
 LARGEST_FRAME = 3_000_000  # bytes of a picture of the live view
