@@ -114,6 +114,6 @@ def test_a_full_disk_is_told_in_a_sentence_and_odd_names_are_cleaned(tmp_path, m
     monkeypatch.setattr("page.tabs.video.write_overlay", write)
     tab = SimpleNamespace(estimator=None, _calls_off={}, overlay=SimpleNamespace(GRADIO_CACHE=str(tmp_path)))
     upload = {"path": str(clip), "orig_name": "two\nlines\0" + "手" * 81 + ".mp4"}
-    answer = VideoTab.video(tab, upload, "Mesh", SimpleNamespace(session_hash="visitor"))
+    answer = VideoTab.video(tab, upload, "Mesh", SimpleNamespace(session_hash="visitor", client=None))
     assert "cannot be written (No space left on device): try again later" in answer[3] and answer[0] is None
     assert written == [f"two_lines_{'手' * 36}{ending}" for ending in (".overlay.mp4", ".npz")]
