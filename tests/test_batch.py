@@ -11,10 +11,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from bad_images import READABLE, write
+from clip_files import encode, picture
 from PIL import Image
 from test_cli import StubEstimator, files, photos, predict, stub  # noqa: F401
 from test_export import HANDS
-from test_video import StubTracker, encode, picture
+from test_video import StubTracker
 
 from handpose import Camera, Result
 from handpose.command import ledger

@@ -2,23 +2,15 @@
 import io
 import os
 import random
-import subprocess
-import sys
-import time
 import warnings
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
-from bad_images import BEST, READABLE, UNREADABLE, blank_png, encode, exif_bytes, png16, rotated, scene, stored, write
-from odd_uploads import exif_flood, one_tile_tiff, scans
-from PIL import ExifTags, Image, ImageFile, TiffImagePlugin
+from bad_images import BEST, READABLE, UNREADABLE, encode, exif_bytes, png16, rotated, scene, stored, write
+from PIL import ExifTags, Image, ImageFile
 
-from benchmarks.running_page import ROOT
-from handpose.camera import Camera
-from handpose.decoding import process
 from handpose.image import MAX_PIXELS, MIN_SIDE, PhotoError, load_photo
 
 CAUSES = {"text.jpg": "not an image", "empty.jpg": "empty", "zeros.png": "not an image", "truncated.jpg": "cut short",
@@ -183,83 +175,6 @@ def test_first_frame_of_an_animation_counts(name, tolerance):
     assert np.abs(rgb.astype(int) - scene()).mean() < 6
 
 
-def with_tags(**tags) -> float | None:
-    return load_photo(encode(Image.fromarray(scene()), "JPEG", exif=exif_bytes(6, **tags))).focal_35mm
-
-
-def test_focal_length_from_exif():
-    rational = TiffImagePlugin.IFDRational
-    assert with_tags() is None
-    assert with_tags(FocalLengthIn35mmFilm=26) == 26
-    assert with_tags(FocalLengthIn35mmFilm=0, FocalLength=rational(5)) is None
-    # A full-frame sensor, 6000 pixels on 36 mm: both lengths are the same.
-    sensor = {"FocalPlaneXResolution": rational(6000 * 10, 36), "FocalPlaneYResolution": rational(4000 * 10, 24),
-              "FocalPlaneResolutionUnit": 3, "ExifImageWidth": 6000, "ExifImageHeight": 4000}
-    assert with_tags(FocalLength=rational(50), **sensor) == pytest.approx(50, rel=1e-4)
-    inches = {**sensor, "FocalPlaneResolutionUnit": 2, "FocalPlaneXResolution": rational(60000 * 254, 3600),
-              "FocalPlaneYResolution": rational(40000 * 254, 2400)}
-    assert with_tags(FocalLength=rational(50), **inches) == pytest.approx(50, rel=1e-4)
-    assert with_tags(FocalLengthIn35mmFilm=75, FocalLength=rational(50), **sensor) == 75  # the tag of that name first
-
-
-@pytest.mark.parametrize("kind", ["PNG", "TIFF", "WEBP", "HEIF", "AVIF"])
-@pytest.mark.parametrize("orientation", [1, 6])
-def test_focal_length_from_every_format_with_exif(kind, orientation):
-    """The field of view along the longer side, which turning the picture must not change."""
-    data = encode(Image.fromarray(scene(360, 240)), kind, exif=exif_bytes(orientation, FocalLengthIn35mmFilm=36))
-    photo = load_photo(data)
-    assert photo.focal_35mm == 36 and (photo.width > photo.height) == (orientation == 1)
-    camera = Camera.of_photo(photo.width, photo.height, focal_35mm=photo.focal_35mm)
-    assert camera.source == "exif" and camera.fy == pytest.approx(360)
-
-
-@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "HEIF"])
-def test_damaged_exif_costs_the_focal_length_and_not_the_photo(kind):
-    damaged = exif_bytes(FocalLengthIn35mmFilm=36).replace(b"MM\0*", b"XXXX")
-    photo = load_photo(encode(Image.fromarray(scene()), kind, exif=damaged, **BEST.get(kind, {})))
-    assert photo.focal_35mm is None and difference(photo.rgb, scene()) <= 5
-
-
-def test_a_photo_that_was_cropped_since_no_longer_tells_its_lens():
-    """The scene is 3:2. Shrunk or turned it keeps its field of view, cut out of a larger picture it does not."""
-    lens = {"FocalLengthIn35mmFilm": 26}
-    assert with_tags(**lens, ExifImageWidth=6000, ExifImageHeight=4000) == 26
-    assert with_tags(**lens, ExifImageWidth=4000, ExifImageHeight=6000) == 26
-    assert with_tags(**lens, ExifImageWidth=4032, ExifImageHeight=3024) is None
-    assert with_tags(**lens, ExifImageWidth=6000) == 26  # half a size says nothing
-    assert with_tags(**lens, ExifImageWidth=0, ExifImageHeight=0) == 26
-
-
-def test_the_sensor_is_not_measured_in_pixels_of_a_shrunk_picture():
-    """Without the size that was taken, 96 pixels would be a sensor of .06 mm, or a hand metres away."""
-    rational = TiffImagePlugin.IFDRational
-    sensor = {"FocalPlaneXResolution": rational(480 * 10, 36), "FocalPlaneYResolution": rational(320 * 10, 24),
-              "FocalPlaneResolutionUnit": 3, "FocalLength": rational(50)}
-    taken = {"ExifImageWidth": 480, "ExifImageHeight": 320}
-    assert with_tags(**sensor, **taken) == pytest.approx(50, rel=1e-4)
-    assert with_tags(**sensor) is None and with_tags(**sensor, ExifImageWidth=480) is None
-
-
-def test_senseless_focal_lengths_are_not_believed():
-    rational = TiffImagePlugin.IFDRational
-    assert with_tags(FocalLengthIn35mmFilm=60000) is None
-    assert with_tags(FocalLengthIn35mmFilm=1) is None
-    assert load_photo(READABLE["damaged_exif.jpg"]()).focal_35mm == 26  # which stands whatever the other tags say
-    plane = {"FocalPlaneXResolution": rational(0, 0), "FocalLength": rational(50)}
-    assert with_tags(**plane) is None
-    assert with_tags(**{**plane, "FocalPlaneXResolution": rational(1, 100)}) is None  # a sensor of kilometres
-    assert with_tags(**{**plane, "FocalPlaneXResolution": rational(100), "FocalPlaneResolutionUnit": 9}) is None
-    assert with_tags(FocalPlaneXResolution=rational(100), FocalLength=rational(0, 0)) is None
-
-
-def test_focal_length_reaches_the_camera_as_the_field_of_view_it_means():
-    photo = load_photo(encode(Image.fromarray(scene(360, 240)), "JPEG", exif=exif_bytes(6, FocalLengthIn35mmFilm=36)))
-    assert (photo.width, photo.height) == (240, 360)
-    camera = Camera.of_photo(photo.width, photo.height, focal_35mm=photo.focal_35mm)
-    # 36 mm before 36 mm of film: the longer side, 360 pixels, is as long as the focal length.
-    assert camera.source == "exif" and camera.fy == pytest.approx(360)
-
-
 def test_path_bytes_and_file_are_the_same(tmp_path):
     path, = write(tmp_path, READABLE, ["rotated6.jpg"])
     expected = load_photo(path).rgb
@@ -311,93 +226,3 @@ def test_many_threads_and_no_global_settings():
     with ThreadPoolExecutor(8) as threads:
         assert all(threads.map(answer, range(80)))
     assert before == (Image.MAX_IMAGE_PIXELS, ImageFile.LOAD_TRUNCATED_IMAGES)
-
-
-# ---- the process that decodes
-
-def limited(monkeypatch, **limits: float) -> None:
-    """Has decoding processes that are started from now on have other limits than those of `decoding.limits`."""
-    setting = "; ".join(f"child.{name} = {value}" for name, value in limits.items())
-    process.end_idle()
-    monkeypatch.setattr(process, "START", "import sys; sys.path[:] = sys.argv[1:]; from handpose.decoding import child"
-                        f"; {setting}; child.main()")
-
-
-@pytest.mark.skipif(os.name != "posix", reason="only POSIX counts a process's computing so")
-def test_what_takes_long_to_decode_is_ended_and_the_next_photo_is_read(monkeypatch):
-    limited(monkeypatch, CPU_S=0.3)
-    for data in scans(1000, side=1024), exif_flood(600, 2500):
-        assert "takes too much time" in refusal(data)
-    assert load_photo(scans(2, side=1024)).width == 1024
-    process.end_idle()
-
-
-@pytest.mark.skipif(os.name != "posix", reason="only POSIX counts a process's computing so")
-def test_a_photo_of_many_pixels_has_less_time_to_be_decoded(monkeypatch):
-    limited(monkeypatch, CPU_S_PER_PIXEL=4 / 500**2)
-    assert "takes too much time" in refusal(scans(100, side=1024))  # a fraction of a second
-    assert load_photo(scans(100, side=400)).width == 400
-    process.end_idle()
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits a process's memory so")
-def test_what_takes_much_memory_is_refused_and_the_next_photo_is_read(monkeypatch):
-    limited(monkeypatch, MEMORY=100_000_000)
-    for data in one_tile_tiff(8192), blank_png(12_000, 8_000):
-        assert "too much" in refusal(data) or "too large" in refusal(data)
-    assert difference(load_photo(rotated(6)).rgb, scene()) <= 4
-    process.end_idle()
-
-
-def test_the_clock_ends_a_process_that_does_nothing(monkeypatch):
-    process.end_idle()
-    monkeypatch.setattr(process, "START", "import time; time.sleep(600)")
-    monkeypatch.setattr(process, "CLOCK_S", 0.2)
-    assert "takes too much time" in refusal(rotated(1))
-
-
-def test_processes_are_kept_replaced_when_they_died_and_ended():
-    process.end_idle()
-    load_photo(rotated(1))
-    kept, = process._idle
-    load_photo(rotated(1))
-    assert process._idle == [kept] and kept.photos == 2
-    kept.process.kill()
-    kept.process.wait()
-    load_photo(rotated(1))
-    assert process._idle != [kept] and len(process._idle) == 1
-    last = process._idle[0].process
-    process.end_idle()
-    assert not process._idle and last.poll() is not None
-
-
-def test_a_script_without_a_main_guard_reads_photos(tmp_path):
-    """And what it started ends with it, even where it is killed."""
-    path, = write(tmp_path, READABLE, ["rotated6.jpg"])
-    script = tmp_path / "script.py"
-    script.write_text(f"from handpose import load_photo\nprint(load_photo({str(path)!r}).rgb.shape)\n"
-                      "from handpose.decoding import process\nprint(process._idle[0].process.pid, flush=True)\n"
-                      "import os\nos.kill(os.getpid(), 9)\n")
-    run = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, cwd=tmp_path,
-                         env={**os.environ, "PYTHONPATH": str(ROOT)})
-    *shape, pid = run.stdout.splitlines()
-    assert shape == ["(64, 96, 3)"] and not run.stderr
-    deadline = time.monotonic() + 60
-    while Path(f"/proc/{pid}/cmdline").exists() and Path(f"/proc/{pid}/cmdline").read_text():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-
-
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="Windows has no fork")
-def test_a_fork_has_processes_of_its_own():
-    load_photo(rotated(1))
-    pid = os.fork()
-    if not pid:
-        status = 1
-        try:
-            status = 0 if not process._idle and difference(load_photo(rotated(6)).rgb, scene()) <= 4 else 1
-            process.end_idle()
-        finally:
-            os._exit(status)
-    assert os.waitpid(pid, 0)[1] == 0 and process._idle
-    assert difference(load_photo(rotated(6)).rgb, scene()) <= 4
