@@ -17,6 +17,8 @@ from typing import Any
 
 import httpx
 
+from page.layout import MOST_REMEMBERED
+
 from .running_page import JSON, ROOT, Visitor
 
 sys.path.insert(0, str(ROOT / "tests"))
@@ -25,7 +27,8 @@ from odd_uploads import COSTLY, CROWDED, ODD_NAMES, odd_uploads, scans  # noqa: 
 
 PHOTO = ROOT / "tests" / "data" / "hand_right.jpg"
 META = {"meta": {"_type": "gradio.FileData"}}
-OPTIONS = None, None, 10, .5, False
+OPTIONS = None, None, 10, .5, False  # of the endpoints
+PHOTO_OPTIONS = False, "Automatic", None, .3, 10, True, None  # of the page's own event
 NUMBERS = ("focal_px", "fov_deg", "most_hands", "min_score", "mirrored")
 
 # What is sent in the place of numbers and switches.
@@ -52,13 +55,14 @@ class Attack:
 
 
 def warm_up(visitor: Visitor, config: dict) -> None:
-    """Asks for everything once or more, so that what is loaded once is loaded."""
+    """Asks for everything, so that what is loaded once is loaded; and the page has all the photos that it ever keeps."""
     data = PHOTO.read_bytes()
     visitor.call("video", visitor.upload("warm_up.mp4", sound_clips()["mp4"]), "Mesh")
     visitor.call("files", visitor.upload("hand.jpg", data), "zip", *OPTIONS)
     visitor.follow(live_view(config), {"visitor": "warm up", "frame": FRAME + b64encode(data).decode()})
-    for _ in range(20):
-        visitor.estimate("hand.jpg", data)
+    event = next(one["id"] for one in config["dependencies"] if one["api_name"] == "photo")
+    for number in range(MOST_REMEMBERED):
+        visitor.event(event, [visitor.upload("hand.jpg", data), *PHOTO_OPTIONS], f"warm up {number}")
 
 
 def live_view(config: dict) -> int:
@@ -280,8 +284,7 @@ def crowds(visitor: Visitor, config: dict) -> Iterator[Attack]:
         event = next(one for one in config["dependencies"] if one["api_name"] == "photo")
         file, refused = visitor.upload("hand.jpg", photo), 0
         for number in range(UNFETCHED):
-            body = {"data": [file, False, "Automatic", None, .3, 10, True, None], "fn_index": event["id"],
-                    "session_hash": named(number)}
+            body = {"data": [file, *PHOTO_OPTIONS], "fn_index": event["id"], "session_hash": named(number)}
             while visitor.http.post("/queue/join", json=body).status_code == 429 and refused < UNFETCHED:
                 refused += 1
                 time.sleep(.1)

@@ -27,7 +27,7 @@ from .watched_page import PeakMemory, WatchedPage
 
 PHOTO_S, PHOTO_MEMORY = 5.0, 1_000_000_000  # seconds of computing, bytes over the page at rest
 MEMORY_KEPT = 100_000_000  # bytes by which the page may be larger afterwards
-IDLE_S = 45  # after which it must be so
+IDLE_S = 70  # after which it must be so: answers that nobody fetches are kept for a minute
 MOST_KEPT = 4_000_000_000  # bytes of files, the page's quota
 PATIENCE_S = {"odd clip": 60.0, "costly clip": 60.0, "standing": 60.0, "crowd": 600.0}  # seconds for an answer
 USUAL_PATIENCE_S = 20.0
@@ -159,7 +159,8 @@ def main() -> int:
         left = sum(path.stat().st_size for path in page.files.rglob("*") if path.is_file())
         traces, outside = tracebacks(page), page.outside(page.seen(begun))
         log = page.log.read_text(errors="replace")
-    Path("hostile-log.txt").write_text(log) if traces else None
+    if traces:
+        print(log[log.index("Traceback (most recent call last)"):][:5000])
     for line in outside[:20]:
         print("opened outside:", line)
     print(table(outcomes))

@@ -62,7 +62,7 @@ def load_photo(source: str | os.PathLike | bytes | BinaryIO, name: str | None = 
     `name` is what an error calls the photo; by default the file's own name.
 
     Raises PhotoError if there is no such file, or it is no image, damaged, too large or too small, or would take more
-    than 4.5 s of computing (of 100 megapixels: 1.9) or 800 MB to decode.
+    than 4 s of computing (of 100 megapixels: 1.9) or 800 MB to decode.
     """
     if name is None:
         path = getattr(source, "name", None) if hasattr(source, "read") else source
