@@ -55,7 +55,7 @@ class Attack:
 
 
 def warm_up(visitor: Visitor, config: dict) -> None:
-    """Asks for everything, so that what is loaded once is loaded; and the page has all the photos that it ever keeps."""
+    """Asks for everything, so that what is loaded once is loaded and all photos are kept that ever will be."""
     data = PHOTO.read_bytes()
     visitor.call("video", visitor.upload("warm_up.mp4", sound_clips()["mp4"]), "Mesh")
     visitor.call("files", visitor.upload("hand.jpg", data), "zip", *OPTIONS)
