@@ -161,8 +161,8 @@ def test_groups_are_those_of_the_labels(folder, cases, scores):
 
 
 def test_what_a_recipe_holds_out_is_measured_too(folder, tmp_path):
-    data = f"renders: {folder / 'renders'}, renders_landmarks: {folder / 'landmarks.npz'}, validation_renders: 4"
-    (tmp_path / "recipe.yaml").write_text(f"data: {{{data}}}")
+    source = f"kind: renders, folder: {folder / 'renders'}, landmarks: {folder / 'landmarks.npz'}, validation: 4"
+    (tmp_path / "recipe.yaml").write_text(f"data: {{sources: [{{{source}}}]}}")
     rows = evaluate.held_out(CHECKPOINT, tmp_path / "recipe.yaml").rows
     assert [*rows] == ["renders, with landmarks", "renders, image alone"]
     seen = {column.name: value for column, value in rows["renders, with landmarks"].items()}

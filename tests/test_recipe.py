@@ -7,10 +7,13 @@ import pytest
 import yaml
 
 from handpose.network.checkpoint import NetworkConfig
-from train.learning.recipe import AugmentConfig, DataConfig, LossWeights, Recipe
+from train.learning.data_config import DataConfig, FreihandConfig, KeypointsConfig, PhotosConfig, RendersConfig
+from train.learning.recipe import AugmentConfig, LossWeights, Recipe
 
 RECIPES = sorted((Path(__file__).parent.parent / "train" / "recipes").glob("*.yaml"))
 FIRST = next(path for path in RECIPES if path.stem == "first")
+KINDS = {"photos": PhotosConfig(folder="a", labels="b", fits="c"), "renders": RendersConfig(folder="a", landmarks="b"),
+         "freihand": FreihandConfig(path="a"), "keypoints": KeypointsConfig(folder="a")}
 
 
 @pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
@@ -18,11 +21,17 @@ def test_shipped_recipes_mean_what_they_say(path):
     """Every value as PyYAML reads it, all others the defaults."""
     said, read = yaml.safe_load(path.read_text()), asdict(Recipe.load(path))
     expected = asdict(Recipe())
+    said["data"]["sources"] = [asdict(KINDS[source["kind"]]) | source for source in said["data"]["sources"]]
     for name, value in said.items():
         expected[name] = expected[name] | value if isinstance(value, dict) else value
-    expected["data"] = {name: tuple(value) if isinstance(value, list) else value
-                        for name, value in expected["data"].items()}
-    assert read == expected
+    assert listed(read) == listed(expected)
+
+
+def listed(values):
+    """With lists for tuples."""
+    if isinstance(values, dict):
+        return {name: listed(value) for name, value in values.items()}
+    return [listed(value) for value in values] if isinstance(values, list | tuple) else values
 
 
 def test_defaults_are_those_of_old():
@@ -62,9 +71,10 @@ def refused(path: Path, *changes: str) -> str:
     "steps=[1]", "steps=1e999", "steps=" + "9" * 5000, "steps=2001-01-01", "steps=1000000000000", "rate=0", "rate=-1",
     "rate=fast", "rate=.nan", "rate=.inf", "rate=true", "batch=0", "group=0", "average=1.1", "seed=-1",
     "precision=8", "sync_batch_norm=1", "sync_batch_norm=maybe", "frozen_stages=5", "warm_start=3", "epochs=0",
-    "data.photo_share=1.5", "data.photo_share=-0.1", "data.backgrounds=work", "data.backgrounds=[1]",
-    "data.validation_renders=-1", "data.renders=''", "data.without_image=101", "augment.turn_deg=181",
-    "augment.cutout=2", "losses.pose=-1", "losses.heatmap_sigma=0", "network.input_size=100",
+    "data.sources.0.share=-0.1", "data.sources.1.share=much", "data.backgrounds=work", "data.backgrounds=[1]",
+    "data.sources.1.validation=-1", "data.sources.0.folder=''", "data.sources.0.folder=\"a\\0b\"",
+    "data.sources.0.held_out=barehand", "data.sources=3", "data.sources=[3]", "data.without_image=101",
+    "augment.turn_deg=181", "augment.cutout=2", "losses.pose=-1", "losses.heatmap_sigma=0", "network.input_size=100",
     "network.input_size='128'", "network.backbone=[]", "network.token_layers=1000000", "network.hand_model=other"])
 def test_impossible_values_are_named(change):
     assert change.partition("=")[0].split(".")[-1] in refused(FIRST, change)
@@ -74,16 +84,24 @@ def test_impossible_values_are_named(change):
     ("colour=red", "colour"), ("data.colour=red", "data.colour"), ("network.eyes=2", "eyes"), ("a.b.c=1", "a"),
     ("steps.x=1", "steps"), ("data=3", "data"), ("network=3", "network"), ("losses=[]", "losses"), ("steps", "steps"),
     ("=3", "Unexpected"), ("data.=3", "data"), ("steps=[", "no YAML"), ("steps=&a [*a]", "aliases"),
-    ("data={photos: x}", "photos cannot be used without labels and fits"),
-    ("data={renders: x}", "renders cannot be used without renders_landmarks")])
+    ("data={sources: [{kind: photos, folder: x, fits: y}]}", "data.sources.0.photos.labels: Field required"),
+    ("data={sources: [{kind: renders, folder: x}]}", "data.sources.0.renders.landmarks: Field required"),
+    ("data={sources: [{kind: freihand}]}", "data.sources.0.freihand.path"),
+    ("data={sources: [{kind: keypoints}]}", "data.sources.0.keypoints.folder"),
+    ("data={sources: [{folder: x}]}", "kind"), ("data={sources: [{kind: hands}]}", "'hands'"),
+    ("data={sources: [{kind: freihand, path: x, fits: y}]}", "data.sources.0.freihand.fits"),
+    ("data={sources: [{kind: keypoints, folder: x, share: 0}]}", "one source at least needs a share"),
+    ("data.sources.2.share=1", "2 in a list of 2"), ("data.sources.x.share=1", "x in a list of 2"),
+    ("data.sources.0=3", "data.sources.0"), ("data.sources.-1.share=2", "-1 in a list")])
 def test_unknown_and_half_said_options_are_named(change, words):
     assert words in refused(FIRST, change)
 
 
 def test_recipes_made_in_python_are_checked_too():
-    for make in (lambda: Recipe(steps=0), lambda: replace(Recipe(), rate="1"), lambda: DataConfig(photo_share=2.0),
+    for make in (lambda: Recipe(steps=0), lambda: replace(Recipe(), rate="1"),
+                 lambda: RendersConfig(folder="a", landmarks="b", share=-1.0),
                  lambda: Recipe(network={"input_size": 3})):
-        with pytest.raises(ValueError, match="steps|rate|photo_share|input_size"):
+        with pytest.raises(ValueError, match="steps|rate|share|input_size"):
             make()
     with pytest.raises(AttributeError):
         Recipe().steps = 3
@@ -104,7 +122,7 @@ HOSTILE = {
     "brackets": ("steps: " + "[" * 16_000, "8 levels"), "braces": ("{a: " * 4_000, "8 levels"),
     "indented": ("".join(f"{' ' * n}a:\n" for n in range(150)), "8 levels"),
     "twice": ("steps: 1\nsteps: 2\n", "steps stands there twice"),
-    "twice within": ("data: {photo_share: 0.1, photo_share: 0.2}", "photo_share stands there twice"),
+    "twice within": ("data: {mirrored: 0.1, mirrored: 0.2}", "mirrored stands there twice"),
     "a list": ("[1, 2]", "lists no options"), "a text": ("hello", "lists no options"), "a number": ("3", "lists no"),
     "numbers as names": ("1: 2", "1"), "a list as a name": ("[a]: 2", "no YAML"),
     "two texts": ("a: 1\n---\nb: 2", "no YAML"),

@@ -28,8 +28,9 @@ def recipe(rendered, tmp_path_factory):
     path.write_text(yaml.safe_dump({
         "network": {"backbone": "resnet18", "input_size": 64, "token_width": 48, "token_layers": 1,
                     "pyramid_channels": 32, "lifter_width": 64},
-        "data": {"renders": str(rendered / "renders"), "renders_landmarks": str(rendered / "landmarks.npz"),
-                 "backgrounds": [str(rendered / "backgrounds")], "validation_renders": 4, "without_image": 1.0},
+        "data": {"sources": [{"kind": "renders", "folder": str(rendered / "renders"), "validation": 4,
+                              "landmarks": str(rendered / "landmarks.npz")}],
+                 "backgrounds": [str(rendered / "backgrounds")], "without_image": 1.0},
         "steps": STEPS, "batch": 16, "group": 8, "warm_up": 1, "precision": "32-true", "save_minutes": 0,
         "log_steps": 1, "validate_steps": 4}))
     return path
@@ -103,8 +104,8 @@ def test_a_run_leaves_what_its_help_says(unbroken):
 
 
 def test_changes_take_the_place_of_the_recipes_options(recipe):
-    changed = Recipe.load(recipe, ["data.validation_renders=8", "rate=0.5", "network.backbone=resnet34"])
-    assert (changed.data.validation_renders, changed.rate, changed.network.backbone) == (8, 0.5, "resnet34")
+    changed = Recipe.load(recipe, ["data.sources.0.validation=8", "rate=0.5", "network.backbone=resnet34"])
+    assert (changed.data.sources[0].validation, changed.rate, changed.network.backbone) == (8, 0.5, "resnet34")
     with pytest.raises(ValueError, match="colour"):
         Recipe.load(recipe, ["colour=red"])
 
@@ -137,7 +138,7 @@ def test_processes_share_out_what_one_would_show():
         def __len__(self):
             return 50
 
-        def take(self, index):
+        def take(self, index, with_images=True):
             return index
     from train.data import loader
     join, loader.Samples.join = loader.Samples.join, staticmethod(lambda parts: torch.cat(parts))

@@ -15,7 +15,8 @@ from handpose.network.hand_network import HandNetwork, NetworkConfig
 from train.data.augment import AugmentConfig, make_batch, upright_boxes
 from train.data.dataset import load_renders
 from train.fit_hands import fit
-from train.learning.recipe import DataConfig, Recipe
+from train.learning.data_config import DataConfig, RendersConfig
+from train.learning.recipe import Recipe
 from train.run import Trainer
 
 
@@ -23,9 +24,9 @@ from train.run import Trainer
 def recipe(rendered):
     return Recipe(network=NetworkConfig(backbone="resnet18", input_size=64, token_width=48, token_layers=1,
                                         pyramid_channels=32),
-                  data=DataConfig(renders=str(rendered / "renders"), renders_landmarks=str(rendered / "landmarks.npz"),
-                                  backgrounds=(str(rendered / "backgrounds"),), validation_renders=4,
-                                  without_image=1.0),
+                  data=DataConfig(sources=(RendersConfig(folder=str(rendered / "renders"), validation=4,
+                                                         landmarks=str(rendered / "landmarks.npz")),),
+                                  backgrounds=(str(rendered / "backgrounds"),), without_image=1.0),
                   steps=24, batch=12, group=12, warm_up=4, precision="32-true", validate_steps=1000)
 
 

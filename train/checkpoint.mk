@@ -52,7 +52,7 @@ hand: $(WORK)/labels.npz $(WORK)/held_out.txt assets/open_hand.npz
 # A recipe that changed in anything else leaves this file, and so what is made with it, as it was.
 $(WORK)/held_out.txt: $(RECIPE) | $(VENV)/.train-ready
 	@mkdir -p $(WORK)
-	@$(BIN)/python -c 'import yaml; print(*yaml.safe_load(open("$(RECIPE)"))["data"].get("held_out", ()))' > $@.part
+	@$(BIN)/python -c 'import yaml; print(*(name for source in yaml.safe_load(open("$(RECIPE)"))["data"]["sources"] for name in source.get("held_out", ())))' > $@.part
 	@if cmp -s $@.part $@; then rm $@.part; else mv $@.part $@; fi
 
 $(WORK)/.photos: | $(VENV)/.train-ready

@@ -34,7 +34,7 @@ from handpose.whole_file import whole_file
 from .data.augment import make_batch
 from .data.dataset import load_backgrounds
 from .data.inputs import Inputs, make_inputs
-from .data.loader import Loader
+from .data.loader import Loader, share_out
 from .data.sources import load_sources
 from .learning.batch_norm import synchronise
 from .learning.losses import HandLoss
@@ -60,7 +60,8 @@ class Trainer:
         self.out, self.fabric = out, fabric
         hand_model = HandLayer.load(hand_model_file(recipe.network.hand_model))
         sources, self.validation = load_sources(recipe.data, hand_model, fabric.device)
-        self.hands = sum(map(len, sources))
+        shares = [source.share for source in recipe.data.sources]
+        self.hands = sum(len(source) for source, share in zip(sources, shares, strict=True) if share)
         self.recipe = recipe = recipe.in_steps(self.hands)
         self.loader = _loader(recipe, sources, fabric)
         self.backgrounds = load_backgrounds([Path(p) for p in recipe.data.backgrounds]).to(fabric.device) \
@@ -227,13 +228,9 @@ def _loader(recipe: Recipe, sources: list, fabric: Fabric) -> Loader:
     if rest or groups % fabric.world_size:
         raise ValueError(f"Groups of {recipe.group} do not make up a batch of {recipe.batch} on {fabric.world_size} "
                          "devices alike; change `group` or `batch` in the recipe.")
-    data = recipe.data
-    photos = round(recipe.group * data.photo_share) if len(sources) == 2 else recipe.group
-    imageless = round(recipe.group * data.without_image)
-    imageless_photos = round(imageless * data.photo_share) if len(sources) == 2 else imageless
-    return Loader(sources, [photos, recipe.group - photos][:len(sources)],
-                  [imageless_photos, imageless - imageless_photos][:len(sources)], groups, recipe.seed,
-                  fabric.global_rank, fabric.world_size, recipe.workers)
+    shares = [source.share for source in recipe.data.sources]
+    counts = [share_out(count, shares) for count in (recipe.group, round(recipe.group * recipe.data.without_image))]
+    return Loader(sources, *counts, groups, recipe.seed, fabric.global_rank, fabric.world_size, recipe.workers)
 
 
 def _network(recipe: Recipe, sources: list) -> HandNetwork:
@@ -255,7 +252,7 @@ def main() -> None:
     parser.add_argument("--devices", type=int, default=1)
     parser.add_argument("--steps", type=int, help="instead of the recipe's")
     parser.add_argument("--set", nargs="+", default=[], metavar="OPTION=VALUE", dest="changes",
-                        help="instead of the recipe's, such as data.photo_share=0")
+                        help="instead of the recipe's, such as data.sources.0.share=0")
     args = parser.parse_args()
     changes = args.changes if args.steps is None else [*args.changes, f"steps={args.steps}", "epochs=null"]
     try:

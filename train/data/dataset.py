@@ -5,20 +5,22 @@ All are right hands on small square images; a real left hand is mirrored when it
 """
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+import math
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 import cv2
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional as F  # noqa: N812, the customary name
 from tqdm import tqdm
 
 from handpose.hand_model.layer import HandLayer
 from handpose.whole_file import whole_file
 
 from ..synthesis.poses import BAD_FIT
-from .labels import VIEWS, load_labels, trust_of
+from .labels import load_labels, trust_of
 
 LOST_LANDMARKS = 0.3  # of the box: a landmark model that errs by more has missed the hand, and its answer is left out
 
@@ -42,16 +44,30 @@ class Samples:
     def __len__(self) -> int:
         return len(self.joints_2d)
 
-    def take(self, index: Tensor) -> Samples:
-        return Samples(**{field.name: getattr(self, field.name)[index] for field in fields(self)})
+    def take(self, index: Tensor | slice, with_images: bool = True) -> Samples:
+        """The samples at these positions; their images empty (B, 0, 0, 3) where these are not asked for."""
+        some = self if with_images else replace(self, images=self.images[:, :0, :0])
+        return Samples(**{field.name: getattr(some, field.name)[index] for field in fields(self)})
 
     def to(self, device: torch.device) -> Samples:
         return Samples(**{field.name: getattr(self, field.name).to(device) for field in fields(self)})
 
     @staticmethod
     def join(parts: list[Samples]) -> Samples:
+        """One after the other. Smaller images get black pixels below and to the right, which are what a crop shows of
+        anything outside of an image; of landmarks every part's views are repeated until all have as many."""
+        side, views = max(part.images.shape[1] for part in parts), math.lcm(*(part.found.shape[1] for part in parts))
+        parts = [part._like(side, views) for part in parts]
         return Samples(**{field.name: torch.cat([getattr(part, field.name) for part in parts])
                           for field in fields(Samples)})
+
+    def _like(self, side: int, views: int) -> Samples:
+        """The same with images of so many pixels a side and so many views of landmarks, where it has fewer."""
+        lacking, repeats = side - self.images.shape[1], views // self.found.shape[1]
+        if not lacking and repeats == 1:
+            return self
+        return replace(self, images=F.pad(self.images, (0, 0, 0, lacking, 0, lacking)),
+                       landmarks=self.landmarks.repeat(1, repeats, 1, 1), found=self.found.repeat(1, repeats))
 
 
 def load_renders(folder: Path, landmarks: Path, size: int = 192) -> Samples:
@@ -59,9 +75,7 @@ def load_renders(folder: Path, landmarks: Path, size: int = 192) -> Samples:
     with np.load(folder / "labels.npz") as file:
         labels = {key: file[key] for key in file.files}
     with np.load(landmarks) as file:
-        # Renders are labelled in fewer views than photos; each then stands for several.
-        repeat = len(VIEWS) // file["view_points"].shape[1]
-        points, world = (file[key].repeat(repeat, 1) for key in ("view_points", "view_world"))
+        points, world = file["view_points"], file["view_world"]
     count = len(points)
     images, scale = _read_once([folder / "training" / "rgb" / f"{index:08d}.jpg" for index in range(count)], size,
                                folder / f"images_{size}px.npy")

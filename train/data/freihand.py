@@ -110,8 +110,8 @@ class FreiHand:
             part.entries = self.entries[chosen]
         return parts
 
-    def take(self, index: Tensor) -> Samples:
-        """The samples at these positions (B,) of the source; images as large as they are in the files."""
+    def take(self, index: Tensor, with_images: bool = True) -> Samples:
+        """The samples at these positions (B,) of the source; images as large as they are in the files, or empty."""
         if self.xyz is None or self.mano is None:
             raise ValueError(f"{self.path} lacks {self._json('xyz')} or {self._json('mano')}: give a set with labels.")
         if self._mean is None:
@@ -120,8 +120,9 @@ class FreiHand:
         numbers = self.entries[index].numpy()
         count, samples = len(numbers), numbers % self.unique
         xyz, mano, intrinsics = (values[samples].astype(np.float64) for values in (self.xyz, self.mano, self.K))
-        images = np.empty((count, self._size, self._size, 3), np.uint8)
-        for row, number in enumerate(numbers):
+        size = self._size if with_images else 0
+        images = np.empty((count, size, size, 3), np.uint8)
+        for row, number in enumerate(numbers if with_images else ()):
             images[row] = self.image(number)
         landmarks, found = torch.zeros(count, 1, 21, 6), torch.zeros(count, 1, dtype=torch.bool)
         if self._landmarks is not None:

@@ -6,9 +6,9 @@ run goes on as an unbroken one.
 """
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import replace
 from functools import lru_cache
 from typing import NamedTuple, Protocol
 
@@ -23,7 +23,7 @@ AHEAD = 3  # steps that are read before they are asked for
 class Source(Protocol):
     """Hands to train on; `take` may be called from several threads."""
     def __len__(self) -> int: ...
-    def take(self, index: Tensor) -> Samples: ...
+    def take(self, index: Tensor, with_images: bool = True) -> Samples: ...
 
 
 class Group(NamedTuple):
@@ -45,16 +45,17 @@ class Shuffle:
 
 
 class Loader:
-    """The groups that process `rank` of `world` shows in each step, photos before renders in each."""
+    """The groups that process `rank` of `world` shows in each step, in each the sources' hands in their order.
+
+    A group shows `counts` hands of the sources and landmarks alone of `imageless_counts` more.
+    """
 
     def __init__(self, sources: list[Source], counts: list[int], imageless_counts: list[int], groups: int, seed: int,
                  rank: int = 0, world: int = 1, threads: int = 1):
         self.groups, self.seed, self.mine = groups, seed, range(rank, groups, world)
-        imageless = [replace(source, images=source.images[:, :0, :0]) if isinstance(source, Samples) else source
-                 for source in sources]
-        self._hands = [(source, n, Shuffle(len(source), seed)) for source, n in zip(sources, counts, strict=True)]
-        self._imageless = [(source, n, Shuffle(len(source), seed + 1))
-                       for source, n in zip(imageless, imageless_counts, strict=True) if n]
+        self._hands, self._imageless = (
+            [(source, n, Shuffle(len(source), seed + shift)) for source, n in zip(sources, numbers, strict=True) if n]
+            for shift, numbers in enumerate((counts, imageless_counts)))
         self._pool = ThreadPoolExecutor(threads)
 
     def steps(self, first: int, last: int) -> Iterator[list[Group]]:
@@ -68,7 +69,19 @@ class Loader:
     def _group(self, step: int, number: int) -> Group:
         place = step * self.groups + number
 
-        def draw(parts: list) -> Samples | None:
-            taken = [source.take(order.at(range(place * n, (place + 1) * n))) for source, n, order in parts]
+        def draw(parts: list, with_images: bool) -> Samples | None:
+            taken = [source.take(order.at(range(place * n, (place + 1) * n)), with_images)
+                     for source, n, order in parts]
             return Samples.join(taken) if taken else None
-        return Group(self.seed * 1_000_000_007 + place, draw(self._hands), draw(self._imageless))
+        return Group(self.seed * 1_000_000_007 + place, draw(self._hands, True), draw(self._imageless, False))
+
+
+def share_out(count: int, shares: list[float]) -> list[int]:
+    """`count` things in proportion to `shares`, whole: each gets what its share holds, and those with the largest
+    remainders one more (Hamilton's method)."""
+    exact = [count * share / sum(shares) for share in shares]
+    counts = [math.floor(part) for part in exact]
+    by_remainder = sorted(range(len(shares)), key=lambda n: counts[n] - exact[n])
+    for n in by_remainder[:count - sum(counts)]:
+        counts[n] += 1
+    return counts

@@ -8,7 +8,7 @@ import yaml
 
 from handpose.network.checkpoint import one_line
 
-DEEPEST = 8  # lists and names within each other; a recipe's are 3
+DEEPEST = 8  # lists and names within each other; a recipe's are 5
 
 
 class _Loader(yaml.SafeLoader):

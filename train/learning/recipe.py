@@ -10,54 +10,20 @@ from dataclasses import field, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import BeforeValidator, Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
 from handpose.foreign_file import read_bytes
 from handpose.network.checkpoint import NetworkConfig, one_line
 
+from .data_config import DataConfig
+from .option_types import OPTIONS, Count, CountOrNone, Multiple, Place, Positive, Share, Switch, Weight
 from .plain_yaml import parse_yaml
 
 MOST_BYTES = 1 << 14  # of a recipe file
-MOST = 10 ** 9  # of anything that is counted
 
-Share = Annotated[float, Field(strict=True, ge=0, le=1)]
-Multiple = Annotated[float, Field(strict=True, ge=0, le=100)]  # of something that is there anyway
-Positive = Annotated[float, Field(strict=True, gt=0, le=MOST)]
-Weight = Annotated[float, Field(strict=True, ge=0, le=MOST)]
-Count = Annotated[int, Field(strict=True, ge=1, le=MOST)]
-CountOrNone = Annotated[int, Field(strict=True, ge=0, le=MOST)]  # none at all is a number, too
-Place = Annotated[str, Field(strict=True, min_length=1, max_length=4096)]
-Switch = Annotated[bool, Field(strict=True)]
 Network = Annotated[NetworkConfig, BeforeValidator(lambda value: value if isinstance(value, NetworkConfig) else
                                                    NetworkConfig.of(value))]
-OPTIONS = ConfigDict(extra="forbid", allow_inf_nan=False)
-
-
-@dataclass(frozen=True, config=OPTIONS)
-class DataConfig:
-    """Where a run's hands come from. Paths are relative to where the command runs."""
-    renders: Place | None = None  # folder of train.synthesize
-    renders_landmarks: Place | None = None  # what train.pseudo_label said of them
-    photos: Place | None = None  # folder of photo sets
-    labels: Place | None = None  # what train.pseudo_label said of them
-    fits: Place | None = None  # what train.fit_hands made of that
-    freihand: Place | None = None  # FreiHAND's training set or one of its layout, folder or .zip
-    freihand_landmarks: Place | None = None  # what train.pseudo_label said of it
-    backgrounds: tuple[Place, ...] = ()  # folders of photos without hands
-    held_out: tuple[Place, ...] = ()  # photo sets to validate on and never to train on
-    validation_renders: CountOrNone = 256  # the last renders, likewise
-    validation_freihand: CountOrNone = 0  # the last hands of FreiHAND, all their versions, likewise
-    photo_share: Share = 0.4  # of a batch's hands
-    without_hand: Multiple = 0.06  # crops of backgrounds, as a share of the batch's hands
-    mirrored: Multiple = 0.06  # hands of the wrong side, likewise
-    without_image: Multiple = 0.0  # hands of which only landmarks are shown, likewise
-
-    def __post_init__(self):
-        for source, needed in {"photos": ("labels", "fits"), "renders": ("renders_landmarks",)}.items():
-            missing = [name for name in needed if getattr(self, name) is None]
-            if getattr(self, source) and missing:
-                raise ValueError(f"{source} cannot be used without {' and '.join(missing)}")
 
 
 @dataclass(frozen=True, config=OPTIONS)
@@ -123,7 +89,7 @@ class Recipe:
 
     @classmethod
     def load(cls, path: Path, changes: list[str] | tuple[str, ...] = ()) -> Recipe:
-        """Reads a recipe; `changes` such as "data.photo_share=0" take the place of what it says.
+        """Reads a recipe; `changes` such as "data.sources.0.share=0" take the place of what it says.
 
         Raises FileNotFoundError, or ValueError naming the option that there is not or that has an impossible value.
         """
@@ -150,22 +116,36 @@ class Recipe:
 
 
 def _change(values: dict[str, Any], change: str) -> None:
-    """Puts "part.option=value" into a recipe's values. Raises ValueError, a part of a sentence."""
+    """Puts "part.option=value" into a recipe's values; a part that is a number counts in a list.
+
+    Raises ValueError, a part of a sentence.
+    """
     name, equals, value = change.partition("=")
     *parts, option = name.split(".")
     for part in parts:
-        values = values.setdefault(part, {})
-        if not isinstance(values, dict):
+        if isinstance(values, list):
+            values = values[_place(values, part, change)]
+        else:
+            values = values.setdefault(part, {})
+        if not isinstance(values, dict | list):
             raise ValueError(f"{part} has no options of its own to be set by {change}")
     if not equals:
         raise ValueError(f"{change} does not say a value, as OPTION=VALUE does")
+    place = _place(values, option, change) if isinstance(values, list) else option
     try:
-        values[option] = parse_yaml(value)
+        values[place] = parse_yaml(value)
     except ValueError as error:
         raise ValueError(f"{name} is {error}") from error
 
 
+def _place(values: list, part: str, change: str) -> int:
+    """Which of a list's entries is meant. Raises ValueError, a part of a sentence."""
+    if not part.isdecimal() or len(part) > 4 or int(part) >= len(values):
+        raise ValueError(f"{change} names {part} in a list of {len(values)}, whose first is 0")
+    return int(part)
+
+
 def _first(error: ValidationError) -> str:
-    """The first fault in a recipe, such as "data.photo_share: Input should be less than or equal to 1"."""
+    """The first fault in a recipe, such as "augment.cutout: Input should be less than or equal to 1"."""
     fault = error.errors(include_url=False, include_input=False, include_context=False)[0]
     return one_line(ValueError(f"{'.'.join(map(str, fault['loc']))}: {fault['msg'].removeprefix('Value error, ')}"))
