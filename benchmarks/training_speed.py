@@ -14,7 +14,7 @@ from lightning.fabric import Fabric
 
 from train.data.inputs import Inputs, make_inputs
 from train.learning.recipe import Recipe
-from train.run import Trainer
+from train.learning.trainer import Trainer
 
 WARM_UP = 3  # steps
 

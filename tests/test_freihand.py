@@ -14,9 +14,9 @@ from freihand_files import VERSIONS, draw_hands, mano_hand, write_freihand, zip_
 from PIL import Image
 
 from train.data import freihand, json_index
-from train.data.dataset import Samples
 from train.data.freihand import FreiHand
 from train.data.json_index import index_json
+from train.data.samples import Samples
 from train.synthesize import Job, synthesize
 
 SAMPLES, EVALUATION, SIZE = 6, 5, 96

@@ -130,8 +130,10 @@ HOSTILE = {
     "control characters": ("steps: \0\x01", "no YAML"), "binary": (os.urandom(5000), "no YAML"),
     "half": ("data: {photos: [", "no YAML"), "a tab": ("data:\n\tphotos: x", "no YAML"),
     "empty numbers": ("steps: !!int ''", "no YAML"), "an empty time": ("steps: !!timestamp x", "no YAML"),
-    "a wrong truth": ("sync_batch_norm: !!bool 7", "no YAML"), "base 60": ("rate: " + "1:" * 500 + "1.5", "no YAML"),
-    "long": ("x" * 10 ** 5, "has 100000 bytes"), "a long name": ("x" * 16_000 + ": 1", "xxx"),
+    "a wrong truth": ("sync_batch_norm: !!bool 7", "no YAML"),
+    "base 60": ("rate: " + "1:" * 500 + "1.5", "rate: Input should be a valid number"),
+    "octal": ("steps: 010", "steps"), "long": ("x" * 10 ** 5, "has 100000 bytes"),
+    "a long name": ("x" * 16_000 + ": 1", "xxx"),
     "nothing": ("", "0 bytes")}
 
 

@@ -1,278 +1,126 @@
 """Trains the network.
 
-    python -m train.run train/recipes/first.yaml --out runs/first [--resume] [--devices 2]
-    torchrun --nproc-per-node 2 -m train.run train/recipes/first.yaml --out runs/first
+    python -m train.run train/recipes/handpose.yaml --out runs/handpose [--resume] [--devices 2]
+    torchrun --nproc-per-node 2 -m train.run train/recipes/handpose.yaml --out runs/handpose
 
-On one device or many (Lightning Fabric), in the precision that the recipe names. OUT gets state.pt, written every few
-minutes, which --resume goes on from; handpose/, the averaged weights as a checkpoint that `handpose` reads; best/,
-those with the lowest error on what is held out; sanity.jpg, the first batch with its labels; curves for TensorBoard.
+On one device or many (Lightning Fabric), in the precision that the recipe names. OUT gets recipe.yaml, all options of
+the run; state.pt, written every few minutes, which --resume goes on from; handpose/, the averaged weights as a
+checkpoint that `handpose` reads; best/, those with the lowest error on what is held out; sanity.jpg, the first batch
+with its labels; curves for TensorBoard. SIGTERM and Ctrl-C end a run after the step that it is at, which is saved.
+Exit codes: 0 trained, 1 it cannot be done, 128 and the signal's number (143, 130) stopped by one.
 """
 from __future__ import annotations
 
 import argparse
-import copy
-import math
 import os
-import time
+import signal
+import sys
 from pathlib import Path
 
-import cv2
-import numpy as np
 import torch
 from lightning.fabric import Fabric, seed_everything
 from lightning.fabric.loggers import TensorBoardLogger
-from torch import Tensor
-from tqdm import tqdm
+from lightning.fabric.strategies import DDPStrategy
+from lightning.fabric.utilities.exceptions import MisconfigurationException
 
-from handpose.foreign_file import check_regular
-from handpose.hand_model.layer import HandLayer
-from handpose.hand_model.mano import hand_model_file
 from handpose.network.checkpoint import one_line
-from handpose.network.hand_network import Estimate, HandNetwork
-from handpose.whole_file import whole_file
 
-from .data.augment import make_batch
-from .data.dataset import load_backgrounds
-from .data.inputs import Inputs, make_inputs
-from .data.loader import Loader, share_out
-from .data.sources import load_sources
-from .learning.batch_norm import synchronise
-from .learning.losses import HandLoss
 from .learning.recipe import Recipe
-from .learning.sanity import draw_sheet
-from .learning.warm_start import warm_start
-from .scoring.validation import evaluate_source
+from .learning.trainer import Trainer
 
-MAX_GRADIENT = 5.0  # norm, chosen by hand: one odd batch does no harm
+RECORD = "recipe.yaml"
+OF_A_RUN = (RECORD, "state.pt", "handpose")  # what a folder has that holds one
+# Options that may change when a run goes on: all others decide what it learns.
+MAY_CHANGE = {"steps", "epochs", "log_steps", "save_minutes", "validate_steps", "validate_epochs", "keep_epochs",
+              "workers"}
 
-MOST_STATE_BYTES = 16 << 30  # of state.pt; a ResNet-101's is 1 GB
 
+def changes_since(out: Path, recipe: Recipe, resume: bool) -> list[str] | None:
+    """What has changed since the run in `out` began, such as "steps: 8, now 12"; None where there is no run to go on
+    with.
 
-class Trainer:
-    """A training run: its data, network, optimizer and state.
-
-    Images are (B, 3, S, S) RGB 0..255, labels those of `train.data.augment.Batch`; `average` is the exponential mean of
-    the weights, which is what is validated and saved. Making one raises FileNotFoundError or ValueError naming what is
-    missing or does not fit.
+    Raises ValueError, or FileNotFoundError, where the folder holds a run that this one would spoil.
     """
-
-    def __init__(self, recipe: Recipe, out: Path, fabric: Fabric):
-        self.out, self.fabric = out, fabric
-        hand_model = HandLayer.load(hand_model_file(recipe.network.hand_model))
-        sources, self.validation = load_sources(recipe.data, hand_model, fabric.device)
-        shares = [source.share for source in recipe.data.sources]
-        self.hands = sum(len(source) for source, share in zip(sources, shares, strict=True) if share)
-        self.recipe = recipe = recipe.in_steps(self.hands)
-        self.loader = _loader(recipe, sources, fabric)
-        self.backgrounds = load_backgrounds([Path(p) for p in recipe.data.backgrounds]).to(fabric.device) \
-            if recipe.data.backgrounds else None
-        network = _network(recipe, sources)
-        self.average = copy.deepcopy(network).to(fabric.device).eval().requires_grad_(False)
-        if recipe.sync_batch_norm and fabric.world_size > 1:
-            network = synchronise(network)
-        network.train()
-        if recipe.frozen_stages is not None:
-            network.backbone.freeze(recipe.frozen_stages)
-        backbone = {id(p) for p in network.backbone.parameters()}
-        groups = [{"params": [p for p in network.parameters() if id(p) not in backbone], "lr": recipe.rate},
-                  {"params": [p for p in network.backbone.parameters() if p.requires_grad],
-                   "lr": recipe.rate * recipe.backbone_rate}]
-        optimizer = torch.optim.AdamW([group for group in groups if group["params"]], weight_decay=recipe.weight_decay)
-        self.network, self.optimizer = fabric.setup(network, optimizer)
-        self.schedule = torch.optim.lr_scheduler.LambdaLR(self.optimizer, self._rate_at)
-        self.loss = HandLoss(recipe.losses, hand_model.to(fabric.device))
-        self.step, self.lowest = 0, float("inf")
-
-    def _rate_at(self, step: int) -> float:
-        """The share of the recipe's rate: a linear warm-up, then a cosine (Loshchilov and Hutter, SGDR, 2017) down to a
-        fiftieth."""
-        warm, steps = self.recipe.warm_up, self.recipe.steps
-        if step < warm:
-            return (step + 1) / warm
-        return 0.02 + 0.98 * (1 + math.cos(math.pi * (step - warm) / max(steps - warm, 1))) / 2
-
-    def _size_at(self, step: int) -> int:
-        """The crops' side, px: by turns the usual and the smaller one, where the network takes both."""
-        network = self.recipe.network
-        return network.live_size if network.live_size and step % 2 else network.input_size
-
-    def train(self, until: int | None = None) -> None:
-        """Goes on to the recipe's last step, or to step `until`."""
-        recipe, saved = self.recipe, time.monotonic()
-        until = until or recipe.steps
-        keep = round((recipe.keep_epochs or 0) * self.hands / recipe.batch)
-        bar = tqdm(initial=self.step, total=recipe.steps, unit="step", disable=not self.fabric.is_global_zero)
-        for groups in self.loader.steps(self.step, until):
-            inputs = make_inputs(groups, recipe, self._size_at(self.step), self.backgrounds, self.fabric.device)
-            if self.step == 0 and self.fabric.is_global_zero:
-                self._sanity(inputs)
-            total, parts = self._loss_of(inputs)
-            self.fabric.backward(total)
-            self.fabric.clip_gradients(self.network, self.optimizer, max_norm=MAX_GRADIENT, error_if_nonfinite=False)
-            self.optimizer.step()
-            self.optimizer.zero_grad()
-            self.schedule.step()
-            self._update_average()
-            self.step += 1
-            bar.update()
-            if self.step % recipe.log_steps == 0:
-                self._log(parts, bar)
-            if not self.fabric.is_global_zero:
-                continue  # the first process alone validates and saves; the others wait for it at the next step
-            if self.step % recipe.validate_steps == 0 or self.step == recipe.steps:
-                self.validate()
-            if keep and self.step % keep == 0:
-                self.average.save(self.out / f"step-{self.step:06d}")
-            if time.monotonic() - saved > 60 * recipe.save_minutes or self.step == until:
-                self.save()
-                saved = time.monotonic()
-        bar.close()
-
-    def _log(self, parts: dict[str, Tensor], bar: tqdm) -> None:
-        """The batch's losses, averaged over the processes."""
-        values = self.fabric.all_reduce(torch.stack([part.detach().float() for part in parts.values()]))
-        parts = dict(zip(parts, values.tolist(), strict=True))
-        bar.set_postfix(px=f"{parts['joints_px']:.2f}", dm=f"{parts['joints_3d']:.3f}", pose=f"{parts['pose']:.3f}")
-        self.fabric.log_dict({f"train/{name}": part for name, part in parts.items()}, self.step)
-
-    def _loss_of(self, inputs: Inputs) -> tuple[Tensor, dict[str, Tensor]]:
-        """The loss to minimise and its parts by name, scalars; "joints_px" are crop pixels."""
-        estimate = self.network(inputs.images, inputs.landmarks, inputs.given)
-        hands, images = len(inputs.hands.images), len(inputs.images)
-        of_hands = Estimate(*(part[:hands] for part in estimate))
-        total, parts = self.loss(of_hands, inputs.hands)
-        holds_hand = torch.zeros(images, device=inputs.images.device)
-        holds_hand[:hands] = 1
-        parts["confidence"] = self.loss.of_confidence(estimate.confidence[:images], holds_hand)
-        total = total + parts["confidence"]
-        if inputs.imageless is not None:
-            of_imageless = Estimate(*(part[images:] for part in estimate))
-            parts["without_image"], _ = self.loss(of_imageless, inputs.imageless, with_image=False)
-            total = total + parts["without_image"]
-        with torch.no_grad():
-            goal, given = inputs.hands.joints, inputs.hands.given
-            away = (of_hands.joints - goal)[..., :2].norm(dim=2).mean(1) * inputs.images.shape[3] / 2
-            parts |= {"joints_px": away.mean(), "joints_px_given": away[given].mean(),
-                      "joints_px_image": away[~given].mean(), "total": total}
-        return total, parts
-
-    @torch.no_grad()
-    def _update_average(self) -> None:
-        """Moves the mean towards the weights, faster in the first steps, as TensorFlow's moving average does."""
-        decay = min(self.recipe.average, (1 + self.step) / (10 + self.step))
-        mine = self.network.module.state_dict() if hasattr(self.network, "module") else self.network.state_dict()
-        for key, value in self.average.state_dict().items():
-            if value.is_floating_point():
-                value.lerp_(mine[key].to(value.dtype), 1 - decay)
-            else:
-                value.copy_(mine[key])
-
-    def _sanity(self, inputs: Inputs) -> None:
-        """The first crops with their labels: a look at them shows a wrong frame or side before hours are spent."""
-        sheet = draw_sheet(inputs.hands.images, inputs.hands.joints)
-        cv2.imwrite(str(self.out / "sanity.jpg"), sheet[..., ::-1])
-        for logger in self.fabric.loggers:
-            logger.experiment.add_image("labels", sheet, 0, dataformats="HWC")
-
-    @torch.no_grad()
-    def validate(self) -> None:
-        """Errors of the averaged weights on what was held out, with and without landmarks; keeps the best weights."""
-        errors = []
-        for name, source in self.validation.items():
-            first = source.take(torch.arange(min(16, len(source)))).to(self.fabric.device)
-            batch = make_batch(first, self.recipe.network.input_size, None)
-            for given in ((True, False) if batch.given.any() else (False,)):
-                scores = evaluate_source(self.average, source, self.loss.skeleton, given)
-                name_of = f"{name}/{'landmarks' if given else 'image'}"
-                self.fabric.log_dict({f"{name_of}/{key}": value for key, value in scores.items()}, self.step)
-                listed = ", ".join(f"{key} {value:.3f}" for key, value in scores.items())
-                self.fabric.print(f"step {self.step} {name_of}: {listed}")
-                errors.append(scores["pa_mpjpe_mm"])
-            estimated = self.average(batch.images, batch.landmarks, batch.given).joints
-            for logger in self.fabric.loggers:
-                logger.experiment.add_image(name, draw_sheet(batch.images, estimated), self.step, dataformats="HWC")
-        if errors and np.mean(errors) < self.lowest:
-            self.lowest = float(np.mean(errors))
-            self.average.save(self.out / "best")
-
-    def save(self) -> None:
-        """The state to resume from and the averaged weights, each whole or not at all."""
-        self.average.save(self.out / "handpose")
-        state = {"step": self.step, "lowest": self.lowest, "network": self.network.state_dict(),
-                 "average": self.average.state_dict(), "optimizer": self.optimizer.state_dict(),
-                 "schedule": self.schedule.state_dict()}
-        with whole_file(self.out / "state.pt") as temporary:
-            torch.save(state, temporary)
-
-    def resume(self) -> None:
-        """Goes on from the state that `save` left. Raises ValueError for another network's or a damaged one."""
-        file = self.out / "state.pt"
-        try:
-            check_regular(file, MOST_STATE_BYTES)
-            state = torch.load(file, map_location="cpu", weights_only=True)
-            self.step, self.lowest = state["step"], state["lowest"]
-            if type(self.step) is not int or self.step < 0 or type(self.lowest) is not float:
-                raise ValueError("its step is no number")
-            self.network.load_state_dict(state["network"])
-            self.average.load_state_dict(state["average"])
-            self.optimizer.load_state_dict(state["optimizer"])
-            self.schedule.load_state_dict(state["schedule"])
-        except Exception as error:  # pickle: "other exceptions may also be raised", whatever the bytes lead to
-            raise ValueError(f"{file} is damaged or of another recipe's run ({one_line(error)}): begin anew in another "
-                             "folder, or restore it.") from error
+    if not resume:
+        if any((out / name).exists() for name in OF_A_RUN):
+            raise ValueError(f"{out} holds a run already: go on with it by --resume, or name another folder.")
+        return None
+    if not (out / "state.pt").exists():
+        return None
+    changes = recipe.changes_since(Recipe.load(out / RECORD))
+    spoilt = [f"{name} (was {before}, is {now})" for name, (before, now) in changes.items() if name not in MAY_CHANGE]
+    if spoilt:
+        raise ValueError(f"The run in {out} was begun with other options, {', '.join(spoilt)}: set them as in "
+                         f"{out / RECORD}, or name another folder.")
+    return [f"{name}: {before}, now {now}" for name, (before, now) in changes.items()]
 
 
-def _loader(recipe: Recipe, sources: list, fabric: Fabric) -> Loader:
-    """Raises ValueError where the recipe's groups do not add up to its batch on so many devices."""
-    groups, rest = divmod(recipe.batch, recipe.group)
-    if rest or groups % fabric.world_size:
-        raise ValueError(f"Groups of {recipe.group} do not make up a batch of {recipe.batch} on {fabric.world_size} "
-                         "devices alike; change `group` or `batch` in the recipe.")
-    shares = [source.share for source in recipe.data.sources]
-    counts = [share_out(count, shares) for count in (recipe.group, round(recipe.group * recipe.data.without_image))]
-    return Loader(sources, *counts, groups, recipe.seed, fabric.global_rank, fabric.world_size, recipe.workers)
+def make_fabric(recipe: Recipe, out: Path, devices: int) -> Fabric:
+    """The devices of this machine, or of all that torchrun started processes on. Raises ValueError."""
+    local = int(os.environ.get("LOCAL_WORLD_SIZE", devices))  # torchrun's
+    nodes = int(os.environ.get("WORLD_SIZE", local)) // local
+    # What a step does never changes. Told so, DDP notes in the first one which parameters take no part, instead of
+    # failing at the second (without_image: 0 leaves some) or looking for them in each (find_unused_parameters).
+    strategy = DDPStrategy(static_graph=True) if local * nodes > 1 else "auto"
+    try:
+        return Fabric(accelerator="auto", devices=local, num_nodes=nodes, precision=recipe.precision, strategy=strategy,
+                      loggers=[TensorBoardLogger(out, name="", version="curves")])
+    except (MisconfigurationException, RuntimeError, ValueError) as error:
+        raise ValueError(f"This machine cannot train in {recipe.precision} on {local} devices ({one_line(error)}): "
+                         "choose other --devices or another precision.") from error
 
 
-def _network(recipe: Recipe, sources: list) -> HandNetwork:
-    """The network with the weights that the recipe says it begins with."""
-    network = HandNetwork(recipe.network)
-    if recipe.start_from:
-        network.load_state_dict(HandNetwork.from_pretrained(recipe.start_from).state_dict())
-    elif recipe.warm_start:
-        calibration = sources[-1].take(torch.arange(min(64, len(sources[-1]))))
-        warm_start(network, recipe.warm_start, make_batch(calibration, recipe.network.input_size, None).images.cpu())
-    return network.to(memory_format=torch.channels_last)
+def run(recipe: Recipe, out: Path, resume: bool, devices: int) -> int:
+    """Trains; returns the signal that stopped it, else 0. Raises OSError or ValueError, a sentence."""
+    changes = changes_since(out, recipe, resume)
+    out.mkdir(parents=True, exist_ok=True)
+    fabric = make_fabric(recipe, out, devices)
+    fabric.launch()  # returns when all processes have come so far: none of them looks at the folder from here on
+    seed_everything(recipe.seed, verbose=False)
+    trainer = Trainer(recipe, out, fabric)
+    if changes is not None:
+        trainer.resume()
+        if changes:
+            fabric.print(f"Changed since the run began: {'; '.join(changes)}.")
+    if fabric.is_global_zero:
+        recipe.save(out / RECORD)
+    stopped = trainer.train()
+    if stopped:
+        fabric.print(f"Stopped by {signal.Signals(stopped).name} after step {trainer.step} of {trainer.recipe.steps}, "
+                     "which is saved: go on with --resume.")
+    # Fabric ends all processes when one of those it started fails: the first one says it for all.
+    return stopped if fabric.is_global_zero else 0
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+def count(text: str) -> int:
+    if not text.isdecimal() or not 0 < int(text) < 10 ** 5:
+        raise argparse.ArgumentTypeError(f"{text} is no number of devices")
+    return int(text)
+
+
+def main(argv: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser("python -m train.run", description=__doc__.splitlines()[0])
     parser.add_argument("recipe", type=Path)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--resume", action="store_true", help="go on from the state in --out, if there is one")
-    parser.add_argument("--devices", type=int, default=1)
+    parser.add_argument("--devices", type=count, default=torch.cuda.device_count() or 1,
+                        help="GPUs, else processes on the CPU (here by default: %(default)s)")
     parser.add_argument("--steps", type=int, help="instead of the recipe's")
     parser.add_argument("--set", nargs="+", default=[], metavar="OPTION=VALUE", dest="changes",
-                        help="instead of the recipe's, such as data.sources.0.share=0")
-    args = parser.parse_args()
+                        help="instead of the recipe's, such as rate=5e-4 or data.sources.0.share=2")
+    args = parser.parse_args(argv)
     changes = args.changes if args.steps is None else [*args.changes, f"steps={args.steps}", "epochs=null"]
     try:
-        recipe = Recipe.load(args.recipe, changes)
-    except (FileNotFoundError, ValueError) as error:
+        stopped = run(Recipe.load(args.recipe, changes), args.out, args.resume, args.devices)
+    except torch.OutOfMemoryError as error:
+        parser.exit(1, f"The memory of the GPU does not suffice ({one_line(error)}): choose a smaller batch.\n")
+    except ValueError as error:
         parser.exit(1, f"{error}\n")
-    args.out.mkdir(parents=True, exist_ok=True)
-    logger = TensorBoardLogger(args.out, name="", version="curves")
-    local = int(os.environ.get("LOCAL_WORLD_SIZE", args.devices))  # torchrun's, where that started the processes
-    nodes = int(os.environ.get("WORLD_SIZE", local)) // local
-    fabric = Fabric(accelerator="auto", devices=local, num_nodes=nodes, precision=recipe.precision, loggers=[logger])
-    fabric.launch()
-    seed_everything(recipe.seed, verbose=False)
-    try:
-        trainer = Trainer(recipe, args.out, fabric)
-        if args.resume and (args.out / "state.pt").is_file():
-            trainer.resume()
-    except (FileNotFoundError, ValueError) as error:
-        parser.exit(1, f"{error}\n")
-    trainer.train()
+    except OSError as error:
+        known = isinstance(error, FileNotFoundError) and error.strerror is None  # one of ours, a sentence
+        parser.exit(1, f"{error}\n" if known else f"{one_line(error)}: see to that, and go on with --resume.\n")
+    if stopped:
+        sys.exit(128 + stopped)
 
 
 if __name__ == "__main__":

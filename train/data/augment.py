@@ -12,7 +12,7 @@ from torch.nn import functional as F  # noqa: N812, the customary name
 from handpose.estimator import CROP_SCALE
 
 from ..learning.recipe import AugmentConfig
-from .dataset import Samples
+from .samples import Samples
 
 
 class Batch(NamedTuple):
@@ -25,6 +25,9 @@ class Batch(NamedTuple):
     focal: Tensor  # (B,) in crop units
     trust: Tensor  # (B, 21)
     exact: Tensor  # (B,) bool
+    has_3d: Tensor  # (B,) bool; where not, joints_3d and the depth of joints mean nothing
+    has_pose: Tensor  # (B,) bool, likewise rotations
+    has_betas: Tensor  # (B,) bool
     landmarks: Tensor  # (B, 21, 6)
     given: Tensor  # (B,) bool
 
@@ -98,7 +101,7 @@ def make_batch(samples: Samples, size: int, config: AugmentConfig | None, with_i
             given = given & (torch.rand(count, device=device) >= config.withhold)
             images = recolor(images, config)
     return Batch(images, torch.cat([to_crop(samples.joints_2d), depth], 2), joints_3d, rotations, samples.betas, focal,
-                 samples.trust, samples.exact, landmarks, given)
+                 samples.trust, samples.exact, samples.has_3d, samples.has_pose, samples.has_betas, landmarks, given)
 
 
 def _cut(images: Tensor, center: Tensor, turn: Tensor, half: Tensor, size: int) -> Tensor:

@@ -1,105 +1,64 @@
-"""Training samples in memory: rendered hands with exact labels, real photos with fitted ones, photos without hands.
-
-All are right hands on small square images; a real left hand is mirrored when it is read. A hundred thousand images of
-192 px are 11 GB: they stay as bytes, on the training device if it has the room, and batches are cut there.
-"""
+"""Samples from this project's own files: rendered hands, real photos with fitted ones, photos without hands."""
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 import cv2
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional as F  # noqa: N812, the customary name
 from tqdm import tqdm
 
 from handpose.hand_model.layer import HandLayer
 from handpose.whole_file import whole_file
 
 from ..synthesis.poses import BAD_FIT
-from .labels import load_labels, trust_of
+from .labels import load_labels, read_arrays, trust_of
+from .samples import LOST_LANDMARKS, Samples, with_world
+from .set_files import check_held_out
 
-LOST_LANDMARKS = 0.3  # of the box: a landmark model that errs by more has missed the hand, and its answer is left out
-
-
-@dataclass
-class Samples:
-    """N right hands. Pixels are of `images`; points and parameters in the camera's frame, metres, radians."""
-    images: Tensor  # (N, S, S, 3) uint8 RGB
-    joints_2d: Tensor  # (N, 21, 2) px
-    joints_3d: Tensor  # (N, 21, 3) relative to the wrist
-    rotvec: Tensor  # (N, 16, 3) axis-angle of MANO's joints, flat rest pose
-    betas: Tensor  # (N, 10)
-    focal: Tensor  # (N,) px
-    principal: Tensor  # (N, 2) px
-    distance: Tensor  # (N,) metres from the camera to the wrist along z
-    trust: Tensor  # (N, 21) weight of joints_2d
-    exact: Tensor  # (N,) bool: labels are exact, not fitted
-    landmarks: Tensor  # (N, V, 21, 6) of the landmark model in V views: u, v, z px; world points, metres, wrist at 0
-    found: Tensor  # (N, V) bool: the landmark model found the hand
-
-    def __len__(self) -> int:
-        return len(self.joints_2d)
-
-    def take(self, index: Tensor | slice, with_images: bool = True) -> Samples:
-        """The samples at these positions; their images empty (B, 0, 0, 3) where these are not asked for."""
-        some = self if with_images else replace(self, images=self.images[:, :0, :0])
-        return Samples(**{field.name: getattr(some, field.name)[index] for field in fields(self)})
-
-    def to(self, device: torch.device) -> Samples:
-        return Samples(**{field.name: getattr(self, field.name).to(device) for field in fields(self)})
-
-    @staticmethod
-    def join(parts: list[Samples]) -> Samples:
-        """One after the other. Smaller images get black pixels below and to the right, which are what a crop shows of
-        anything outside of an image; of landmarks every part's views are repeated until all have as many."""
-        side, views = max(part.images.shape[1] for part in parts), math.lcm(*(part.found.shape[1] for part in parts))
-        parts = [part._like(side, views) for part in parts]
-        return Samples(**{field.name: torch.cat([getattr(part, field.name) for part in parts])
-                          for field in fields(Samples)})
-
-    def _like(self, side: int, views: int) -> Samples:
-        """The same with images of so many pixels a side and so many views of landmarks, where it has fewer."""
-        lacking, repeats = side - self.images.shape[1], views // self.found.shape[1]
-        if not lacking and repeats == 1:
-            return self
-        return replace(self, images=F.pad(self.images, (0, 0, 0, lacking, 0, lacking)),
-                       landmarks=self.landmarks.repeat(1, repeats, 1, 1), found=self.found.repeat(1, repeats))
+RENDER_LABELS = ("joints_2d", "joints", "global_orient", "hand_pose", "betas", "K")
+FITS = ("set", "fname", "global_orient", "hand_pose", "betas", "transl", "focal", "center", "residual_2d")
 
 
-def load_renders(folder: Path, landmarks: Path, size: int = 192) -> Samples:
-    """What `train.synthesize` wrote to `folder` and `train.pseudo_label --renders` said of it."""
-    with np.load(folder / "labels.npz") as file:
-        labels = {key: file[key] for key in file.files}
-    with np.load(landmarks) as file:
-        points, world = file["view_points"], file["view_world"]
-    count = len(points)
+def load_renders(folder: Path, landmarks: Path, validation: int = 0, size: int = 192) -> Samples:
+    """What `train.synthesize` wrote to `folder` and `train.pseudo_label` said of it.
+
+    Raises ValueError where these do not belong together or cannot spare `validation` hands.
+    """
+    labels = read_arrays(folder / "labels.npz", RENDER_LABELS, "train.synthesize")
+    seen = read_arrays(landmarks, ("view_points", "view_world"), "train.pseudo_label")
+    points, world, count = seen["view_points"], seen["view_world"], len(labels["joints"])
+    if len(points) != count:
+        raise ValueError(f"{landmarks} knows {len(points)} of the {count} renders in {folder}: make it anew with "
+                         "train.pseudo_label.")
+    check_held_out(folder, validation, count)
     images, scale = _read_once([folder / "training" / "rgb" / f"{index:08d}.jpg" for index in range(count)], size,
                                folder / f"images_{size}px.npy")
-    joints_2d = labels["joints_2d"][:count]
+    joints_2d = labels["joints_2d"]
     box = np.ptp(joints_2d, axis=1).max(1)
     error = np.linalg.norm(points[..., :2] - joints_2d[:, None], axis=3).mean(2) / box[:, None]
-    joints = labels["joints"][:count]
-    rotvec = np.concatenate([labels["global_orient"], labels["hand_pose"]], 1)[:count].reshape(-1, 16, 3)
-    return _samples(images, joints_2d * scale[:, None, None], joints - joints[:, :1], rotvec, labels["betas"][:count],
-                    labels["K"][:count, 0, 0] * scale, labels["K"][:count, :2, 2] * scale[:, None], joints[:, 0, 2],
-                    np.ones((count, 21)), True, points * scale[:, None, None, None], world, error < LOST_LANDMARKS)
+    joints = labels["joints"]
+    rotvec = np.concatenate([labels["global_orient"], labels["hand_pose"]], 1).reshape(-1, 16, 3)
+    return Samples.of(
+        images, exact=True, joints_2d=joints_2d * scale[:, None, None], joints_3d=joints - joints[:, :1],
+        rotvec=rotvec, betas=labels["betas"], focal=labels["K"][:, 0, 0] * scale,
+        principal=labels["K"][:, :2, 2] * scale[:, None], distance=joints[:, 0, 2],
+        landmarks=with_world(points * scale[:, None, None, None], world), found=error < LOST_LANDMARKS)
 
 
 def load_photos(folder: Path, labels_file: Path, fits_file: Path, sets: list[str] | None = None,
                 size: int = 192) -> Samples:
     """Photos of `folder`, only `sets`' if given, with the files of `train.pseudo_label` and `train.fit_hands`."""
     labels = load_labels(labels_file)
-    with np.load(fits_file) as file:
-        fits = {key: file[key] for key in file.files}
+    fits = read_arrays(fits_file, FITS, "train.fit_hands")
+    if any(not np.array_equal(fits[key], labels[key]) for key in ("set", "fname")):
+        raise ValueError(f"{fits_file} was not made from {labels_file}: make it anew with train.fit_hands.")
     keep = fits["residual_2d"] < BAD_FIT
     if sets is not None:
         keep &= np.isin(labels["set"], sets)
     if not keep.any():
-        raise ValueError(f"No photo of the sets {sets} in {labels_file}; name sets that it holds.")
+        raise ValueError(f"{fits_file} has no good fit to a photo of {', '.join(sets or ['any set'])}: name others.")
     labels = {key: value[keep] for key, value in labels.items() if key != "views"}
     fits = {key: value[keep] for key, value in fits.items() if key != "joint_offsets"}
     images, scale = _read([folder / s / f for s, f in zip(labels["set"], labels["fname"], strict=True)], size)
@@ -121,9 +80,10 @@ def load_photos(folder: Path, labels_file: Path, fits_file: Path, sets: list[str
     views = np.concatenate([pixels(points), points[..., 2:] * scale[:, None, None, None]], 3)
     box = np.ptp(labels["points"][..., :2], axis=1).max(1)
     error = np.linalg.norm(points[..., :2] - labels["points"][:, None, :, :2], axis=3).mean(2) / box[:, None]
-    return _samples(images, pixels(labels["points"]), joints - joints[:, :1], rotvec, fits["betas"],
-                    fits["focal"] * scale, pixels(fits["center"]), joints[:, 0, 2], trust_of(labels), False, views,
-                    labels["view_world"], error < LOST_LANDMARKS)
+    return Samples.of(
+        images, exact=False, joints_2d=pixels(labels["points"]), joints_3d=joints - joints[:, :1], rotvec=rotvec,
+        betas=fits["betas"], focal=fits["focal"] * scale, principal=pixels(fits["center"]), distance=joints[:, 0, 2],
+        trust=trust_of(labels), landmarks=with_world(views, labels["view_world"]), found=error < LOST_LANDMARKS)
 
 
 def load_backgrounds(folders: list[Path], size: int = 192, each: int = 6, seed: int = 0) -> Tensor:
@@ -131,7 +91,10 @@ def load_backgrounds(folders: list[Path], size: int = 192, each: int = 6, seed: 
     rng = np.random.default_rng(seed)
     crops = []
     for path in sorted(path for folder in folders for path in folder.glob("*.jpg")):
-        photo = cv2.cvtColor(cv2.imread(str(path)), cv2.COLOR_BGR2RGB)
+        photo = cv2.imread(str(path))
+        if photo is None:
+            raise ValueError(f"{path} is no image: remove it or fetch it again.")
+        photo = cv2.cvtColor(photo, cv2.COLOR_BGR2RGB)
         for _ in range(each):
             side = int(min(photo.shape[:2]) * rng.uniform(0.2, 1))
             top, left = (rng.integers(0, extent - side + 1) for extent in photo.shape[:2])
@@ -164,12 +127,3 @@ def _read_once(paths: list[Path], size: int, cache: Path) -> tuple[np.ndarray, n
         with whole_file(cache) as temporary, open(temporary, "wb") as file:
             np.save(file, _read(paths, size)[0])
     return np.load(cache, mmap_mode="c"), np.full(len(paths), size / width)
-
-
-def _samples(images, joints_2d, joints_3d, rotvec, betas, focal, principal, distance, trust, exact, points, world,
-             found) -> Samples:
-    as_float = lambda array: torch.from_numpy(np.ascontiguousarray(array, np.float32))  # noqa: E731
-    landmarks = np.concatenate([points, world - world[..., :1, :]], 3)
-    return Samples(torch.from_numpy(images), *map(as_float, (joints_2d, joints_3d, rotvec, betas, focal, principal,
-                                                             distance, trust)),
-                   torch.full((len(images),), exact), as_float(landmarks), torch.from_numpy(found))

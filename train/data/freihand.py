@@ -35,15 +35,14 @@ from handpose.foreign_file import read_bytes, read_npz
 from handpose.network.checkpoint import one_line
 from handpose.whole_file import whole_file
 
-from .dataset import LOST_LANDMARKS, Samples
 from .json_index import index_json
-from .set_files import DAMAGED_ZIP, SetFiles, cache_folder, decode_jpeg
+from .samples import LOST_LANDMARKS, Samples, with_world
+from .set_files import DAMAGED_ZIP, SetFiles, cache_folder, check_held_out, decode_jpeg, listed
 
 ROWS = {"K": (3, 3), "xyz": (21, 3), "verts": (None, 3), "mano": (61,), "scale": ()}
 REQUIRED = {"training": ("K", "xyz", "mano"), "evaluation": ("K", "scale")}
 VERSIONS = 4  # of each training sample
 CHECKED_AT_ONCE = 256  # images
-NAMED = 3  # bad images that an error lists
 MOST_NOTE_BYTES, MOST_LANDMARK_BYTES = 1 << 24, 4 << 30  # of all images; FreiHAND's landmarks have 0.3 GB
 RENDERS_NOTE = "made_from.json"  # lies beside what train.synthesize wrote
 
@@ -57,28 +56,30 @@ class FreiHand:
 
     `landmarks`: a file of `train.pseudo_label` that knows these images. `part`: "training" or "evaluation".
     `hands_mean` (45,), MANO's, is added to the poses, which makes them relative to the flat hand: needed for training,
-    but not with renders. `versions`: which of a training sample's four, 0 to 3 (default: all). `cache`: folder for what
-    is remembered. `check=False` does not look at the images.
+    but not with renders. `versions`: which of a training sample's four, 0 to 3 (default: all). `joints_alone`: MANO's
+    parameters are neither needed nor read. `cache`: folder for what is remembered. `check=False` does not look at the
+    images until `check_images` does.
 
     Raises FileNotFoundError or ValueError naming the file and the remedy.
     """
 
     def __init__(self, path: str | Path, landmarks: str | Path | None = None, *, part: str = "training",
                  hands_mean: np.ndarray | None = None, versions: Sequence[int] | None = None,
-                 cache: str | Path | None = None, check: bool = True):
-        self.path, self.part = Path(path), part
+                 joints_alone: bool = False, cache: str | Path | None = None, check: bool = True):
+        self.path, self.part, self.joints_alone = Path(path), part, joints_alone
         self._files = SetFiles(self.path, f"{part}_K.json")
         self._cache = cache_folder(self.path, cache)
-        self.K, self.xyz, self.mano, self.scale = (self._index(key) for key in ("K", "xyz", "mano", "scale"))
+        self.K, self.xyz, self.scale = (self._index(key) for key in ("K", "xyz", "scale"))
+        self.mano = None if joints_alone else self._index("mano")
         lengths = {self._json(key): len(values) for key, values in self._annotations().items()}
         self.unique = max(lengths.values())
         short = min(lengths, key=lengths.get)
         if lengths[short] < self.unique:
             raise ValueError(f"{self.path}: {short} has {lengths[short]} rows where others have {self.unique}: fetch "
                              "it again.")
-        count = self._count_images()
+        self._count = count = self._count_images()
         if check:
-            self._check_images(count)
+            self.check_images()
         numbers = torch.arange(count)
         if versions is not None:
             numbers = numbers[torch.isin(numbers // self.unique, torch.tensor(list(versions)))]
@@ -101,9 +102,7 @@ class FreiHand:
 
         Neighbours in the set are of one recording, so that samples held out at random would have twins in training.
         """
-        if not 0 <= validation < self.unique:
-            raise ValueError(f"{self.path} has {self.unique} samples, of which {validation} cannot be held out: choose "
-                             "fewer.")
+        check_held_out(self.path, validation, self.unique)
         held_out = self.entries % self.unique >= self.unique - validation
         parts = copy.copy(self), copy.copy(self)
         for part, chosen in zip(parts, (~held_out, held_out), strict=True):
@@ -112,28 +111,27 @@ class FreiHand:
 
     def take(self, index: Tensor, with_images: bool = True) -> Samples:
         """The samples at these positions (B,) of the source; images as large as they are in the files, or empty."""
-        if self.xyz is None or self.mano is None:
+        if self.xyz is None or self.mano is None and not self.joints_alone:
             raise ValueError(f"{self.path} lacks {self._json('xyz')} or {self._json('mano')}: give a set with labels.")
-        if self._mean is None:
+        if self._mean is None and not self.joints_alone:
             raise ValueError(f"The poses of {self.path} are relative to MANO's mean pose: give MANO_RIGHT as the hand "
                              "model, whose hands_mean turns them into those of the flat hand.")
         numbers = self.entries[index].numpy()
         count, samples = len(numbers), numbers % self.unique
-        xyz, mano, intrinsics = (values[samples].astype(np.float64) for values in (self.xyz, self.mano, self.K))
+        xyz, intrinsics = (values[samples].astype(np.float64) for values in (self.xyz, self.K))
         size = self._size if with_images else 0
         images = np.empty((count, size, size, 3), np.uint8)
         for row, number in enumerate(numbers if with_images else ()):
             images[row] = self.image(number)
-        landmarks, found = torch.zeros(count, 1, 21, 6), torch.zeros(count, 1, dtype=torch.bool)
+        labels = {"joints_2d": _project(xyz, intrinsics), "joints_3d": xyz - xyz[:, :1],
+                  "focal": (intrinsics[:, 0, 0] + intrinsics[:, 1, 1]) / 2, "principal": intrinsics[:, :2, 2],
+                  "distance": xyz[:, 0, 2]}
+        if not self.joints_alone:
+            mano = self.mano[samples].astype(np.float64)
+            labels |= {"rotvec": (mano[:, :48] + self._mean).reshape(-1, 16, 3), "betas": mano[:, 48:58]}
         if self._landmarks is not None:
-            landmarks, found = (torch.from_numpy(values[numbers]) for values in (self._landmarks, self._found))
-        tensor = lambda values: torch.from_numpy(np.ascontiguousarray(values, np.float32))  # noqa: E731
-        return Samples(images=torch.from_numpy(images), joints_2d=tensor(_project(xyz, intrinsics)),
-                       joints_3d=tensor(xyz - xyz[:, :1]), rotvec=tensor(mano[:, :48] + self._mean).reshape(-1, 16, 3),
-                       betas=tensor(mano[:, 48:58]), focal=tensor((intrinsics[:, 0, 0] + intrinsics[:, 1, 1]) / 2),
-                       principal=tensor(intrinsics[:, :2, 2]), distance=tensor(xyz[:, 0, 2]),
-                       trust=torch.ones(count, 21), exact=torch.ones(count, dtype=torch.bool), landmarks=landmarks,
-                       found=found)
+            labels |= {"landmarks": self._landmarks[numbers], "found": self._found[numbers]}
+        return Samples.of(images, exact=True, **labels)
 
     def image(self, number: int) -> np.ndarray:
         """An image (S, S, 3) uint8 RGB by its number in the set."""
@@ -207,12 +205,13 @@ class FreiHand:
                              f"{numbers[-1] + 1} images: fetch the annotations again.")
         missing = np.setdiff1d(np.arange(count), numbers)
         if len(missing):
-            raise ValueError(f"{self.path}: {_listed([self._rgb(n) for n in missing])} missing of the {count} images "
+            raise ValueError(f"{self.path}: {listed([self._rgb(n) for n in missing])} missing of the {count} images "
                              f"that {self.unique} rows of annotations ask for: fetch the set again.")
         return count
 
-    def _check_images(self, count: int) -> None:
+    def check_images(self) -> None:
         """Decodes all images, on first use; later only those that were found bad. Raises ValueError naming them."""
+        count = self._count
         note = self._cache / f"{self.part}_rgb-{count}-{self._files.stamp(f'{self.part}/rgb')}.json"
         suspects = _suspects(note, count)
         if not suspects:
@@ -233,7 +232,7 @@ class FreiHand:
         with whole_file(note) as temporary:
             temporary.write_text(json.dumps(bad))
         if bad:
-            raise ValueError(f"{self.path}: {_listed([self._rgb(n) for n in bad])} damaged, or not {shape[0]} pixels a "
+            raise ValueError(f"{self.path}: {listed([self._rgb(n) for n in bad])} damaged, or not {shape[0]} pixels a "
                              "side as the first: fetch the set again.")
 
     def _load_landmarks(self, path: Path, count: int) -> tuple[np.ndarray, np.ndarray]:
@@ -256,7 +255,7 @@ class FreiHand:
             raise ValueError(f"{path} knows none of the images of {self.path}: give the file made from them.")
         landmarks = np.zeros((count, *points.shape[1:3], 6), np.float32)
         found = np.zeros(landmarks.shape[:2], bool)
-        landmarks[numbers, ..., :3], landmarks[numbers, ..., 3:] = points, world - world[..., :1, :]
+        landmarks[numbers] = with_world(points, world)
         goal = _project(self.xyz[numbers % self.unique], self.K[numbers % self.unique])
         error = np.linalg.norm(points[..., :2] - goal[:, None], axis=3).mean(2)
         found[numbers] = error < LOST_LANDMARKS * np.ptp(goal, axis=1).max(1)[:, None]
@@ -289,9 +288,3 @@ def _project(points: np.ndarray, intrinsics: np.ndarray) -> np.ndarray:
     """Pixels (N, P, 2) of points (N, P, 3) that cameras (N, 3, 3) see."""
     seen = np.einsum("nij,npj->npi", intrinsics, points)
     return seen[..., :2] / seen[..., 2:]
-
-
-def _listed(names: list[str]) -> str:
-    """Such as "a, b, c and 7 more are", "a is"."""
-    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
-    return f"{', '.join(names[:NAMED])}{more} {'is' if len(names) == 1 else 'are'}"

@@ -15,7 +15,7 @@ from typing import NamedTuple, Protocol
 import torch
 from torch import Tensor
 
-from .dataset import Samples
+from .samples import Samples
 
 AHEAD = 3  # steps that are read before they are asked for
 

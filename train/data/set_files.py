@@ -20,6 +20,7 @@ DAMAGED_ZIP = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, Ru
 METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # which are unpacked a piece at a time; the set's are deflated
 ENCRYPTED = 1  # of a member's flags
 MOST_IMAGE_BYTES, MOST_PIXELS = 16 << 20, 1 << 22  # FreiHAND's images have 20 kB and 224 x 224 pixels
+NAMED = 3  # bad files that an error lists
 MOST_BYTES = 8 << 30  # of the longest file, FreiHAND's vertices: 1.6 GB
 
 
@@ -114,6 +115,12 @@ def cache_folder(path: Path, given: str | Path | None) -> Path:
     raise ValueError(f"The index of {path} cannot be written to {folder}: give a `cache` folder that can be written.")
 
 
+def check_held_out(path: Path, validation: int, count: int) -> None:
+    """Raises ValueError where a set of `count` hands cannot spare so many."""
+    if not 0 <= validation < count:
+        raise ValueError(f"{path} has {count} hands, of which {validation} cannot be held out: choose fewer.")
+
+
 def decode_jpeg(data: bytes) -> np.ndarray | None:
     """(H, W, 3) uint8 RGB of a JPEG file's content; None of a damaged one or one that is too large."""
     try:
@@ -121,3 +128,9 @@ def decode_jpeg(data: bytes) -> np.ndarray | None:
             return np.array(image.convert("RGB")) if image.width * image.height <= MOST_PIXELS else None
     except Exception:  # Pillow's decoders meet damaged data with nearly every kind of exception
         return None
+
+
+def listed(names: list[str]) -> str:
+    """Such as "a, b, c and 7 more are", "a is"."""
+    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    return f"{', '.join(names[:NAMED])}{more} {'is' if len(names) == 1 else 'are'}"

@@ -18,7 +18,9 @@ from .recipe import LossWeights
 class HandLoss:
     """`HandLoss(weights, hand_model)(estimate, batch)` gives the loss of B hands and its terms by name, scalars.
 
-    The hand model's joints pose the estimated hand; it has to be the one whose betas the labels are.
+    The hand model's joints pose the estimated hand; it has to be the one whose betas the labels are. What is not known
+    of a hand does not count: joints in the image by their trust, everything else by the batch's masks. Of several
+    processes each takes the means over its own hands.
     """
 
     def __init__(self, weights: LossWeights, hand_model: HandLayer):
@@ -31,8 +33,16 @@ class HandLoss:
         sure = torch.where(batch.exact, 1.0, self.weights.fitted_3d)
         if not with_image:  # what has neither an image nor landmarks cannot be estimated
             trust, sure = trust * batch.given[:, None], sure * batch.given
-        by_point = lambda error: (error * trust).mean()  # noqa: E731
-        by_hand = lambda error: (error.flatten(1).mean(1) * sure).mean()  # noqa: E731
+        labelled = (batch.trust > 0).sum().clamp(min=1)
+
+        def by_point(error: Tensor) -> Tensor:
+            """The mean over the joints that are known in the image, each as much as it is trusted."""
+            return (error * trust).sum() / labelled
+
+        def by_hand(error: Tensor, known: Tensor) -> Tensor:
+            """The mean over the hands of which the label is known, each as much as that is sure."""
+            return (error.flatten(1).mean(1) * sure * known).sum() / known.sum().clamp(min=1)
+
         l1 = (estimate.joints - goal).abs()
         posed = self.skeleton.pose(estimate.rotations, estimate.betas, torch.zeros_like(batch.joints_3d[:, 0])).joints
         rooted = posed - posed[:, :1]
@@ -42,16 +52,17 @@ class HandLoss:
         spread = estimate.spread.clamp(min=1e-3)
         parts = {
             "joints": by_point(l1[..., :2].sum(2) / spread + 2 * spread.log()),
-            "joints_depth": by_hand(l1[..., 2]),
-            "joints_3d": by_hand((rooted - batch.joints_3d).abs() * 10),
+            "joints_depth": by_hand(l1[..., 2], batch.has_3d),
+            "joints_3d": by_hand((rooted - batch.joints_3d).abs() * 10, batch.has_3d),
             "projection": by_point((projected - goal[..., :2]).abs().mean(2).clamp(max=2)),
-            "orientation": by_hand((estimate.rotations[:, :1] - batch.rotations[:, :1]).abs()),
-            "pose": by_hand((estimate.rotations[:, 1:] - batch.rotations[:, 1:]).abs()),
-            "betas": by_hand((estimate.betas - batch.betas).square()),
+            "orientation": by_hand((estimate.rotations[:, :1] - batch.rotations[:, :1]).abs(), batch.has_pose),
+            "pose": by_hand((estimate.rotations[:, 1:] - batch.rotations[:, 1:]).abs(), batch.has_pose),
+            "betas": by_hand((estimate.betas - batch.betas).square(), batch.has_betas),
         }
         if with_image:
+            off = (estimate.image_joints - goal).abs()
             parts |= {"heatmap": by_point(self._heatmap_entropy(estimate.heatmaps, goal)),
-                      "image_joints": by_point((estimate.image_joints - goal).abs().mean(2))}
+                      "image_joints": by_point((off[..., :2].sum(2) + off[..., 2] * batch.has_3d[:, None]) / 3)}
         weights = asdict(self.weights)
         return sum(weights[name] * part for name, part in parts.items()), parts
 

@@ -33,9 +33,26 @@ class _Loader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
-# PyYAML takes 4e-4 for a text, as YAML 1.1 does; YAML 1.2 does not.
-_Loader.add_implicit_resolver("tag:yaml.org,2002:float", re.compile(r"[-+]?[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]+$"),
-                              list("-+0123456789"))
+class _Dumper(yaml.SafeDumper):
+    """Quotes texts that `_Loader` would take for something else."""
+
+
+# What is no text, by YAML 1.2 (its core schema, decimal numbers). PyYAML's own are YAML 1.1's, to which 4e-4 is a text,
+# while no, 1:30 and 2024-01-01 are something else than they look.
+_Loader.yaml_implicit_resolvers, _Dumper.yaml_implicit_resolvers = {}, {}
+for tag, pattern, first in (
+        ("null", r"~|null|Null|NULL|", ["~", "n", "N", ""]),
+        ("bool", r"true|True|TRUE|false|False|FALSE", list("tTfF")),
+        ("int", r"[-+]?(0|[1-9][0-9]*)", list("-+0123456789")),
+        ("float", r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)",
+         list("-+.0123456789"))):
+    for kind in (_Loader, _Dumper):
+        kind.add_implicit_resolver(f"tag:yaml.org,2002:{tag}", re.compile(f"(?:{pattern})$"), first)
+
+
+def write_yaml(values: dict[str, Any]) -> str:
+    """Names with texts, numbers, lists and the like, as `parse_yaml` reads them."""
+    return yaml.dump(values, Dumper=_Dumper, sort_keys=False, allow_unicode=True)
 
 
 def parse_yaml(text: bytes | str) -> Any:

@@ -6,21 +6,24 @@ option.
 """
 from __future__ import annotations
 
-from dataclasses import field, replace
+from collections.abc import Iterator
+from dataclasses import asdict, field, replace
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BeforeValidator, Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
 from handpose.foreign_file import read_bytes
 from handpose.network.checkpoint import NetworkConfig, one_line
+from handpose.whole_file import whole_file
 
 from .data_config import DataConfig
-from .option_types import OPTIONS, Count, CountOrNone, Multiple, Place, Positive, Share, Switch, Weight
-from .plain_yaml import parse_yaml
+from .option_types import OPTIONS, Count, CountOrNone, Multiple, Place, Positive, Share, Switch, Weight, first_fault
+from .plain_yaml import parse_yaml, write_yaml
 
-MOST_BYTES = 1 << 14  # of a recipe file
+MOST_BYTES = 1 << 16  # of a recipe file
+Options = TypeVar("Options")
 
 Network = Annotated[NetworkConfig, BeforeValidator(lambda value: value if isinstance(value, NetworkConfig) else
                                                    NetworkConfig.of(value))]
@@ -89,23 +92,19 @@ class Recipe:
 
     @classmethod
     def load(cls, path: Path, changes: list[str] | tuple[str, ...] = ()) -> Recipe:
-        """Reads a recipe; `changes` such as "data.sources.0.share=0" take the place of what it says.
+        """Reads a recipe; `changes` such as "data.sources.0.share=0" take the place of what it says. Raises as
+        `load_options`."""
+        return load_options(cls, path, changes)
 
-        Raises FileNotFoundError, or ValueError naming the option that there is not or that has an impossible value.
-        """
-        if not path.is_file():
-            raise FileNotFoundError(f"No recipe at {path}; train/recipes holds some.")
-        try:
-            values = parse_yaml(read_bytes(path, MOST_BYTES))
-            values = {} if values is None else values
-            if not isinstance(values, dict):
-                raise ValueError("it lists no options by their names")
-            for change in changes:
-                _change(values, change)
-            return TypeAdapter(cls).validate_python(values)
-        except ValueError as error:
-            cause = _first(error) if isinstance(error, ValidationError) else one_line(error)
-            raise ValueError(f"{path}: {cause}; see train/learning/recipe.py for the options.") from error
+    def save(self, path: Path) -> None:
+        """Writes all options, whole or not at all, as `load` reads them. Raises OSError."""
+        with whole_file(path) as temporary:
+            temporary.write_text(write_yaml(_plain(asdict(self))))
+
+    def changes_since(self, before: Recipe) -> dict[str, tuple[Any, Any]]:
+        """What differs, by the option's name, such as "data.sources.0.share": what it was and what it is."""
+        old, new = ({name: value for name, value in _flat(asdict(recipe))} for recipe in (before, self))
+        return {name: (old.get(name), new.get(name)) for name in {**old, **new} if old.get(name) != new.get(name)}
 
     def in_steps(self, hands: int) -> Recipe:
         """The same recipe with what it says in epochs of `hands` hands turned into steps."""
@@ -113,6 +112,42 @@ class Recipe:
             return otherwise if epochs is None else max(1, round(epochs * hands / self.batch))
         return replace(self, steps=steps(self.epochs, self.steps), epochs=None, validate_epochs=None,
                        validate_steps=steps(self.validate_epochs, self.validate_steps))
+
+
+def load_options(kind: type[Options], path: Path, changes: list[str] | tuple[str, ...] = ()) -> Options:
+    """The options of a `kind` of recipe that a file says; `changes` such as "steps=100" take the place of what it says.
+
+    Raises FileNotFoundError, or ValueError naming the option that there is not or that has an impossible value.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"No recipe at {path}; train/recipes holds some.")
+    try:
+        values = parse_yaml(read_bytes(path, MOST_BYTES))
+        values = {} if values is None else values
+        if not isinstance(values, dict):
+            raise ValueError("it lists no options by their names")
+        for change in changes:
+            _change(values, change)
+        return TypeAdapter(kind).validate_python(values)
+    except ValueError as error:
+        cause = first_fault(error) if isinstance(error, ValidationError) else one_line(error)
+        raise ValueError(f"{path}: {cause}; see {kind.__module__.replace('.', '/')}.py for the options.") from error
+
+
+def _plain(values: Any) -> Any:
+    """With lists instead of tuples, which YAML has not."""
+    if isinstance(values, dict):
+        return {name: _plain(value) for name, value in values.items()}
+    return [_plain(value) for value in values] if isinstance(values, list | tuple) else values
+
+
+def _flat(values: Any, name: str = "") -> Iterator[tuple[str, Any]]:
+    """All options and their values, those within others by names such as "augment.scale"."""
+    if not isinstance(values, dict | list | tuple) or not values:
+        yield name, values
+        return
+    for key, value in values.items() if isinstance(values, dict) else enumerate(values):
+        yield from _flat(value, f"{name}.{key}".lstrip("."))
 
 
 def _change(values: dict[str, Any], change: str) -> None:
@@ -143,9 +178,3 @@ def _place(values: list, part: str, change: str) -> int:
     if not part.isdecimal() or len(part) > 4 or int(part) >= len(values):
         raise ValueError(f"{change} names {part} in a list of {len(values)}, whose first is 0")
     return int(part)
-
-
-def _first(error: ValidationError) -> str:
-    """The first fault in a recipe, such as "augment.cutout: Input should be less than or equal to 1"."""
-    fault = error.errors(include_url=False, include_input=False, include_context=False)[0]
-    return one_line(ValueError(f"{'.'.join(map(str, fault['loc']))}: {fault['msg'].removeprefix('Value error, ')}"))

