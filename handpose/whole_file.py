@@ -2,9 +2,10 @@
 from __future__ import annotations
 
 import os
+import stat
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 ENDING = ".tmp"
@@ -12,11 +13,16 @@ ENDING = ".tmp"
 
 @contextmanager
 def whole_file(path: str | os.PathLike) -> Iterator[Path]:
-    """The path of a temporary file beside it, which takes the real name when all went well, else is removed."""
+    """The path of a temporary file beside it, which takes the real name when all went well, else is removed.
+
+    Who may read it follows from the file that it replaces or, where there is none, from the umask, as of any new file.
+    """
     path = Path(path)
     temporary = path.with_name(f".{uuid.uuid4().hex}{ENDING}")
     try:
         yield temporary
+        with suppress(FileNotFoundError):
+            temporary.chmod(stat.S_IMODE(path.stat().st_mode) & 0o777)
         os.replace(temporary, path)
     finally:  # Ctrl-C too
         temporary.unlink(missing_ok=True)

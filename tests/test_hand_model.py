@@ -7,10 +7,11 @@ import sys
 import numpy as np
 import pytest
 import torch
+from mano_files import mano_arrays
 from scipy.spatial.transform import Rotation
 
 from handpose.hand_model.layer import HandLayer
-from handpose.hand_model.model import OPEN_HAND, HandModel, mirror_rotvec
+from handpose.hand_model.model import MANO_TIP_VERTICES, OPEN_HAND, HandModel, mirror_rotvec
 from handpose.hand_model.skeleton import BONES, MANO_PARENTS, MANO_TO_JOINT, TIP_JOINTS
 
 
@@ -117,6 +118,32 @@ def test_joints_only_gives_the_same_joints(arrays):
     model = HandLayer(with_pose_shapes(arrays), "open").double()
     parameters = random_parameters()
     assert torch.allclose(model.joints_only().double()(*parameters).joints, model(*parameters).joints, atol=1e-7)
+
+
+def test_mano_s_data_has_its_joints_from_the_posed_mesh():
+    """As FreiHAND's tool takes them: the regressor times the posed vertices, and five of these; `joints_only` alike."""
+    arrays, parameters = mano_arrays(), [p.numpy() for p in random_parameters()]
+    model = HandModel(arrays, "mano")
+    posed, small = model(*parameters), model.joints_only()
+    joints = model.data_joints(posed)
+    for n in range(3):
+        vertices, about = naive_mano(arrays, *(p[n] for p in parameters))
+        assert np.abs(joints[n, list(MANO_TO_JOINT)] - arrays["J_regressor"] @ vertices).max() < 1e-6
+        assert np.abs(joints[n, list(TIP_JOINTS)] - vertices[list(MANO_TIP_VERTICES)]).max() < 1e-6
+        assert np.abs(posed.joints[n, list(MANO_TO_JOINT)] - about).max() < 1e-6
+    assert 5e-4 < np.linalg.norm(joints - posed.joints, axis=2).mean() < 5e-3
+    assert np.abs(small.data_joints(small(*parameters)) - joints).max() < 2e-6
+    assert np.abs(small(*parameters).joints - posed.joints).max() < 1e-6
+    assert small.v_template.shape[0] < 150
+    layer = HandLayer(arrays, "mano").joints_only()
+    turned = layer(*(torch.from_numpy(p).float() for p in parameters))
+    assert np.abs(layer.data_joints(turned).numpy() - joints).max() < 1e-5
+
+
+def test_the_open_hand_s_data_has_its_joints(arrays):
+    model = HandModel(arrays, "open")
+    posed = model(*(p.numpy() for p in random_parameters()))
+    assert np.array_equal(model.data_joints(posed), posed.joints)
 
 
 def test_left_is_the_mirror_image(arrays):

@@ -17,17 +17,17 @@ from train.data.dataset import load_renders
 from train.fit_hands import fit
 from train.learning.data_config import DataConfig, RendersConfig
 from train.learning.recipe import Recipe
-from train.run import Trainer
+from train.learning.trainer import Trainer
 
 
 @pytest.fixture(scope="module")
 def recipe(rendered):
-    return Recipe(network=NetworkConfig(backbone="resnet18", input_size=64, token_width=48, token_layers=1,
-                                        pyramid_channels=32),
+    return Recipe(network=NetworkConfig(input_size=64, token_width=12, token_layers=1, pyramid_channels=16,
+                                        lifter_width=32, lifter_blocks=1),
                   data=DataConfig(sources=(RendersConfig(folder=str(rendered / "renders"), validation=4,
                                                          landmarks=str(rendered / "landmarks.npz")),),
                                   backgrounds=(str(rendered / "backgrounds"),), without_image=1.0),
-                  steps=24, batch=12, group=12, warm_up=4, precision="32-true", validate_steps=1000)
+                  steps=16, batch=8, group=8, warm_up=2, rate=2e-3, precision="32-true", validate_steps=1000)
 
 
 def train(recipe, out, steps=None, resume=False):

@@ -16,6 +16,7 @@ from .skeleton import MANO_TO_JOINT, MIRROR, TIP_JOINTS
 
 Array: TypeAlias = Any  # of NumPy, or of torch in a `HandLayer`
 MANO_TIP_VERTICES = (744, 320, 443, 555, 672)  # thumb .. little, of MANO's 778; its own files do not name them
+LEAST_SHARE = 1e-6  # of a joint: skin that makes up less of it is left out
 DISTAL_MANO_JOINTS = (15, 3, 6, 12, 9)  # the last posed joint of thumb, index, middle, ring, little
 
 
@@ -40,7 +41,7 @@ class HandModel:
     rotvec_to_rotmat = staticmethod(rotvec_to_rotmat)
 
     def __init__(self, arrays: dict[str, np.ndarray], name: str):
-        self.name = name
+        self.name, self.joints_of_mesh = name, name == "mano"
         for key in ("v_template", "posedirs", "J_regressor", "weights"):
             self._hold(key, np.asarray(arrays[key], np.float32))
         # One beta's whole hand after the other in memory: adding them up is five times as fast.
@@ -113,17 +114,40 @@ class HandModel:
         return type(self)(arrays, self.name)
 
     def joints_only(self) -> HandModel:
-        """The same hand with 21 vertices, the rest joints and fingertips: the same `joints`, many times faster."""
+        """The same hand with no more vertices than its joints need: the same `joints` and `data_joints`, many times
+        faster."""
         arrays, tips = self.arrays(), self.tip_vertices
-        regressor = arrays["J_regressor"]
-        arrays = {"v_template": np.concatenate([regressor @ arrays["v_template"], arrays["v_template"][tips]]),
-                  "shapedirs": np.concatenate([np.einsum("jv,vis->jis", regressor, arrays["shapedirs"]),
-                                               arrays["shapedirs"][tips]]),
-                  "J_regressor": np.eye(16, 21), "weights": np.vstack([np.eye(16), arrays["weights"][tips]]),
-                  "posedirs": np.concatenate([np.zeros((16, 3, 135)), arrays["posedirs"][tips]]),
-                  "joint_offsets": arrays["joint_offsets"], "tip_vertices": range(16, 21),
+        regressor, weights = arrays["J_regressor"].astype(float), arrays["weights"].astype(float)
+        if self.joints_of_mesh:  # of each joint and bone the mean of what skin follows the one and makes up the other
+            share = regressor @ weights
+            joint, bone = np.nonzero(share > LEAST_SHARE)
+            share = share[joint, bone]
+            parts = regressor[joint] * weights.T[bone] / share[:, None]
+        else:
+            joint = bone = np.arange(16)
+            share, parts = np.ones(16), regressor
+        count = len(parts)
+        small = {"v_template": arrays["v_template"], "shapedirs": arrays["shapedirs"], "posedirs": arrays["posedirs"]}
+        small = {key: np.concatenate([np.einsum("pv,v...->p...", parts, values), values[tips]])
+                 for key, values in small.items()}
+        regressor = np.zeros((16, count + 5))
+        regressor[joint, range(count)] = share
+        small |= {"J_regressor": regressor, "weights": np.vstack([np.eye(16)[bone], arrays["weights"][tips]]),
+                  "joint_offsets": arrays["joint_offsets"], "tip_vertices": range(count, count + 5),
                   "kintree_table": arrays["kintree_table"], "f": np.zeros((0, 3))}
-        return type(self)(arrays, self.name)
+        return type(self)(small, self.name)
+
+    def data_joints(self, posed: PosedHand) -> Array:
+        """The 21 joints (B, 21, 3) as data has them that gives this hand's parameters.
+
+        FreiHAND's tool, like its xyz, takes MANO's from the posed mesh by the regressor that finds them at rest, some
+        millimetres from `joints`, about which the bones turn (Zimmermann et al., FreiHAND, 2019). The open hand's are
+        its `joints`.
+        """
+        if not self.joints_of_mesh:
+            return posed.joints
+        tips = posed.vertices[:, self.tip_vertices]
+        return self.xp.concatenate([self.J_regressor @ posed.vertices, tips], 1)[:, self.joint_order]
 
     def __call__(self, global_orient: Array, hand_pose: Array, betas: Array, transl: Array) -> PosedHand:
         """Poses the hand from axis-angle: (B, 3), (B, 45) radians, (B, 10), (B, 3) metres."""

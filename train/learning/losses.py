@@ -44,8 +44,9 @@ class HandLoss:
             return (error.flatten(1).mean(1) * sure * known).sum() / known.sum().clamp(min=1)
 
         l1 = (estimate.joints - goal).abs()
-        posed = self.skeleton.pose(estimate.rotations, estimate.betas, torch.zeros_like(batch.joints_3d[:, 0])).joints
-        rooted = posed - posed[:, :1]
+        posed = self.skeleton.pose(estimate.rotations, estimate.betas, torch.zeros_like(batch.joints_3d[:, 0]))
+        joints = self.skeleton.data_joints(posed)
+        rooted = joints - joints[:, :1]
         transl = solve_translation(rooted, goal[..., :2] / batch.focal[:, None, None], batch.trust)
         placed = rooted + transl[:, None]
         projected = placed[..., :2] / placed[..., 2:].clamp(min=0.05) * batch.focal[:, None, None]

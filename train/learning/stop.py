@@ -10,13 +10,14 @@ ASKING = (signal.SIGTERM, signal.SIGINT)  # a spot machine's or a scheduler's, a
 
 
 class StopSignals:
-    """`with StopSignals() as stop:` remembers the first of ASKING in `stop.signal`, 0 while there is none.
+    """`with StopSignals() as stop:` remembers the first of ASKING that comes; a second one does what it always does.
 
-    A second one does what it always does. For the main thread, which alone may handle signals.
+    `stop.signal` is what the processes agreed on when they last did, 0 for none. For the main thread, which alone may
+    handle signals.
     """
 
     def __init__(self):
-        self.signal = 0
+        self.signal = self._asked = 0
 
     def __enter__(self) -> StopSignals:
         self._before = {number: signal.signal(number, self._remember) for number in ASKING}
@@ -27,11 +28,12 @@ class StopSignals:
             signal.signal(number, handler)
 
     def _remember(self, number: int, _) -> None:
-        self.signal = number
+        self._asked = number
         self.__exit__()
 
     def agree(self, fabric: Fabric) -> None:
-        """Lets all processes know of a signal that one of them has got, for they have to leave after the same step."""
+        """Lets all processes know of a signal that one of them has got: they have to leave after the same step."""
+        asked = self._asked  # what comes from here on counts the next time
         if fabric.world_size > 1:
-            mine = torch.tensor(self.signal, device=fabric.device)
-            self.signal = int(fabric.all_reduce(mine, reduce_op="max"))
+            asked = int(fabric.all_reduce(torch.tensor(asked, device=fabric.device), reduce_op="max"))
+        self.signal = asked

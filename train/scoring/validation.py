@@ -23,7 +23,8 @@ def evaluate_source(network: HandNetwork, source: Source, skeleton: HandLayer, w
     for index in torch.arange(len(source)).split(batch):
         crops = make_batch(source.take(index).to(device), network.config.input_size, None)
         estimate = network(crops.images, crops.landmarks, crops.given & with_landmarks)
-        posed = skeleton.pose(estimate.rotations, estimate.betas, torch.zeros_like(crops.joints_3d[:, 0])).joints
+        posed = skeleton.pose(estimate.rotations, estimate.betas, torch.zeros_like(crops.joints_3d[:, 0]))
+        posed = skeleton.data_joints(posed)
         goal, labelled = crops.joints[..., :2], crops.trust > 0
         uv = torch.where(labelled[..., None], estimate.joints[..., :2], goal)  # no error where nothing is known
         pairs = posed[crops.has_3d], crops.joints_3d[crops.has_3d], uv, goal, labelled.float().mean(1)

@@ -1,0 +1,124 @@
+"""The training loss against plain arithmetic, hand by hand; and what is not known of a hand does not count."""
+from dataclasses import asdict
+
+import numpy as np
+import pytest
+import roma
+import torch
+
+from handpose.hand_model.layer import HandLayer
+from handpose.network.hand_network import Estimate
+from handpose.placement import solve_translation
+from train.data.augment import Batch
+from train.learning.losses import HandLoss
+from train.learning.recipe import LossWeights
+
+HANDS = 5
+BY_HAND = {"joints_depth": "has_3d", "joints_3d": "has_3d", "orientation": "has_pose", "pose": "has_pose",
+           "betas": "has_betas"}
+WEIGHTS = LossWeights(fitted_3d=0.4)
+MODEL = HandLayer.load()
+OLD = (30.31848907470703, 19.063016891479492)  # with images and without, by the code of the first release
+
+
+@pytest.fixture
+def random():
+    torch.manual_seed(4)
+    known, normal = torch.ones(HANDS, dtype=torch.bool), torch.randn
+    batch = Batch(
+        images=torch.zeros(HANDS, 3, 64, 64), joints=normal(HANDS, 21, 3) * 0.4, joints_3d=normal(HANDS, 21, 3) * 0.05,
+        rotations=roma.random_rotmat((HANDS, 16)), betas=normal(HANDS, 10), focal=3 + torch.rand(HANDS) * 4,
+        trust=0.05 + torch.rand(HANDS, 21), exact=torch.tensor([True, False, True, False, False]), has_3d=known,
+        has_pose=known, has_betas=known, landmarks=normal(HANDS, 21, 6),
+        given=torch.tensor([True, True, False, True, False]))
+    estimate = Estimate(
+        heatmaps=normal(HANDS, 21, 64).softmax(2).reshape(HANDS, 21, 8, 8), image_joints=normal(HANDS, 21, 3) * 0.4,
+        joints=normal(HANDS, 21, 3) * 0.4, spread=torch.rand(HANDS, 21) * 0.1,
+        rotations=roma.random_rotmat((HANDS, 16)), betas=normal(HANDS, 10), confidence=normal(HANDS))
+    return estimate, batch
+
+
+def plain(estimate: Estimate, batch: Batch, with_image: bool) -> dict[str, float]:
+    """The terms where everything is known: sums over hands and joints, divided by how many these are."""
+    sums: dict[str, float] = {}
+    for n in range(HANDS):
+        goal, said = batch.joints[n].numpy(), estimate.joints[n].numpy()
+        trust, sure = batch.trust[n].numpy(), 1.0 if batch.exact[n] else WEIGHTS.fitted_3d
+        if not with_image and not batch.given[n]:
+            trust, sure = trust * 0, 0.0
+        posed = MODEL.pose(estimate.rotations[n:n + 1], estimate.betas[n:n + 1], torch.zeros(1, 3)).joints
+        rooted = posed - posed[:, :1]
+        place = solve_translation(rooted, batch.joints[n:n + 1, :, :2] / batch.focal[n], batch.trust[n:n + 1])
+        placed = (rooted + place)[0].numpy()
+        seen = placed[:, :2] / np.maximum(placed[:, 2:], 0.05) * batch.focal[n].numpy()
+        rooted, spread = rooted[0].numpy(), np.maximum(estimate.spread[n].numpy(), 1e-3)
+        turned = np.abs((estimate.rotations[n] - batch.rotations[n]).numpy())
+        terms = {
+            "joints": (trust * (np.abs(said - goal)[:, :2].sum(1) / spread + 2 * np.log(spread))).sum() / 21,
+            "joints_depth": sure * np.abs(said - goal)[:, 2].mean(),
+            "joints_3d": sure * 10 * np.abs(rooted - batch.joints_3d[n].numpy()).mean(),
+            "projection": (trust * np.minimum(np.abs(seen - goal[:, :2]).mean(1), 2)).sum() / 21,
+            "orientation": sure * turned[0].mean(), "pose": sure * turned[1:].mean(),
+            "betas": sure * ((estimate.betas[n] - batch.betas[n]) ** 2).mean().item()}
+        if with_image:
+            terms["image_joints"] = (trust * np.abs(estimate.image_joints[n].numpy() - goal).mean(1)).sum() / 21
+        for name, term in terms.items():
+            sums[name] = sums.get(name, 0.0) + float(term)
+    return {name: total / HANDS for name, total in sums.items()}
+
+
+@pytest.mark.parametrize("with_image", [True, False])
+def test_terms_are_means_over_all_hands_where_all_is_known(random, with_image):
+    total, parts = HandLoss(WEIGHTS, MODEL)(*random, with_image)
+    expected = plain(*random, with_image)
+    assert set(parts) - set(expected) <= {"heatmap"}
+    for name, term in expected.items():
+        assert parts[name].item() == pytest.approx(term, rel=1e-5), name
+    assert total.item() == pytest.approx(sum(asdict(WEIGHTS)[name] * part.item() for name, part in parts.items()))
+
+
+def test_losses_are_those_of_old(random):
+    """What the code gave before it knew of partial labels."""
+    loss = HandLoss(WEIGHTS, MODEL)
+    assert [loss(*random, with_image)[0].item() for with_image in (True, False)] == pytest.approx(OLD, rel=1e-6)
+
+
+@pytest.mark.parametrize("name", BY_HAND)
+def test_labels_that_are_not_known_do_not_count(random, name):
+    """Whatever stands in their place; the mean is that of the other hands."""
+    estimate, batch = random
+    known = torch.tensor([True, False, True, True, False])
+    partial = batch._replace(**{BY_HAND[name]: known})
+    loss = HandLoss(WEIGHTS, MODEL)
+    others = loss(Estimate(*(part[known] for part in estimate)), Batch(*(part[known] for part in batch)))[1]
+    garbage = {"has_3d": {"joints_3d": batch.joints_3d + 1e3, "joints": batch.joints + torch.tensor([0, 0, 1e3])},
+               "has_pose": {"rotations": batch.rotations * 1e3}, "has_betas": {"betas": batch.betas + 1e3}}
+    rows = lambda value: known.reshape(-1, *[1] * (value.ndim - 1))  # noqa: E731
+    spoilt = partial._replace(**{key: torch.where(rows(value), getattr(batch, key), value)
+                                 for key, value in garbage[BY_HAND[name]].items()})
+    before, after = loss(estimate, partial)[1], loss(estimate, spoilt)[1]
+    assert before[name].item() == pytest.approx(others[name].item(), rel=1e-5)
+    assert all(after[key].item() == pytest.approx(before[key].item(), rel=1e-5) for key in before)
+
+
+def test_joints_that_are_not_labelled_do_not_count(random):
+    estimate, batch = random
+    trust = batch.trust.clone()
+    trust[1, 3:9] = trust[4] = 0
+    partial = batch._replace(trust=trust)
+    spoilt = partial._replace(joints=torch.where(trust[..., None] > 0, batch.joints, batch.joints + 0.7))
+    loss = HandLoss(WEIGHTS, MODEL)
+    before, after = loss(estimate, partial)[1], loss(estimate, spoilt)[1]
+    for name in ("joints", "projection", "heatmap", "image_joints"):
+        assert before[name].item() == pytest.approx(after[name].item(), rel=1e-4), name
+    # Four hands alike, and a fifth of which nothing is known, are as four.
+    whole = loss(Estimate(*(part[:4] for part in estimate)), Batch(*(part[:4] for part in partial)))[1]
+    assert before["joints"].item() == pytest.approx(whole["joints"].item(), rel=1e-5)
+
+
+def test_nothing_known_is_no_loss_and_no_nan(random):
+    estimate, batch = random
+    none = torch.zeros(HANDS, dtype=torch.bool)
+    batch = batch._replace(trust=torch.zeros(HANDS, 21), has_3d=none, has_pose=none, has_betas=none)
+    total, parts = HandLoss(WEIGHTS, MODEL)(estimate, batch)
+    assert total.item() == 0 and all(part.item() == 0 for part in parts.values())
