@@ -228,3 +228,26 @@ def test_translation_is_found_exactly_and_by_least_squares():
         rows += [np.sqrt(w) * np.array([1, 0, -u]), np.sqrt(w) * np.array([0, 1, -v])]
         right += [np.sqrt(w) * (u * z - x), np.sqrt(w) * (v * z - y)]
     assert np.allclose(found, np.linalg.lstsq(np.array(rows), np.array(right), rcond=None)[0], atol=1e-4)
+
+
+@pytest.mark.parametrize("backbone", ["resnet18", "resnet50-half"])
+def test_a_frozen_part_computes_the_same_without_its_batch_norms(backbone):
+    torch.manual_seed(0)
+    network = make_backbone(backbone)
+    images = torch.randn(3, 3, 64, 64)
+    network(images)  # gives the batch norms statistics
+    expected, weights = network.eval()(images), {key: value.clone() for key, value in network.state_dict().items()}
+    network.freeze(2)
+    network.layer3.train()
+    frozen = network(images)
+    for ours, theirs in zip(frozen[:2], expected[:2], strict=True):
+        assert torch.allclose(ours, theirs, atol=1e-4 * theirs.abs().max().item())
+        assert not ours.requires_grad
+    frozen[3].mean().backward()
+    assert {name.split(".")[0] for name, p in network.named_parameters() if p.grad is not None} == {"layer3", "layer4"}
+    assert network.state_dict().keys() == weights.keys()
+    frozen_part = [key for key in weights if key.split(".")[0] in ("conv1", "bn1", "layer1", "layer2")]
+    assert all(torch.equal(network.state_dict()[key], weights[key]) for key in frozen_part)
+    network.load_state_dict({key: value * 2 if key == "conv1.weight" else value for key, value in weights.items()})
+    network.train().eval()  # what was folded of other weights is forgotten
+    assert not torch.allclose(network(images)[0], expected[0], atol=1e-2)

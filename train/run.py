@@ -63,8 +63,8 @@ def make_fabric(recipe: Recipe, out: Path, devices: int) -> Fabric:
     # failing at the second (without_image: 0 leaves some) or looking for them in each (find_unused_parameters).
     strategy = DDPStrategy(static_graph=True) if local * nodes > 1 else "auto"
     try:
-        return Fabric(accelerator="auto", devices=local, num_nodes=nodes, precision=recipe.precision, strategy=strategy,
-                      loggers=[TensorBoardLogger(out, name="", version="curves")])
+        return Fabric(accelerator="auto", devices=local, num_nodes=nodes, precision=recipe.fabric_precision,
+                      strategy=strategy, loggers=[TensorBoardLogger(out, name="", version="curves")])
     except (MisconfigurationException, RuntimeError, ValueError) as error:
         raise ValueError(f"This machine cannot train in {recipe.precision} on {local} devices ({one_line(error)}): "
                          "choose other --devices or another precision.") from error

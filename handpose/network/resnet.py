@@ -1,9 +1,11 @@
 """ResNets (He et al., Deep Residual Learning, 2016) as feature extractors: torchvision's, and one of half the width."""
 from __future__ import annotations
 
+import copy
 from functools import partial
 
 from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 from torchvision.models import resnet
 
 
@@ -14,20 +16,49 @@ class ResNet(resnet.ResNet):
     def __init__(self, block: type[resnet.BasicBlock | resnet.Bottleneck], blocks: tuple[int, int, int, int]):
         super().__init__(block, [*blocks])
         del self.avgpool, self.fc
+        # Lists, so that what is folded is no part of the weights. See `freeze`.
+        self._frozen: list[nn.Module] | None = None
+        self._folded: list[nn.Module] = []
         self.channels = [self.width * 2**stage * block.expansion for stage in range(4)]
 
     def freeze(self, stages: int) -> None:
-        """Keeps the stem and the first `stages` stages as they are, batch statistics included, until `train()`."""
-        for module in (self.conv1, self.bn1, *(getattr(self, f"layer{stage + 1}") for stage in range(stages))):
+        """Keeps the stem and the first `stages` stages as they are, batch statistics included, until `train()`.
+
+        They then compute without batch norms, which are folded into copies of the convolutions.
+        """
+        self._frozen = [getattr(self, f"layer{stage + 1}") for stage in range(stages)]
+        for module in (self.conv1, self.bn1, *self._frozen):
             module.requires_grad_(False).eval()
+
+    def train(self, mode: bool = True) -> ResNet:
+        self._frozen, self._folded = None, []
+        return super().train(mode)
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Images (B, 3, H, W) to features (B, channels[k], H / s, W / s) at strides s of 4, 8, 16 and 32."""
-        x = self.maxpool(self.relu(self.bn1(self.conv1(images))))
-        c2 = self.layer1(x)
-        c3 = self.layer2(c2)
-        c4 = self.layer3(c3)
-        return c2, c3, c4, self.layer4(c4)
+        if self._frozen is not None and not self._folded:  # not before: weights may yet be loaded, or moved to a device
+            stem = nn.Sequential(fuse_conv_bn_eval(self.conv1, self.bn1), self.relu, self.maxpool)
+            self._folded = [stem, *(_folded(copy.deepcopy(stage)) for stage in self._frozen)]
+        x, features = images, []
+        for number, part in enumerate((self._stem, self.layer1, self.layer2, self.layer3, self.layer4)):
+            x = (self._folded[number] if number < len(self._folded) else part)(x)
+            features.append(x)
+        return tuple(features[1:])
+
+    def _stem(self, images: Tensor) -> Tensor:
+        return self.maxpool(self.relu(self.bn1(self.conv1(images))))
+
+
+def _folded(stage: nn.Module) -> nn.Module:
+    """A stage in evaluation whose batch norms, each behind its convolution, are folded into these, in place."""
+    for module in list(stage.modules()):
+        names = [name for name, _ in module.named_children()]
+        for first, second in zip(names, names[1:], strict=False):
+            conv, norm = getattr(module, first), getattr(module, second)
+            if isinstance(conv, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
+                setattr(module, first, fuse_conv_bn_eval(conv, norm))
+                setattr(module, second, nn.Identity())
+    return stage
 
 
 class StrideFirst(resnet.Bottleneck):

@@ -22,6 +22,7 @@ from .data_config import DataConfig
 from .option_types import OPTIONS, Count, CountOrNone, Multiple, Place, Positive, Share, Switch, Weight, first_fault
 from .plain_yaml import parse_yaml, write_yaml
 
+AUTO = "auto"
 MOST_BYTES = 1 << 16  # of a recipe file
 Options = TypeVar("Options")
 
@@ -80,7 +81,8 @@ class Recipe:
     weight_decay: Weight = 0.01
     warm_up: CountOrNone = 100  # steps
     average: Share = 0.998  # decay of the exponential mean of the weights
-    precision: Literal["32-true", "16-mixed", "bf16-mixed", "16-true", "bf16-true", "64-true"] = "bf16-mixed"
+    # Fabric's; "auto" is float32 or bfloat16-mixed, whichever this machine is faster in.
+    precision: Literal[AUTO, "32-true", "16-mixed", "bf16-mixed", "16-true", "bf16-true", "64-true"] = AUTO
     sync_batch_norm: Switch = True  # one batch's statistics over all devices
     workers: Count = 1  # threads that read ahead
     seed: Annotated[int, Field(strict=True, ge=0, lt=2 ** 32)] = 0
@@ -89,6 +91,11 @@ class Recipe:
     validate_steps: Count = 500
     validate_epochs: Positive | None = None  # instead of validate_steps
     keep_epochs: Positive | None = None  # keep a checkpoint of its own every so often
+
+    @property
+    def fabric_precision(self) -> str:
+        """What Fabric is told; where it is tried which is faster, the trainer casts."""
+        return "32-true" if self.precision == AUTO else self.precision
 
     @classmethod
     def load(cls, path: Path, changes: list[str] | tuple[str, ...] = ()) -> Recipe:

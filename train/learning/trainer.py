@@ -23,12 +23,13 @@ from handpose.whole_file import whole_file
 from ..data.augment import make_batch
 from ..data.dataset import load_backgrounds
 from ..data.inputs import Inputs, make_inputs
-from ..data.loader import Loader, share_out
+from ..data.loader import Group, Loader, share_out
 from ..data.sources import load_sources
 from ..scoring.validation import evaluate_source
 from .batch_norm import synchronise
 from .losses import HandLoss
-from .recipe import Recipe
+from .precision import faster_in_bfloat16
+from .recipe import AUTO, Recipe
 from .sanity import draw_sheet
 from .stop import StopSignals
 from .warm_start import begin_with, start_faults
@@ -68,7 +69,9 @@ class Trainer:
         groups = [{"params": [p for p in network.parameters() if id(p) not in backbone], "lr": recipe.rate},
                   {"params": [p for p in network.backbone.parameters() if p.requires_grad],
                    "lr": recipe.rate * recipe.backbone_rate}]
+        # Not fused: torch's (2.14) errs on CPUs, silently, where a gradient lies otherwise in memory than its weights.
         optimizer = torch.optim.AdamW([group for group in groups if group["params"]], weight_decay=recipe.weight_decay)
+        self.bfloat16 = recipe.precision == AUTO and faster_in_bfloat16(network, self._inputs(0), fabric)
         self.network, self.optimizer = fabric.setup(network, optimizer)
         self.schedule = torch.optim.lr_scheduler.LambdaLR(self.optimizer, self._rate_at)
         self.loss = HandLoss(recipe.losses, hand_model.to(fabric.device))
@@ -99,7 +102,7 @@ class Trainer:
         keep = round((recipe.keep_epochs or 0) * self.hands / recipe.batch)
         bar = tqdm(initial=self.step, total=recipe.steps, unit="step", disable=not self.fabric.is_global_zero)
         for groups in self.loader.steps(self.step, until):
-            inputs = make_inputs(groups, recipe, self._size_at(self.step), self.backgrounds, self.fabric.device)
+            inputs = self._inputs_of(groups, self.step)
             if self.step == 0 and self.fabric.is_global_zero:
                 self._sanity(inputs)
             total, parts = self._loss_of(inputs)
@@ -126,6 +129,12 @@ class Trainer:
                 break
         bar.close()
 
+    def _inputs(self, step: int) -> Inputs:
+        return self._inputs_of(next(self.loader.steps(step, step + 1)), step)
+
+    def _inputs_of(self, groups: list[Group], step: int) -> Inputs:
+        return make_inputs(groups, self.recipe, self._size_at(step), self.backgrounds, self.fabric.device)
+
     def _log(self, parts: dict[str, Tensor], bar: tqdm) -> None:
         """The batch's losses, averaged over the processes."""
         values = self.fabric.all_reduce(torch.stack([part.detach().float() for part in parts.values()]))
@@ -135,7 +144,9 @@ class Trainer:
 
     def _loss_of(self, inputs: Inputs) -> tuple[Tensor, dict[str, Tensor]]:
         """The loss to minimise and its parts by name, scalars; "joints_px" are crop pixels."""
-        estimate = self.network(inputs.images, inputs.landmarks, inputs.given)
+        with torch.autocast(self.fabric.device.type, torch.bfloat16, enabled=self.bfloat16):
+            estimate = self.network(inputs.images, inputs.landmarks, inputs.given)
+        estimate = Estimate(*(part.float() for part in estimate))
         hands, images = len(inputs.hands.images), len(inputs.images)
         of_hands = Estimate(*(part[:hands] for part in estimate))
         total, parts = self.loss(of_hands, inputs.hands)
