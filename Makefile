@@ -1,5 +1,5 @@
 # From a fresh clone, with Python 3.10 or newer and nothing else: `make app` serves the page, `make test` runs all checks,
-# `make checkpoint` makes the network's weights anew (train/checkpoint.mk).
+# `make checkpoint` makes the network's weights anew (train/README.md).
 # pip's own options and variables (PIP_INDEX_URL, ...) are respected.
 PYTHON ?= python3
 VENV := .venv
@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo -n)
 apt-install = $(SUDO) apt-get update -qq && $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y
 
-.PHONY: setup app test clean
+.PHONY: setup app test checkpoint hand release clean
 
 setup: $(VENV)/.app-ready $(VENV)/.system-ready
 
@@ -19,6 +19,31 @@ app: setup
 test: setup $(VENV)/.test-ready $(VENV)/.browser-ready
 	$(BIN)/python -m pytest
 	$(BIN)/ruff check .
+
+# What is not said is for the commands to say (`python -m train.make_checkpoint --help`). FROM becomes the repository's own.
+RECIPE ?= train/recipes/handpose.yaml
+OUT ?= runs/handpose
+FROM ?= $(OUT)
+option = $(if $($(1)),$(2) "$($(1))")
+make-checkpoint = $(BIN)/python -m train.make_checkpoint "$(RECIPE)" --out "$(OUT)" $(call option,WORK,--work) \
+	$(call option,PHOTOS,--photos) $(call option,BACKGROUNDS,--backgrounds) $(call option,PHOTOS_3D,--photos-3d) \
+	$(call option,SIDE,--side) $(call option,DEVICES,--devices) $(call option,WORKERS,--workers) \
+	$(if $(COUNT)$(STEPS),--set $(if $(COUNT),renders=$(COUNT)) $(if $(STEPS),run.steps=$(STEPS)))
+
+checkpoint: $(VENV)/.train-ready
+	$(make-checkpoint)
+
+# Learns the landmark model's joint convention anew and bakes the open hand with it.
+hand: $(VENV)/.train-ready
+	$(BIN)/python -m pip install -e '.[bake]'
+	$(make-checkpoint) --hand
+
+release: $(VENV)/.train-ready
+	$(BIN)/python -m train.release "$(FROM)"
+
+$(VENV)/.train-ready: requirements.txt pyproject.toml | $(VENV)/.app-ready
+	$(BIN)/python -m pip install -e '.[train]'
+	touch $@
 
 clean:
 	rm -rf $(VENV) *.egg-info build dist .pytest_cache .ruff_cache
@@ -48,5 +73,3 @@ $(VENV)/.browser-ready: | $(VENV)/.test-ready
 		|| { command -v apt-get >/dev/null && { $(apt-install) chromium; } && command -v chromium; } \
 		|| $(BIN)/playwright install chromium
 	touch $@
-
-include train/checkpoint.mk

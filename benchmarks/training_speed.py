@@ -2,7 +2,7 @@
 
 And the processor's seconds that 1,000 hands take with data: comparable where others use the machine, too.
 
-    OMP_NUM_THREADS=1 python -m benchmarks.training_speed train/recipes/handpose.yaml [--devices 2] [--steps 30]
+    OMP_NUM_THREADS=1 python -m benchmarks.training_speed work/run_1-KEY/recipe.yaml [--devices 2] [--steps 30]
 """
 from __future__ import annotations
 

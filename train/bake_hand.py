@@ -189,12 +189,12 @@ def bake(count: int = 1500, seed: int = 0) -> dict[str, np.ndarray]:
                                    f"train/bake_hand.py, {count} adults, seed {seed}.")}
 
 
-def main() -> None:
+def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, default=OPEN_HAND)
     parser.add_argument("--count", type=int, default=1500, help="adults to sample")
     parser.add_argument("--seed", type=int, default=0)
-    args = parser.parse_args()
+    args = parser.parse_args(argv)
     arrays = bake(args.count, args.seed)
     with whole_file(args.out) as temporary, open(temporary, "wb") as file:
         np.savez_compressed(file, **arrays)

@@ -3,7 +3,7 @@
     python -m train.evaluate --photos-3d DIR --side left
     python -m train.evaluate --photos work/photos --sets barehand slang1 --labels work/labels.npz
     python -m train.evaluate --renders work/test_renders --landmarks work/test_renders_landmarks.npz
-    python -m train.evaluate --recipe train/recipes/first.yaml    # what the recipe holds out, before alignment
+    python -m train.evaluate --recipe train/recipes/freihand.yaml    # what the recipe holds out, before alignment
 
 One call may measure all of them. `train.scoring.test_sets` says what the folders hold, `train.scoring.measure` how a
 hand is counted. Errors are means over the hands found: mm, degrees, and shares of the larger side of the true joints'
@@ -109,7 +109,7 @@ def held_out(checkpoint: str | Path, recipe: Path) -> Table:
     return Table(f"Held out by {recipe.name}", rows)
 
 
-def main() -> None:
+def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     add = parser.add_argument
     add("--checkpoint", default=CHECKPOINT)
@@ -126,7 +126,7 @@ def main() -> None:
     add("--markdown", action="store_true", help="print tables for a README; by groups, of aligned hands only")
     add("--json", type=Path, metavar="FILE", help="also write the numbers")
     add("--sheet", type=Path, metavar="DIR", help="also draw the best, the median and the worst hands of each test set")
-    args = parser.parse_args()
+    args = parser.parse_args(argv)
     if bool(args.photos) != bool(args.sets):
         parser.error("--photos and --sets go together: the folder, and the sets to measure on")
     if not (args.photos_3d or args.photos or args.renders or args.recipe):

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -125,6 +126,31 @@ def fit(points: np.ndarray, world: np.ndarray, weight: np.ndarray, model: HandLa
                 "joint_offsets": offsets.detach().numpy()}
 
 
+def fit_labels(labels_file: Path, out: Path, *, steps: int = 400, world_weight: float = 1.0,
+               offsets_file: Path | None = None, without: Sequence[str] = ()) -> None:
+    """Fits the open hand to all hands of a file of `train.pseudo_label` and writes the fits.
+
+    With `offsets_file`, the labels' joint convention is learned first, from those that all views agree on and that are
+    of no set in `without`, and written there, too.
+    """
+    labels, model = load_labels(labels_file), HandLayer.load()
+    trust = trust_of(labels)
+    if offsets_file:
+        sure = (labels["spread"].mean(1) < 0.02) & ~np.isin(labels["set"], without)
+        found = fit(labels["points"][sure, :, :2], labels["world"][sure], trust[sure], model, steps=steps,
+                    learn_offsets=True)
+        millimetres = (found["joint_offsets"] * 1000).round(1).tolist()
+        with whole_file(offsets_file) as temporary:
+            temporary.write_text(json.dumps({"offsets_mm": millimetres}, indent=1) + "\n")
+        model.joint_offsets = torch.as_tensor(found["joint_offsets"])
+    found = fit(labels["points"][..., :2], labels["world"], trust, model, steps=steps, world_weight=world_weight)
+    print(f"{len(trust)} hands: residual 2D {found['residual_2d'].mean():.4f} of the box, "
+          f"world {1000 * found['residual_world'].mean():.1f} mm; "
+          f"{(found['residual_2d'] > 0.04).mean():.1%} above .04 of the box")
+    with whole_file(out) as temporary, open(temporary, "wb") as file:
+        np.savez_compressed(file, **found, **{key: labels[key] for key in ("set", "fname", "side", "spread")})
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("labels", type=Path)
@@ -137,23 +163,8 @@ def main() -> None:
     parser.add_argument("--without", nargs="*", default=[], metavar="SET",
                         help="photo sets to learn no convention from")
     args = parser.parse_args()
-    labels, model = load_labels(args.labels), HandLayer.load()
-    trust = trust_of(labels)
-    if args.learn_offsets:
-        sure = (labels["spread"].mean(1) < 0.02) & ~np.isin(labels["set"], args.without)
-        found = fit(labels["points"][sure, :, :2], labels["world"][sure], trust[sure], model, steps=args.steps,
-                    learn_offsets=True)
-        millimetres = (found["joint_offsets"] * 1000).round(1).tolist()
-        with whole_file(args.learn_offsets) as temporary:
-            temporary.write_text(json.dumps({"offsets_mm": millimetres}, indent=1) + "\n")
-        model.joint_offsets = torch.as_tensor(found["joint_offsets"])
-    found = fit(labels["points"][..., :2], labels["world"], trust, model, steps=args.steps,
-                world_weight=args.world_weight)
-    print(f"{len(trust)} hands: residual 2D {found['residual_2d'].mean():.4f} of the box, "
-          f"world {1000 * found['residual_world'].mean():.1f} mm; "
-          f"{(found['residual_2d'] > 0.04).mean():.1%} above .04 of the box")
-    with whole_file(args.out) as temporary, open(temporary, "wb") as file:
-        np.savez_compressed(file, **found, **{key: labels[key] for key in ("set", "fname", "side", "spread")})
+    fit_labels(args.labels, args.out, steps=args.steps, world_weight=args.world_weight,
+               offsets_file=args.learn_offsets, without=args.without)
 
 
 if __name__ == "__main__":

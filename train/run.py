@@ -1,7 +1,7 @@
 """Trains the network.
 
-    python -m train.run train/recipes/handpose.yaml --out runs/handpose [--resume] [--devices 2]
-    torchrun --nproc-per-node 2 -m train.run train/recipes/handpose.yaml --out runs/handpose
+    python -m train.run train/recipes/freihand.yaml --out runs/freihand [--resume] [--devices 2]
+    torchrun --nproc-per-node 2 -m train.run train/recipes/freihand.yaml --out runs/freihand
 
 On one device or many (Lightning Fabric), in the precision that the recipe names. OUT gets recipe.yaml, all options of
 the run; state.pt, written every few minutes, which --resume goes on from; handpose/, the averaged weights as a

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import multiprocessing
+from contextlib import nullcontext
 from functools import cache
 from pathlib import Path
 
@@ -59,6 +60,22 @@ def _opinion(job: tuple) -> np.ndarray:
     return opinion(_estimator(checkpoint), load_photo(path).rgb, *label)
 
 
+def add_opinion(photos: Path, labels_file: Path, checkpoint: str, out: Path, processes: int = 2, share: float = SHARE
+                ) -> None:
+    """Writes `labels_file` anew as `out`, with the network's opinion in the world points. Raises as it is read."""
+    with np.load(labels_file) as file:
+        labels = {key: file[key] for key in file.files}
+    jobs = [(checkpoint, photos / str(s) / str(f), str(side), points, world) for s, f, side, points, world
+            in zip(*(labels[key] for key in ("set", "fname", "side", "view_points", "view_world")), strict=True)]
+    with multiprocessing.get_context("spawn").Pool(processes) if processes > 1 else nullcontext() as pool:
+        answers = pool.imap(_opinion, jobs, chunksize=BATCH) if pool else map(_opinion, jobs)
+        opinions = list(tqdm(answers, total=len(jobs), unit="photo"))
+    labels["world"] = np.array([mix(world, other, share) for world, other
+                                in zip(labels["world"], opinions, strict=True)], np.float32)
+    with whole_file(out) as temporary, open(temporary, "wb") as file:
+        np.savez_compressed(file, **labels)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("photos", type=Path)
@@ -68,16 +85,7 @@ def main() -> None:
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--out", type=Path, required=True)
     args = parser.parse_args()
-    with np.load(args.labels) as file:
-        labels = {key: file[key] for key in file.files}
-    jobs = [(args.checkpoint, args.photos / str(s) / str(f), str(side), points, world) for s, f, side, points, world
-            in zip(*(labels[key] for key in ("set", "fname", "side", "view_points", "view_world")), strict=True)]
-    with multiprocessing.get_context("spawn").Pool(args.processes) as pool:
-        opinions = list(tqdm(pool.imap(_opinion, jobs, chunksize=BATCH), total=len(jobs), unit="photo"))
-    labels["world"] = np.array([mix(world, other, args.share) for world, other
-                                in zip(labels["world"], opinions, strict=True)], np.float32)
-    with whole_file(args.out) as temporary, open(temporary, "wb") as file:
-        np.savez_compressed(file, **labels)
+    add_opinion(args.photos, args.labels, args.checkpoint, args.out, args.processes, args.share)
 
 
 if __name__ == "__main__":

