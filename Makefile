@@ -17,7 +17,7 @@ app: setup
 	$(BIN)/python app.py
 
 test: setup $(VENV)/.test-ready $(VENV)/.browser-ready
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 	$(BIN)/ruff check .
 
 clean:
