@@ -21,26 +21,24 @@ FOLDER = use_own_folder()
 return_freed_memory()
 
 import gradio as gr  # noqa: E402
-import numpy as np  # noqa: E402
 
-from handpose import HandEstimator  # noqa: E402
 from handpose.drawing.renderer import warm_up  # noqa: E402
 
 from .layout import build_page, launch_options  # noqa: E402
+from .network import Network  # noqa: E402
 from .server.room import Room  # noqa: E402
 from .server.uploads import fetch_nothing  # noqa: E402
 from .tabs.photo import KEPT_S  # noqa: E402
 
 
-def make_page() -> gr.Blocks:
+def make_page(network: Network) -> gr.Blocks:
     try:
-        estimator = HandEstimator.load()
-    except (OSError, ValueError) as error:  # a file of the repository is missing or damaged; the error says what to do
+        estimator = network.load()  # what is slow the first time is done before the first visitor comes
+    except (OSError, ValueError) as error:  # a file is missing or damaged, or does not fit; the error says what to do
         raise SystemExit(error) from None
-    estimator(np.zeros((256, 256, 3), np.uint8))  # what is slow the first time is done before the first visitor comes
     warm_up()
     fetch_nothing()
-    return build_page(estimator)
+    return build_page(estimator, network.name)
 
 
 def serve(page: gr.Blocks) -> None:
