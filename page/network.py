@@ -16,6 +16,17 @@ VARIABLE = "HANDPOSE_CHECKPOINT"
 BLANK, SOMEWHERE = np.zeros((256, 256, 3), np.uint8), (64, 64, 192, 192)  # a picture, and a box in it
 
 
+def told_network(arguments: list[str]) -> tuple[HandEstimator, str | None]:
+    """The network that command line or environment tell, ready to run, and what visitors are told of it if it is not
+    the one that ships. Raises SystemExit, with a sentence where the network cannot be had or does not fit.
+    """
+    network = Network.told(arguments)
+    try:
+        return network.load(), network.name
+    except (OSError, ValueError) as error:  # it says what to do
+        raise SystemExit(error) from None
+
+
 @dataclass(frozen=True)
 class Network:
     """`checkpoint`: a folder, or an id of the Hub; None for the one that ships. `hand_model`: the file it needs."""

@@ -22,23 +22,20 @@ return_freed_memory()
 
 import gradio as gr  # noqa: E402
 
+from handpose import HandEstimator  # noqa: E402
 from handpose.drawing.renderer import warm_up  # noqa: E402
 
 from .layout import build_page, launch_options  # noqa: E402
-from .network import Network  # noqa: E402
 from .server.room import Room  # noqa: E402
 from .server.uploads import fetch_nothing  # noqa: E402
 from .tabs.photo import KEPT_S  # noqa: E402
 
 
-def make_page(network: Network) -> gr.Blocks:
-    try:
-        estimator = network.load()  # what is slow the first time is done before the first visitor comes
-    except (OSError, ValueError) as error:  # a file is missing or damaged, or does not fit; the error says what to do
-        raise SystemExit(error) from None
+def make_page(estimator: HandEstimator, network: str | None = None) -> gr.Blocks:
+    """The page of `network.told_network`'s estimator and name."""
     warm_up()
     fetch_nothing()
-    return build_page(estimator, network.name)
+    return build_page(estimator, network)
 
 
 def serve(page: gr.Blocks) -> None:

@@ -61,7 +61,7 @@ def test_all_forms_give_the_same_errors(hands, case, tmp_path):
     assert errors["npz"][CS_TRUE] == pytest.approx(expected) and CS_GUESSED not in errors["npz"]
     assert errors["npz"]["wrong side %"] == 0 and errors["npz"]["found %"] == 100
     for name in forms:
-        assert errors[name] == pytest.approx(errors["npz"], rel=1e-2, abs=.01), name  # JSON of ours is rounded to .01 mm
+        assert errors[name] == pytest.approx(errors["npz"], rel=1e-2, abs=.01), name  # our JSON is rounded to .01 mm
 
 
 def test_a_lens_that_is_not_the_true_one_is_a_guess_and_hands_without_a_place_have_none(hands, case, tmp_path):

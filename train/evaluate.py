@@ -108,8 +108,8 @@ def ratios(rows: dict[str, dict[Column, float]]) -> dict[str, dict[Column, float
     found: dict[str, dict[Column, float]] = {}
     for column in next(iter(rows.values())):
         if column.name in OF_RATIOS:
-            values = [row[column] for row in rows.values()]
-            found.setdefault(column.over, {})[Column("", column.name, 2)] = float(np.max(values) / np.min(values))
+            least, most = np.min([row[column] for row in rows.values()]), np.max([row[column] for row in rows.values()])
+            found.setdefault(column.over, {})[Column("", column.name, 2)] = float(most / least) if least else np.nan
     return found
 
 
