@@ -197,6 +197,7 @@ def test_the_command_fetches_what_is_not_there_and_goes_on_past_what_cannot_be_h
     assert "waves: there already" in said.out and not any("waves" in str(request) for request in server.requests)
     assert "(of which gone is held out, so that nothing will be measured there)" in said.err
     assert run(*command, "--allow-missing", "--sets", "gone") == 1  # without any set there is nothing to go on with
+    capsys.readouterr()
     server.put(sets[0], files(scene))
     server.put(sets[1], files(scene))
     assert run(*command) == 0 and "Missing" not in capsys.readouterr().err
