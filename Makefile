@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo -n)
 apt-install = $(SUDO) apt-get update -qq && $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y
 
-.PHONY: setup app test clean
+.PHONY: setup app test clean dataset
 
 setup: $(VENV)/.app-ready $(VENV)/.system-ready
 
@@ -19,6 +19,14 @@ app: setup
 test: setup $(VENV)/.test-ready $(VENV)/.browser-ready
 	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 	$(BIN)/ruff check .
+
+# Renders as a data set of their own: make dataset COUNT=20000 OUT=work/dataset, and if they are there POSES=work/fits.npz
+# HELD_OUT="SETS" BACKGROUNDS="DIR ..." (folders with a credits.csv, as train.fetch_backgrounds writes them).
+OUT ?= work/dataset
+dataset: $(VENV)/.train-ready
+	OMP_NUM_THREADS=1 $(BIN)/python -m train.make_dataset $(OUT) --count $(COUNT) --workers $(WORKERS) \
+		$(if $(POSES),--poses $(POSES) $(if $(HELD_OUT),--held-out $(HELD_OUT))) \
+		$(if $(BACKGROUNDS),--backgrounds $(BACKGROUNDS))
 
 clean:
 	rm -rf $(VENV) *.egg-info build dist .pytest_cache .ruff_cache
