@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo -n)
 apt-install = $(SUDO) apt-get update -qq && $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y
 
-.PHONY: setup app test checkpoint hand release clean
+.PHONY: setup app test checkpoint hand release dataset clean
 
 setup: $(VENV)/.app-ready $(VENV)/.system-ready
 
@@ -17,15 +17,14 @@ app: setup
 	$(BIN)/python app.py
 
 test: setup $(VENV)/.test-ready $(VENV)/.browser-ready
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 	$(BIN)/ruff check .
 
-# What is not said is for the commands to say (`python -m train.make_checkpoint --help`). FROM becomes the repository's own.
+# What is not said is for the commands to say (`python -m train.make_checkpoint --help`).
 RECIPE ?= train/recipes/handpose.yaml
-OUT ?= runs/handpose
-FROM ?= $(OUT)
+CHECKPOINT = $(or $(OUT),runs/handpose)
 option = $(if $($(1)),$(2) "$($(1))")
-make-checkpoint = $(BIN)/python -m train.make_checkpoint "$(RECIPE)" --out "$(OUT)" $(call option,WORK,--work) \
+make-checkpoint = $(BIN)/python -m train.make_checkpoint "$(RECIPE)" --out "$(CHECKPOINT)" $(call option,WORK,--work) \
 	$(call option,PHOTOS,--photos) $(call option,BACKGROUNDS,--backgrounds) $(call option,PHOTOS_3D,--photos-3d) \
 	$(call option,SIDE,--side) $(call option,DEVICES,--devices) $(call option,WORKERS,--workers) \
 	$(if $(COUNT)$(STEPS),--set $(if $(COUNT),renders=$(COUNT)) $(if $(STEPS),run.steps=$(STEPS)))
@@ -38,12 +37,17 @@ hand: $(VENV)/.train-ready
 	$(BIN)/python -m pip install -e '.[bake]'
 	$(make-checkpoint) --hand
 
+# Makes a checkpoint the repository's own: make release FROM=runs/handpose.
 release: $(VENV)/.train-ready
-	$(BIN)/python -m train.release "$(FROM)"
+	$(BIN)/python -m train.release "$(or $(FROM),$(CHECKPOINT))"
 
-$(VENV)/.train-ready: requirements.txt pyproject.toml | $(VENV)/.app-ready
-	$(BIN)/python -m pip install -e '.[train]'
-	touch $@
+# Renders as a data set of their own: make dataset COUNT=20000 OUT=work/dataset, and if they are there
+# POSES=work/fits_3-KEY/fits.npz HELD_OUT="SETS" BACKGROUNDS=work/backgrounds-KEY/all (folders with a credits.csv, as
+# train.fetch_backgrounds writes them).
+dataset: $(VENV)/.train-ready
+	OMP_NUM_THREADS=1 $(BIN)/python -m train.make_dataset "$(or $(OUT),work/dataset)" $(call option,COUNT,--count) \
+		$(call option,WORKERS,--workers) $(call option,POSES,--poses) $(if $(HELD_OUT),--held-out $(HELD_OUT)) \
+		$(if $(BACKGROUNDS),--backgrounds $(BACKGROUNDS))
 
 clean:
 	rm -rf $(VENV) *.egg-info build dist .pytest_cache .ruff_cache
@@ -54,6 +58,10 @@ $(BIN)/python:
 
 $(VENV)/.app-ready: requirements.txt pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install -e .
+	touch $@
+
+$(VENV)/.train-ready: requirements.txt pyproject.toml | $(VENV)/.app-ready
+	$(BIN)/python -m pip install -e '.[train]'
 	touch $@
 
 $(VENV)/.test-ready: requirements.txt pyproject.toml | $(VENV)/.app-ready

@@ -8,13 +8,12 @@ PA-MPJPE and root-relative error in mm, palm rotation in degrees, 2D error over 
 from __future__ import annotations
 
 import argparse
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from tqdm import tqdm
 
-from handpose import Camera, HandEstimator, estimator, load_photo
+from handpose import HandEstimator, estimator, load_photo
 from train.scoring.measure import nearest
 from train.scoring.metrics import error_2d, pa_mpjpe, palm_rotation, root_relative
 from train.scoring.test_sets import Case, photos_with_joints, renders
@@ -36,13 +35,6 @@ def errors(hand_estimator: HandEstimator, case: Case) -> dict[tuple[str, float],
     return rows
 
 
-def photos_with_cameras(folder: Path) -> list[Case]:
-    """`photos_with_joints`, their true cameras told."""
-    with np.load(folder / "labels.npz") as labels:
-        cameras = [Camera(*map(float, camera)) for camera in labels["camera"]]
-    return [replace(case, camera=camera) for case, camera in zip(photos_with_joints(folder), cameras, strict=True)]
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--renders", type=Path, metavar="DIR")
@@ -50,7 +42,7 @@ def main() -> None:
     parser.add_argument("--photos-3d", type=Path, metavar="DIR")
     args = parser.parse_args()
     cases = renders(args.renders, args.landmarks) if args.renders else []
-    cases += photos_with_cameras(args.photos_3d) if args.photos_3d else []
+    cases += photos_with_joints(args.photos_3d) if args.photos_3d else []
     hand_estimator, rows = HandEstimator.load(), {}
     for case in tqdm(cases, unit="photo"):
         for key, values in errors(hand_estimator, case).items():

@@ -16,6 +16,8 @@ from handpose.camera import told_camera
 from handpose.estimator import MIN_SCORE, PhotoPrediction
 from handpose.file_names import safe_stem
 
+from .server.cores import CORES, PHOTO
+
 LARGEST_SHOWN = 1600  # pixels; more is not seen on the page
 MOST_HANDS = 10
 AUTOMATIC, FOV, FOCAL = "Automatic", "Field of view", "Focal length"
@@ -105,8 +107,9 @@ def analyse(estimator: HandEstimator, source: str | bytes, name: str | None = No
     photo = load_photo(source, name)
     if mirrored:
         photo = Photo(np.ascontiguousarray(photo.rgb[:, ::-1]), photo.focal_35mm)
-    return Analysis(key or secrets.token_urlsafe(6), name or Path(source).name, mirrored, _jpeg(photo.rgb),
-                    estimator.predict(photo))
+    with CORES.work(PHOTO):
+        return Analysis(key or secrets.token_urlsafe(6), name or Path(source).name, mirrored, _jpeg(photo.rgb),
+                        estimator.predict(photo))
 
 
 def result_of(estimator: HandEstimator, analysis: Analysis, options: Options) -> ShownResult:

@@ -28,12 +28,13 @@ the machine that runs this page and is deleted after 30 minutes.</p>"""
 MOST_REMEMBERED = 300  # visitors; one whom many have followed drops the photo in again
 
 
-def build_page(estimator: HandEstimator) -> gr.Blocks:
+def build_page(estimator: HandEstimator, network: str | None = None) -> gr.Blocks:
+    """`network`: what visitors are told that the estimator runs, where that is not the network that ships."""
     with gr.Blocks(title="A 3D hand from one photo", delete_cache=(300, KEPT_S)) as page:
         gr.HTML(TITLE, elem_id="title")
         with gr.Tabs(elem_id="tabs"):
             with gr.Tab("Photo", id="photo"):
-                PhotoTab(estimator, example_photos(shipped("assets") / "examples"))
+                PhotoTab(estimator, example_photos(shipped("assets") / "examples"), network)
             with gr.Tab("Live", id="live-tab"):
                 live_tab(estimator, SCRIPTS)
             with gr.Tab("Video", id="video-tab"):
@@ -41,7 +42,7 @@ def build_page(estimator: HandEstimator) -> gr.Blocks:
             with gr.Tab("For programs", id="programs-tab"):
                 programs_tab()
             with gr.Tab("About", id="about-tab"):
-                about_tab()
+                about_tab(network)
         add_endpoints(estimator)
         page.unload(video.call_off)
     page.queue(max_size=MOST_WAITING, api_open=False)  # which would let calls go past the queue

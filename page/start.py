@@ -21,7 +21,6 @@ FOLDER = use_own_folder()
 return_freed_memory()
 
 import gradio as gr  # noqa: E402
-import numpy as np  # noqa: E402
 
 from handpose import HandEstimator  # noqa: E402
 from handpose.drawing.renderer import warm_up  # noqa: E402
@@ -32,15 +31,11 @@ from .server.uploads import fetch_nothing  # noqa: E402
 from .tabs.photo import KEPT_S  # noqa: E402
 
 
-def make_page() -> gr.Blocks:
-    try:
-        estimator = HandEstimator.load()
-    except (OSError, ValueError) as error:  # a file of the repository is missing or damaged; the error says what to do
-        raise SystemExit(error) from None
-    estimator(np.zeros((256, 256, 3), np.uint8))  # what is slow the first time is done before the first visitor comes
+def make_page(estimator: HandEstimator, network: str | None = None) -> gr.Blocks:
+    """The page of `network.told_network`'s estimator and name."""
     warm_up()
     fetch_nothing()
-    return build_page(estimator)
+    return build_page(estimator, network)
 
 
 def serve(page: gr.Blocks) -> None:

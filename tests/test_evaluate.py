@@ -1,6 +1,5 @@
 """What evaluation counts: against the estimator called hand by hand, and against errors written out in full."""
 import json
-import sys
 from dataclasses import replace
 
 import cv2
@@ -45,11 +44,6 @@ def folder(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def estimator():
-    return HandEstimator.load()
-
-
-@pytest.fixture(scope="module")
 def cases(folder):
     return renders(folder / "renders", folder / "landmarks.npz")
 
@@ -74,7 +68,8 @@ def written_out(hand, case):
             "AUC": np.mean([max(0, 1 - error / 50) for error in after]),
             "PA-MPVPE": 1000 * mesh_norm * np.linalg.norm(mesh[1] - mesh[0], axis=1).mean(),
             "F@5": 2 / (1 / there.mean() + 1 / back.mean()),
-            "camera": 1000 * np.mean([np.linalg.norm(a - b) for a, b in zip(hand.joints_3d, goal, strict=True)])}
+            "CS-MPJPE, true lens": 1000 * np.mean([np.linalg.norm(a - b)
+                                                   for a, b in zip(hand.joints_3d, goal, strict=True)])}
 
 
 def test_every_method_scores_the_estimators_own_hands(estimator, cases, scores):
@@ -92,6 +87,9 @@ def test_every_method_scores_the_estimators_own_hands(estimator, cases, scores):
             assert found["found %"] == 100
             for metric, value in written_out(hands[0], case).items():
                 assert found[metric] == pytest.approx(value, rel=1e-3, abs=1e-3), (method, row, metric)
+            untold = alone.place(prediction).hands[0]  # before the camera that the estimator guesses
+            assert found["CS-MPJPE, guessed lens"] == pytest.approx(
+                written_out(untold, case)["CS-MPJPE, true lens"], rel=1e-3)
     assert estimator.alignment  # as it was
 
 
@@ -180,7 +178,8 @@ def test_photos_with_joints_are_seen_by_their_own_camera(tmp_path):
     labels = dict(names=["a.jpg", "b.jpg"], joints=joints, camera=[[500, 510, 90, 80], [400, 400, 60, 70]])
     np.savez(tmp_path / "labels.npz", **labels)
     first, second = photos_with_joints(tmp_path, "left")
-    assert first.photo == tmp_path / "images" / "a.jpg" and second.side == "left" and second.camera is None
+    assert first.photo == tmp_path / "images" / "a.jpg" and second.side == "left"
+    assert second.camera == Camera(400, 400, 60, 70) and not second.told  # to the estimator
     x, y, z = joints[0, 4]
     assert first.goal_2d[4] == pytest.approx([500 * x / z + 90, 510 * y / z + 80])
     np.savez(tmp_path / "labels.npz", side=["Right", "Left"], **labels)
@@ -262,22 +261,37 @@ def test_the_sheet_draws_every_hand(estimator, cases, scores, tmp_path):
     assert Image.open(tmp_path / "all.png").height < len(sheet)  # without those not found
 
 
-def test_the_command_prints_and_writes_the_same_numbers(folder, tmp_path, monkeypatch, capsys, scores):
+def test_the_command_prints_and_writes_the_same_numbers(folder, tmp_path, capsys, cases, scores):
+    count, few = 7, {metric: values[:7] for metric, values in scores[METHODS[0]].items()}
+    (tmp_path / "other").mkdir()
+    for case in cases[:count - 1]:  # another system, which knows the truth but of one photo says nothing
+        np.savez(tmp_path / "other" / f"{case.photo.stem}.npz", joints_3d=case.goal_3d[None],
+                 joints_2d=case.goal_2d[None], vertices=case.vertices[None])
     arguments = ["--renders", folder / "renders", "--landmarks", folder / "landmarks.npz", "--json",
-                 tmp_path / "numbers.json", "--sheet", tmp_path / "sheets"]
-    monkeypatch.setattr(sys, "argv", ["evaluate", *map(str, arguments)])
-    evaluate.main()
+                 tmp_path / "numbers.json", "--sheet", tmp_path / "sheets", "--results", tmp_path / "other",
+                 "--system", "Other", "--count", count]
+    evaluate.main([*map(str, arguments)])
     printed = capsys.readouterr().out
+    assert f"Other has files of {count - 1} of {count} photos." in printed
     numbers = json.loads((tmp_path / "numbers.json").read_text())
-    mean = np.nanmean(scores[METHODS[0]]["PA-MPJPE"])
+    mean = np.nanmean(few["PA-MPJPE"])
     assert numbers["Renders"][METHODS[0]]["PA-MPJPE"] == pytest.approx(mean)
     assert f"{mean:.1f}" in next(line for line in printed.splitlines() if line.startswith(METHODS[0]))
+    other = numbers["Renders"]["Other"]
+    assert other["found %"] == pytest.approx(100 * (count - 1) / count) and other["F@5"] == 1
+    assert max(other[error] for error in ("PA-MPJPE", "PA-MPVPE", "CS-MPJPE, guessed lens", "flexion", "2D")) < 1e-3
+    assert other["CS-MPJPE, true lens"] is None  # it does not say what lens it took
+    assert numbers["Renders by joint"][METHODS[0]]["flexion: PIP"] == pytest.approx(np.nanmean(few["flexion PIP"]))
+    assert sum(row["hands"] * row["Other: found %"] for row in numbers["Renders by view angle"].values()) == (
+        pytest.approx(100 * (count - 1)))
     assert (tmp_path / "sheets" / "renders.jpg").is_file()
-    for wrong in (["--photos", "x"], []):
-        monkeypatch.setattr(sys, "argv", ["evaluate", *wrong])
-        with pytest.raises(SystemExit):
-            evaluate.main()
-    monkeypatch.setattr(sys, "argv", ["evaluate", "--renders", str(tmp_path / "nothing")])
-    with pytest.raises(SystemExit) as stop:
-        evaluate.main()
-    assert stop.value.code == 1 and "nothing" in capsys.readouterr().err
+    for wrong in (["--photos", "x"], [], ["--renders", "x", "--results", "y"],
+                  ["--renders", "x", "--results", "y", "--system", METHODS[0]]):
+        with pytest.raises(SystemExit) as stop:
+            evaluate.main(wrong)
+        assert stop.value.code == 2
+    for wrong in (["--renders", str(tmp_path / "nothing")],
+                  [*map(str, arguments[:4]), "--results", str(tmp_path / "nothing"), "--system", "Other"]):
+        with pytest.raises(SystemExit) as stop:
+            evaluate.main(wrong)
+        assert stop.value.code == 1 and "nothing" in capsys.readouterr().err

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from train.fetch_backgrounds import fetch, read_package, read_resources
+from train.synthesis.credits import Credit, read_credits
 
 
 def resources(tree, version):
@@ -66,9 +67,14 @@ def test_listed_photos_of_a_package(tmp_path):
     package = tmp_path / "walls_1_all.deb"
     subprocess.run(["dpkg-deb", "--build", "--root-owner-group", root, package], check=True, stdout=subprocess.DEVNULL)
 
-    listed = [("walls", "usr/game.rcc", "a/small"), ("walls", "usr/gone.jpg", ""), ("walls", "usr/large.jpg", "")]
+    listed = [{"package": "walls", "path": path, "inside": inside, "author": author, "licence": "CC0-1.0"}
+              for path, inside, author in (("usr/game.rcc", "a/small", "A, B"), ("usr/gone.jpg", "", "C"),
+                                           ("usr/large.jpg", "", "D"))]
     assert fetch(tmp_path / "out", {"walls": package}, listed) == 2
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["000.jpg", "002.jpg"]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["000.jpg", "002.jpg", "credits.csv"]
+    assert sorted(read_credits(tmp_path / "out"), key=lambda credit: credit.file) == [
+        Credit("000.jpg", "A, B", "CC0-1.0", "walls: usr/game.rcc a/small"),
+        Credit("002.jpg", "D", "CC0-1.0", "walls: usr/large.jpg")]
     small, large = (cv2.imread(str(tmp_path / "out" / name)) for name in ("000.jpg", "002.jpg"))
     assert small.shape == (200, 300, 3) and large.shape == (512, 768, 3)
     assert np.abs(small.astype(float) - photos[1]).mean() < 3

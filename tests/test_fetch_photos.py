@@ -6,6 +6,7 @@ import tarfile
 import threading
 import zipfile
 from functools import partial
+from http.client import BadStatusLine
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -165,20 +166,51 @@ def test_failures_are_named_and_leave_nothing_behind(scene, server, tools, tmp_p
     assert "does not say 'Public Domain'" in failure(ValueError, photo_set(scene, licence_says="Public Domain"))
 
 
-def test_the_command_fetches_what_is_not_there(scene, server, tmp_path, monkeypatch, capsys):
-    sets = [photo_set(scene), photo_set(scene, name="more", repository="someone/more")]
+def run(*arguments) -> int:
+    """The command's exit code."""
+    try:
+        main([*map(str, arguments)])
+    except SystemExit as stopped:
+        return stopped.code
+    return 0
+
+
+def test_the_command_fetches_what_is_not_there_and_goes_on_past_what_cannot_be_had(scene, server, tmp_path, monkeypatch,
+                                                                                  capsys):
+    names = ("gone", "damaged", "waves")
+    sets = [photo_set(scene, name=name, repository=f"someone/{name}") for name in names]
     monkeypatch.setattr("train.fetch_photos.photo_sets", lambda: sets)
-    for one in sets[:1]:
-        server.put(one, files(scene))
-    with pytest.raises(SystemExit) as stopped:
-        main([str(tmp_path / "photos"), "--host", server.host])
-    assert stopped.value.code == 1 and "more cannot be fetched" in capsys.readouterr().err
-    server.put(sets[1], files(scene))
+    server.put(sets[1], {"LICENSE": b"MIT License", "images/two hands.jpg": b"no photo"})
+    server.put(sets[2], files(scene))
+    command = tmp_path / "photos", "--host", server.host
+    assert run(*command) == 1
+    said = capsys.readouterr()
+    assert "waves: 2 of 2 hands" in said.out and {path.name for path in (tmp_path / "photos").iterdir()} == {"waves"}
+    *reasons, last = said.err.strip().splitlines()
+    assert any(line.startswith("gone: ") and "404" in line for line in reasons)
+    assert any(line.startswith("damaged: ") and "two hands.jpg" in line for line in reasons)
+    assert last == ("Missing are 2 of 3 sets: gone, damaged. "
+                    "The same command tries them again; --allow-missing goes on without them.")
     server.requests.clear()
-    main([str(tmp_path / "photos"), "--host", server.host])
-    said = capsys.readouterr().out
-    assert "waves: there already" in said and "more: 2 of 2 hands" in said
-    assert len(server.requests) == 1
+    assert run(*command, "--allow-missing", "--held-out", "gone", "waves") == 0
+    said = capsys.readouterr()
+    assert "waves: there already" in said.out and not any("waves" in str(request) for request in server.requests)
+    assert "(of which gone is held out, so that nothing will be measured there)" in said.err
+    assert run(*command, "--allow-missing", "--sets", "gone") == 1  # without any set there is nothing to go on with
+    capsys.readouterr()
+    server.put(sets[0], files(scene))
+    server.put(sets[1], files(scene))
+    assert run(*command) == 0 and "Missing" not in capsys.readouterr().err
+    assert {path.name for path in (tmp_path / "photos").iterdir()} == set(names)
+
+
+def test_a_server_that_speaks_no_http_is_a_set_that_cannot_be_had(scene, tools, tmp_path, monkeypatch):
+    def urlopen(*_, **__):
+        raise BadStatusLine("SSH-2.0")
+
+    monkeypatch.setattr("train.fetch_photos.urlopen", urlopen)
+    with pytest.raises(OSError, match="waves cannot be fetched .*SSH-2.0.*: try again, or leave the set out"):
+        fetch_set(photo_set(scene), tmp_path / "photos", *tools)
 
 
 def test_the_lists_of_the_project_are_whole():

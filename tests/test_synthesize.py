@@ -1,6 +1,7 @@
 """Training images: labels that fit the pixels, the same files whatever made them, and the parts they are made of."""
 import json
 import os
+import pickle
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from train.synthesis.arm import Forearm, border_loop, skin_rings, sleeve, tube_f
 from train.synthesis.poses import PoseBank, collides
 from train.synthesis.props import Photos, sample_object
 from train.synthesis.skin import MAP_NAMES, SkinMaps, sample_palette, tileable_noise
-from train.synthesize import Job, synthesize
+from train.synthesize import Job, _tools, synthesize
 
 SIZE = 96
 
@@ -96,7 +97,29 @@ def test_freihand_layout(job, labels):
     np.testing.assert_allclose(K, labels["K"], atol=1e-3)
 
 
-def test_same_files_with_more_workers(job, labels):
+class Elsewhere:
+    """In the place of a pool of processes: what it runs comes pickled, finds nothing of what ran before, and is done in
+    another order."""
+
+    def __init__(self, *_, **__):
+        _tools.cache_clear()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        pass
+
+    def map(self, function, *arguments):
+        tasks = [pickle.dumps((function, task)) for task in zip(*arguments, strict=True)]
+        answers = []
+        for function, task in map(pickle.loads, reversed(tasks)):
+            answers.append(function(*task))
+        return reversed(answers)
+
+
+def test_same_files_with_more_workers(job, labels, monkeypatch):
+    monkeypatch.setattr("train.synthesize.ProcessPoolExecutor", Elsewhere)
     other = replace(job, out=job.out + "_2")
     synthesize(other, workers=2, progress=False)
     assert files_of(job.out) == files_of(other.out)

@@ -17,12 +17,15 @@ from scipy.spatial.transform import Rotation
 from handpose.camera import Camera
 from handpose.estimator import HandEstimator
 from handpose.hand import Hand
+from handpose.image import Photo, load_photo
 from handpose.network.engine import Prediction
 from handpose.network.hand_network import HandNetwork, NetworkConfig
 from train.data.freihand import FreiHand
-from train.validate import hand_of_image, main, score_table, validate_set
+from train.scoring.image_alone import centers
+from train.validate import main, result_of_image, right_hand, score_table, validate_set
 
 COUNT, SIZE = 4, 128
+PHOTOS = Path(__file__).parent / "photos"
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +50,8 @@ def checkpoint(tmp_path_factory):
 
 
 class Knowing(HandEstimator):
-    """In the place of the network: sees hand `number` of the truth in whatever crop it is shown."""
+    """In the place of the network: sees hand `number` of the truth in whatever crop, the surer the more upright it is.
+    """
 
     def __init__(self, truth):
         hand = mano_hand()
@@ -56,8 +60,10 @@ class Knowing(HandEstimator):
         self.truth, self.number, self.crops = truth, 0, []
 
     def predict_crops(self, rgb, crops, landmarks=None):
-        crop, = crops
-        self.crops.append(crop)
+        self.crops += crops
+        return [self.answer(crop) for crop in crops]
+
+    def answer(self, crop):
         row = {key: values[self.number] for key, values in self.truth.items()}
         camera = camera_of(row["K"])
         uv = (crop.to_crop(camera.project(row["xyz"])) + 0.5) * 2 / crop.size - 1
@@ -65,8 +71,10 @@ class Knowing(HandEstimator):
         # the camera turned onto the crop's middle, then by the crop's angle
         frame = (camera.rotation_to(crop.center) @ crop.rotation).T
         rotations = np.concatenate([frame @ rotations[:1], rotations[1:]])
-        return [Prediction(np.column_stack([uv, np.zeros(21)]), np.full(21, 0.01), rotations, row["mano"][0, 48:58],
-                           0.5)]
+        up = uv[9] - uv[0]
+        lying = 1 + up[1] / np.linalg.norm(up)  # 0 with fingers up to 2 with fingers down
+        return Prediction(np.column_stack([uv, np.zeros(21)]), np.full(21, 0.01 + 0.1 * lying), rotations,
+                          row["mano"][0, 48:58], 0.5)
 
 
 def camera_of(intrinsics) -> Camera:
@@ -80,12 +88,12 @@ def test_what_is_seen_in_a_whole_image_comes_back_as_the_hand(truth, passes, ali
     estimator.alignment = alignment
     for estimator.number in range(COUNT):
         camera = camera_of(truth["K"][estimator.number])
-        hand = hand_of_image(estimator, np.zeros((SIZE, SIZE, 3), np.uint8), camera, passes)
+        hand = right_hand(estimator, np.zeros((SIZE, SIZE, 3), np.uint8), camera, passes)
         assert hand.side == "right"
         assert np.abs(hand.joints_3d - truth["xyz"][estimator.number]).max() < within
         assert np.abs(hand.vertices - truth["verts"][estimator.number]).max() < within
-    assert len(estimator.crops) == passes * COUNT
-    first, last = estimator.crops[0], estimator.crops[passes - 1]
+    assert len(estimator.crops) == 4 * passes * COUNT and not any(crop.mirrored for crop in estimator.crops)
+    first, last = estimator.crops[0], estimator.crops[4 * passes - 1]
     corners = np.array([[-0.5, -0.5], [SIZE - 0.5, SIZE - 0.5]])  # of the first crop: the image, as it stands
     assert np.allclose(first.to_crop(corners), [[-0.5, -0.5], [63.5, 63.5]])
     if passes > 1:  # the last is closer, and the fingers point up
@@ -96,9 +104,40 @@ def test_what_is_seen_in_a_whole_image_comes_back_as_the_hand(truth, passes, ali
 def test_an_image_that_is_not_square_fits_into_the_crop():
     truth = draw_hands(1, SIZE, 1)
     estimator = Knowing(truth)
-    hand_of_image(estimator, np.zeros((SIZE, SIZE // 2, 3), np.uint8), camera_of(truth["K"][0]), 1)
+    right_hand(estimator, np.zeros((SIZE, SIZE // 2, 3), np.uint8), camera_of(truth["K"][0]), 1)
     assert np.allclose(estimator.crops[0].center, [(SIZE // 2 - 1) / 2, (SIZE - 1) / 2])
     assert estimator.crops[0].scale == pytest.approx(64 / SIZE)
+
+
+@pytest.mark.parametrize("name, turns, mirrored", [("open_light", 1, False), ("open_dark", 2, True), ("small", 0, True),
+                                                   ("off_centre", 3, False)])
+def test_the_network_that_ships_finds_a_hand_of_either_side_that_points_anywhere(estimator, name, turns, mirrored):
+    """From the image alone, in photos that are turned by quarters and mirrored; one shows it small, in a corner."""
+    labels, = json.loads((PHOTOS / "labels.json").read_text())[f"{name}.jpg"]
+    rgb = load_photo(PHOTOS / f"{name}.jpg").rgb
+    joints = [int(joint) for joint, pixel in labels["joints"].items() if pixel]
+    goal = np.array([labels["joints"][str(joint)] for joint in joints], float)
+    for _ in range(turns):  # to the left
+        rgb, goal = np.rot90(rgb), np.column_stack([goal[:, 1], rgb.shape[1] - 1 - goal[:, 0]])
+    if mirrored:
+        rgb, goal = rgb[:, ::-1], np.column_stack([rgb.shape[1] - 1 - goal[:, 0], goal[:, 1]])
+    hand, = result_of_image(estimator, Photo(np.ascontiguousarray(rgb))).hands
+    error = np.linalg.norm(hand.joints_2d[joints] - goal, axis=1).mean() / np.ptp(goal, axis=0).max()
+    assert error < 0.1 and (hand.side == labels["side"]) != mirrored
+
+
+@pytest.mark.parametrize("width, height", [(100, 100), (300, 100), (90, 200)])
+def test_squares_leave_no_hand_between_them(width, height):
+    """Any square of half their side lies whole within one, however long the image."""
+    for part in (1.0, 0.6, 0.36):
+        side = part * max(width, height)
+        boxes = [(center + 0.5 - side / 2, center + 0.5 + side / 2) for center in centers(width, height, side)]
+        assert len(boxes) < 40
+        small = side / 2
+        for u in np.linspace(0, max(width - small, 0), 20):
+            for v in np.linspace(0, max(height - small, 0), 20):
+                low, high = np.array([u, v]), np.minimum([u + small, v + small], [width, height])
+                assert any((low >= a - 1e-9).all() and (high <= b + 1e-9).all() for a, b in boxes)
 
 
 def true_hand(truth, number: int) -> Hand:
@@ -171,7 +210,8 @@ def test_the_command_on_a_set_without_answers(folder, checkpoint, tmp_path, caps
     assert "send pred.zip to the benchmark's server" in capsys.readouterr().out
 
 
-def test_the_command_on_photos(folder, checkpoint, tmp_path, capsys):
+def test_the_command_on_photos(folder, checkpoint, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("train.scoring.image_alone.SURE", 0)  # an untrained network never is
     photos = tmp_path / "photos"
     photos.mkdir()
     for number in range(2):

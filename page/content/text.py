@@ -78,8 +78,8 @@ def problem(error: Exception | str) -> str:
     return f'<div class="message problem" role="alert"><b>That did not work</b><p>{escape(str(error))}</p></div>'
 
 
-def snippet(result: ShownResult) -> str:
-    """The Python that gives the same hands."""
+def snippet(result: ShownResult, network: str | None = None) -> str:
+    """The Python that gives the same hands, by the network that ships or another one."""
     analysis, options = result.analysis, result.options
     lens = "".join(f", {name}={value:g}" for name, value in options.camera_arguments().items())
     lines = ["from handpose import HandEstimator, load_photo", "",
@@ -87,7 +87,8 @@ def snippet(result: ShownResult) -> str:
     if analysis.mirrored:
         lines[0] = "from handpose import HandEstimator, Photo, load_photo"
         lines.append("photo = Photo(photo.rgb[:, ::-1].copy(), photo.focal_35mm)  # turned back, as it was mirrored")
-    lines.append(f"hands = HandEstimator.load()(photo{lens}).hands")
+    lines.append(f"hands = HandEstimator.load({network!r})(photo{lens}).hands" if network else
+                 f"hands = HandEstimator.load()(photo{lens}).hands")
     chosen = [f"hand.score >= {options.min_score:g}"] if options.min_score > MIN_SCORE else []
     chosen += [] if options.left_hands else ['hand.side == "right"']
     if chosen:
@@ -96,9 +97,9 @@ def snippet(result: ShownResult) -> str:
                       "    print(hand.side, hand.score, hand.joints_3d, hand.hand_pose)"])
 
 
-def snippet_html(result: ShownResult) -> str:
+def snippet_html(result: ShownResult, network: str | None = None) -> str:
     return (f'<div class="snippet"><button type="button" data-copy>Copy</button>'
-            f'<pre tabindex="0"><code>{escape(snippet(result))}</code></pre></div>')
+            f'<pre tabindex="0"><code>{escape(snippet(result, network))}</code></pre></div>')
 
 
 def lens_label(lens: str) -> tuple[float | None, str]:

@@ -16,6 +16,9 @@ with the camera in the tab Photo included, clips and what was made of them are d
 and whenever the page is restarted. The live view's pictures are looked at and never stored. Nothing is counted
 or reported to anyone, and the page loads nothing from other servers.
 """
+OTHER_NETWORK = """### How good it is, and what it may be used for
+This page runs another network than the one that comes with it, `NETWORK`: only who made that one can say.
+"""
 PROGRAMS = """### From Python
 ```python
 from gradio_client import Client, handle_file
@@ -52,10 +55,14 @@ def programs_tab() -> None:
         gr.Markdown(PROGRAMS)
 
 
-def about_tab() -> None:
+def about_tab(network: str | None = None) -> None:
+    """`network`: as in `layout.build_page`."""
     with gr.Column(elem_id="about", elem_classes="reading"):
         gr.Markdown(HOW)
         gr.Markdown(PRIVACY)
+        if network:
+            gr.Markdown(OTHER_NETWORK.replace("NETWORK", network))
+            return
         card = (shipped("checkpoints") / "README.md").read_text()
         gr.Markdown("### How good it is\n" + section(card, "How good it is"))
         gr.Markdown("### Where it is weak\n" + section(card, "Limits"))

@@ -24,6 +24,7 @@ from handpose.hand import TrackedHand
 from handpose.tracker import HandTracker
 
 from ..content import overlay_layers as stage
+from ..server.cores import CORES, LIVE
 from ..server.turns import Turns
 
 LARGEST_FRAME = 960  # pixels; the page sends 640
@@ -73,10 +74,11 @@ class Followers:
 
     @staticmethod
     def _answer(tracker: HandTracker, rgb: np.ndarray) -> dict:
-        tracked, camera = tracker(rgb, time.monotonic()), tracker.camera
-        hands = [one.hand for one in tracked]
-        return {"layers": stage.layers(hands, camera, rgb.shape[1], rgb.shape[0]),
-                "tags": "".join(_tag(one, rgb.shape[1], rgb.shape[0]) for one in tracked), "hands": len(hands)}
+        with CORES.work(LIVE):
+            tracked, camera = tracker(rgb, time.monotonic()), tracker.camera
+            hands = [one.hand for one in tracked]
+            return {"layers": stage.layers(hands, camera, rgb.shape[1], rgb.shape[0]),
+                    "tags": "".join(_tag(one, rgb.shape[1], rgb.shape[0]) for one in tracked), "hands": len(hands)}
 
     def _tracker(self, address: str, visitor: str) -> HandTracker:
         with self._guard:

@@ -43,8 +43,8 @@ VIEWS = """<div class="bar" role="group" aria-label="Turn the 3D view"><div clas
 class PhotoTab:
     """Builds the tab inside the current Blocks and answers its events."""
 
-    def __init__(self, estimator: HandEstimator, examples: list[str]):
-        self.estimator = estimator
+    def __init__(self, estimator: HandEstimator, examples: list[str], network: str | None = None):
+        self.estimator, self.network = estimator, network  # as in `layout.build_page`
         first_photo = next((path for path in examples if Path(path).stem == FIRST_EXAMPLE), None)
         self.example = analyse(estimator, first_photo, key=EXAMPLE_KEY) if first_photo else None
         first = self._shown(result_of(estimator, self.example, Options())) if self.example else self._nothing()
@@ -177,7 +177,7 @@ class PhotoTab:
         """Stage, figure, cards, the camera's note and the snippet."""
         display = display if isinstance(display, dict) else {}
         return (stage.picture(result), figure(result, display.get("show"), display.get("view")), words.describe(result),
-                words.camera_note(result), words.snippet_html(result))
+                words.camera_note(result), words.snippet_html(result, self.network))
 
     @staticmethod
     def _nothing(message: str = "") -> tuple:

@@ -23,6 +23,7 @@ from handpose.hand_model.skeleton import FINGER_OF_JOINT, FINGERS
 from handpose.tracker import HandTracker
 
 from ..content import text as words
+from ..server.cores import CLIP, CORES
 from ..server.turns import Turns
 from ..server.uploads import LARGEST_CLIP, UploadError, in_use, open_upload
 
@@ -51,7 +52,8 @@ class InTurn:
         while not self._cancelled():
             with self._turns.turn(*self._who) as got:
                 if got:
-                    return self._tracker(rgb, time_s, camera)
+                    with CORES.work(CLIP):
+                        return self._tracker(rgb, time_s, camera)
         raise Cancelled
 
 

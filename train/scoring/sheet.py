@@ -88,7 +88,8 @@ def _section(heading: str, tiles: list[Image.Image], width: int) -> Image.Image:
 def _hand_tile(estimator: HandEstimator, case: Case, label: str) -> Image.Image:
     """Photo, overlay and side view, with a line of text below."""
     photo = load_photo(case.photo)
-    result = estimator.place(estimator.predict(photo, found=case.found), case.camera, min_score=0.0)
+    prediction = estimator.predict(photo, found=case.found)
+    result = estimator.place(prediction, case.camera if case.told else None, min_score=0.0)
     hand, camera = nearest(result.hands, case), result.camera
     picture, crop = _photo(case, PANEL)
     scale, (left, top) = crop.scale, crop.matrix[:, 2]

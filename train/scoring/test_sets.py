@@ -23,10 +23,10 @@ OCCLUDED = (0, 0.1, 0.3, 0.6)  # share of the hand's silhouette
 class Case:
     """A photo and what is known of one hand in it.
 
-    `goal_2d` (21, 2) pixels; `goal_3d` (21, 3) and `vertices` (V, 3) metres, the camera's frame, where they are known.
-    `camera` None stands for that which the estimator takes for such a photo. `found` are the hands that a landmark
-    model found; None: they are yet to be looked for. `groups`, what is told apart: grouping -> rank and name of the
-    case's group.
+    `goal_2d` (21, 2) pixels; `goal_3d` (21, 3) and `vertices` (V, 3) metres, the camera's frame, and that `camera`,
+    where they are known. `told`: whether the estimator is told the camera, too; else it takes that which it takes for
+    such a photo. `found` are the hands that a landmark model found; None: they are yet to be looked for. `groups`, what
+    is told apart: grouping -> rank and name of the case's group.
     """
     photo: Path
     goal_2d: np.ndarray
@@ -34,6 +34,7 @@ class Case:
     vertices: np.ndarray | None = None
     side: str | None = None
     camera: Camera | None = None
+    told: bool = False
     found: tuple[Landmarks, ...] | None = None
     groups: dict[str, tuple[int, str]] = field(default_factory=dict)
 
@@ -47,8 +48,9 @@ def photos_with_joints(folder: Path, side: str | None = None) -> list[Case]:
     labels = _read(folder / "labels.npz", ("names", "joints", "camera"))
     sides = labels.get("side", [side] * len(labels["names"]))
     goals = labels["joints"].astype(float)
-    return [Case(folder / "images" / str(name), Camera(*map(float, camera)).project(goal), goal, side=_side(hand))
-            for name, goal, camera, hand in zip(labels["names"], goals, labels["camera"], sides, strict=True)]
+    cameras = [Camera(*map(float, camera)) for camera in labels["camera"]]
+    return [Case(folder / "images" / str(name), camera.project(goal), goal, side=_side(hand), camera=camera)
+            for name, goal, camera, hand in zip(labels["names"], goals, cameras, sides, strict=True)]
 
 
 def photo_sets(folder: Path, sets: list[str], labels_file: Path | None = None) -> list[Case]:
@@ -102,7 +104,7 @@ def renders(folder: Path, landmarks_file: Path | None = None, count: int | None 
         cases.append(Case(
             folder / "training" / "rgb" / f"{row:08d}.jpg", labels["joints_2d"][row].astype(float),
             labels["joints"][row].astype(float), vertices[row], None if seen else "right",
-            Camera(matrix[0, 0], matrix[1, 1], matrix[0, 2], matrix[1, 2]), found,
+            Camera(matrix[0, 0], matrix[1, 1], matrix[0, 2], matrix[1, 2]), True, found,
             {SKIN_TONE: (int(labels["tone"][row]), TONES[labels["tone"][row]]),
              "view angle": in_bin(labels["view_angle"][row], VIEW_ANGLES),
              "occlusion": in_bin(labels["occluded"][row], OCCLUDED)}))
