@@ -178,7 +178,8 @@ def cut_ledger(photos: Path, out: Path):
 
 
 @pytest.mark.parametrize("change", [newer, older_but_other, photo_of_that_name_elsewhere, cut_ledger, "01.json",
-                                    "01.glb", "01.overlay.jpg", "01.npz"], ids=str)
+                                    "01.glb", "01.overlay.jpg", "01.npz"],
+                         ids=lambda change: getattr(change, "__name__", change))
 def test_what_is_missing_or_has_changed_is_done_anew(seen, photos, tmp_path, change):
     make_photos(photos, 3)
     arguments = photos, "--out", tmp_path / "out", "--npz"
