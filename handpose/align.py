@@ -30,7 +30,7 @@ def align(skeleton: HandModel, rotations: np.ndarray, betas: np.ndarray, rays: n
     carries = skeleton.ancestors[skeleton.joint_bone][..., None]
     shapes = len(betas)
     posed = skeleton.pose(rotations[None], betas[None], np.zeros((1, 3)))
-    transl = solve_translation(posed.joints, rays[None], ray_deviation[None] ** -2, NEAREST)[0]
+    transl = solve_translation(skeleton.data_joints(posed), rays[None], ray_deviation[None] ** -2, NEAREST)[0]
     information = np.concatenate([TURN_DEVIATION.ravel() ** -2, np.full(shapes, SHAPE_DEVIATION ** -2), np.zeros(3)])
     jacobian = np.zeros((21, 3, len(information)))  # of the joints by turns, betas, translation
     jacobian[:, :, 48:-3] = skeleton.growth(posed.turns[0])  # which small turns hardly change
@@ -40,7 +40,7 @@ def align(skeleton: HandModel, rotations: np.ndarray, betas: np.ndarray, rays: n
     for count in range(steps):
         if count:
             posed = skeleton.pose(rotations[None], (betas + change[48:-3])[None], np.zeros((1, 3)))
-        _, points, turns, pivots = (part[0] for part in posed)
+        points, turns, pivots = (part[0] for part in (skeleton.data_joints(posed), posed.turns, posed.pivots))
         # d point / d turn about joint k's axis = axis x (point - pivot), for the joints that k carries.
         motion = _skew((pivots - points[:, None]) * carries) @ turns  # (21, 16, 3, 3 axes)
         jacobian[:, :, :48] = motion.transpose(0, 2, 1, 3).reshape(21, 3, 48)

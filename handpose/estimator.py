@@ -247,7 +247,7 @@ class HandEstimator:
         model, pose = self.hand_models[aligned.side], aligned.pose.as_rotvec()
         posed = model.pose(aligned.pose.as_matrix()[None].astype(np.float32), aligned.betas[None].astype(np.float32),
                            np.zeros((1, 3), np.float32))
-        joints = posed.joints[0].astype(float)
+        joints = model.data_joints(posed)[0].astype(float)
         rays = (aligned.joints_2d - [camera.cx, camera.cy]) / [camera.fx, camera.fy]
         transl = solve_translation(joints[None], rays[None], aligned.weights[None], NEAREST)[0]
         if smooth is not None:

@@ -1,7 +1,8 @@
 """A small set with the layout and conventions of FreiHAND_pub_v2 and FreiHAND_pub_v2_eval, of a hand that is not MANO.
 
-Renders of `mano_files`' hand before noise; as in FreiHAND, poses are relative to the mean pose, K varies, and the
-second to fourth versions of a training sample differ from the first in what is behind the hand.
+Renders of `mano_files`' hand before noise; as in FreiHAND, poses are relative to the mean pose, joints are regressed
+from the posed mesh, K varies, and the second to fourth versions of a training sample differ from the first in what is
+behind the hand.
 """
 from __future__ import annotations
 
@@ -40,7 +41,7 @@ def draw_hands(count: int, size: int, seed: int) -> dict[str, np.ndarray]:
     intrinsics[:, :2, 2] = size / 2 + rng.uniform(-4, 4, (count, 2)) * size / 224
     rooted = model(*(values.reshape(count, -1).astype(np.float32)
                      for values in (orient, pose, betas, np.zeros((count, 3)))))
-    joints, vertices = rooted.joints.astype(float), rooted.vertices.astype(float)
+    joints, vertices = model.data_joints(rooted).astype(float), rooted.vertices.astype(float)
     place = -joints.mean(1) + np.column_stack([rng.uniform(-0.02, 0.02, (count, 2)), rng.uniform(0.6, 0.85, count)])
     joints, vertices = joints + place[:, None], vertices + place[:, None]
     parts = FreihandVector(orient, pose.reshape(count, 45), betas, *freihand_uv_scale(joints[:, 9], intrinsics))

@@ -65,7 +65,8 @@ def test_labels_are_one_and_the_same_hand(made, truth):
     assert len(source) == VERSIONS * SAMPLES
     samples = source.take(torch.arange(SAMPLES))
     rotvec, zeros = samples.rotvec.numpy(), np.zeros((SAMPLES, 3))
-    posed = mano_hand()(rotvec[:, 0], rotvec[:, 1:].reshape(-1, 45), samples.betas.numpy(), zeros).joints
+    model = mano_hand()
+    posed = model.data_joints(model(rotvec[:, 0], rotvec[:, 1:].reshape(-1, 45), samples.betas.numpy(), zeros))
     assert np.allclose(posed - posed[:, :1], samples.joints_3d, atol=2e-5)
     assert np.allclose(samples.rotvec.reshape(SAMPLES, 48), truth["flat"], atol=1e-5)
     ray = torch.cat([(samples.joints_2d[:, 0] - samples.principal) / samples.focal[:, None], torch.ones(SAMPLES, 1)], 1)

@@ -71,7 +71,7 @@ def body_arrays(name: str) -> dict[str, np.ndarray]:
 
 
 def predicted(side: str, model: HandModel, seed: int = 0):
-    """A Hand as the estimator would give it: `model`'s own posed vertices and joints."""
+    """A Hand as the estimator would give it, but for its joints: those that bones turn about, which smplx has, too."""
     dice = np.random.default_rng(seed)
     orient, pose, betas, transl = dice.normal(size=3), dice.normal(size=45) * 0.5, dice.normal(size=10), dice.random(3)
     sided = model if side == "right" else model.left()
