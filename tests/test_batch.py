@@ -4,6 +4,7 @@ import json
 import os
 import random
 import signal
+import stat
 import threading
 import time
 from pathlib import Path
@@ -347,6 +348,19 @@ def test_what_killed_processes_left_is_removed(tmp_path):
         (tmp_path / name).write_text("not ours")
     remove_temporaries(tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == [".hidden", ".mine.tmp", "a.tmp", "kept"]
+
+
+@pytest.mark.parametrize("umask, mode", [(0o022, 0o644), (0o077, 0o600), (0o002, 0o664)])
+def test_files_are_for_those_whom_the_umask_or_the_file_before_them_allows(tmp_path, umask, mode):
+    before = os.umask(umask)
+    try:
+        for kept in (mode, 0o640):
+            with whole_file(tmp_path / "a.json") as temporary:
+                temporary.write_text("new")
+            assert stat.S_IMODE((tmp_path / "a.json").stat().st_mode) == kept
+            (tmp_path / "a.json").chmod(0o640)
+    finally:
+        os.umask(before)
 
 
 @pytest.mark.parametrize("error", [ZeroDivisionError("division\nby zero"), MemoryError(), RuntimeError("of a library")])

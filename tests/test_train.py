@@ -15,6 +15,7 @@ from handpose.network.hand_network import HandNetwork, NetworkConfig
 from train.data.augment import AugmentConfig, make_batch, upright_boxes
 from train.data.dataset import load_renders
 from train.fit_hands import fit
+from train.learning import trainer
 from train.learning.data_config import DataConfig, RendersConfig
 from train.learning.recipe import Recipe
 from train.learning.trainer import Trainer
@@ -33,7 +34,7 @@ def recipe(rendered):
 def train(recipe, out, steps=None, resume=False):
     out.mkdir(exist_ok=True)
     torch.manual_seed(0)
-    fabric = Fabric(accelerator="cpu", devices=1, precision=recipe.precision)
+    fabric = Fabric(accelerator="cpu", devices=1, precision=recipe.fabric_precision)
     losses = []
     trainer = Trainer(recipe, out, fabric)
     if resume:
@@ -50,6 +51,23 @@ def test_loss_falls_and_the_checkpoint_runs(recipe, tmp_path):
     network = HandNetwork.from_pretrained(tmp_path / "run" / "handpose")
     with torch.no_grad():
         assert torch.isfinite(network(torch.zeros(1, 3, 64, 64)).joints).all()
+
+
+def test_whichever_is_faster_is_tried_and_taken(recipe, tmp_path, monkeypatch):
+    """In bfloat16 the losses are nearly the same, and the trial leaves no trace."""
+    tried, trial = [], trainer.faster_in_bfloat16
+
+    def answer(network, inputs, fabric):
+        before = {key: value.clone() for key, value in network.state_dict().items()}
+        tried.append(trial(network, inputs, fabric))
+        assert all(torch.equal(value, before[key]) for key, value in network.state_dict().items())
+        return len(tried) == 2
+    monkeypatch.setattr(trainer, "faster_in_bfloat16", answer)
+    auto = replace(recipe, precision="auto", warm_up=0)
+    runs = [train(auto, tmp_path / name, 2)[0:2] for name in ("full", "low")]
+    assert [type(said) for said in tried] == [bool, bool] and [run.bfloat16 for run, _ in runs] == [False, True]
+    full, low = (losses for _, losses in runs)
+    assert full[0] != low[0] and np.allclose(full, low, rtol=0.05)
 
 
 def test_crops_of_both_sizes_are_shown_by_turns(recipe, tmp_path):
