@@ -82,6 +82,19 @@ class Crop:
         return turn
 
 
+def halved(rgb: np.ndarray, most: int) -> tuple[np.ndarray, int]:
+    """An image (H, W, 3) uint8 halved until its longer side has at most `most` pixels, and by what it was divided.
+
+    A last odd row or column is lost each time. Pixel p of it stands over the image's pixel (p + .5) * divisor - .5.
+    """
+    divisor = 1
+    while max(rgb.shape[:2]) > most:
+        height, width = (max(1, length // 2) for length in rgb.shape[:2])
+        rgb = cv2.resize(rgb[:height * 2, :width * 2], (width, height), interpolation=cv2.INTER_AREA)
+        divisor *= 2
+    return rgb, divisor
+
+
 def upright_box(joints_2d: np.ndarray, of: Sequence[int] = range(21)) -> tuple[np.ndarray, np.ndarray, float]:
     """Centre (2,), extent (2,) across and along the hand, and angle (radians) of the box around a hand, fingers up.
 

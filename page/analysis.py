@@ -13,6 +13,7 @@ from PIL import Image
 
 from handpose import HandEstimator, Photo, Result, load_photo
 from handpose.camera import told_camera
+from handpose.crop import halved
 from handpose.estimator import MIN_SCORE, PhotoPrediction
 from handpose.file_names import safe_stem
 
@@ -124,7 +125,7 @@ def _jpeg(rgb: np.ndarray) -> bytes:
     scale = LARGEST_SHOWN / max(rgb.shape)
     if scale < 1:
         size = [max(1, round(length * scale)) for length in rgb.shape[1::-1]]
-        rgb = cv2.resize(rgb, size, interpolation=cv2.INTER_AREA)
+        rgb = cv2.resize(halved(rgb, 4 * LARGEST_SHOWN)[0], size, interpolation=cv2.INTER_AREA)
     buffer = io.BytesIO()
     Image.fromarray(rgb).save(buffer, "JPEG", quality=90)
     return buffer.getvalue()

@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 from drawn_hand import WALL, draw_hand, small_hand
 
-from handpose.crop import Crop
+from handpose.crop import Crop, halved
 from handpose.detection.palm_detector import (
+    LARGEST_SEARCHED,
     PalmDetector,
     anchor_centers,
     decode,
@@ -185,3 +186,20 @@ def test_threads_share_one_model(drawn):
 def test_missing_model_names_the_file(tmp_path):
     with pytest.raises(FileNotFoundError, match="nowhere.tflite"):
         PalmDetector.load(tmp_path / "nowhere.tflite")
+
+
+def test_a_large_photo_is_searched_as_a_small_one_is(detector, drawn):
+    times = LARGEST_SEARCHED // max(drawn[0].shape) + 1
+    large = drawn[0].repeat(times, axis=0).repeat(times, axis=1)
+    small, found = detector(drawn[0])[0], detector(large)[0]
+    assert np.allclose(found.center, (small.center + 0.5) * times - 0.5, atol=0.02 * found.side)
+    assert np.isclose(found.side, times * small.side, rtol=0.03)
+
+
+def test_halving_takes_the_mean_of_blocks():
+    rgb = np.random.default_rng(0).integers(0, 256, (70, 131, 3), np.uint8)
+    small, divisor = halved(rgb, 40)
+    assert small.shape == (17, 32, 3) and divisor == 4
+    blocks = rgb[:68, :128].reshape(17, 4, 32, 4, 3).mean((1, 3))
+    assert np.abs(small - blocks).max() <= 1.5  # each halving rounds
+    assert halved(rgb, 131)[0] is rgb

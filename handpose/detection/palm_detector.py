@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..crop import Crop
+from ..crop import Crop, halved
 from .region import HandRegion, box_iou, distinct
 from .tflite import MEDIAPIPE, TfliteModel
 
@@ -25,6 +25,7 @@ MAX_IOU = 0.3  # boxes that overlap more are the same palm; MediaPipe's own defa
 PADDINGS = (1.5, 3.0)  # frames around the photo; hands that fill it are found when they are shown smaller
 TILE_SHARES = (0.4, 0.25)  # tiles' sides over the photo's longer side, for hands that are small in it
 MIN_TILE = 192  # px; a smaller tile would be blown up and show nothing new
+LARGEST_SEARCHED = 4096  # px, longer side; of larger photos each look would shrink as many pixels again
 MAX_REGIONS = 32  # of the search, lest a picture full of palm-like things takes minutes
 # From palm box to hand: times its size, moved by this share of its height towards up. Chosen on training photos so that
 # the region is in the median the one that the hand's landmarks then give; MediaPipe's own, 2.6 and 0.5, is a fifteenth
@@ -44,6 +45,11 @@ class PalmDetector:
         return cls(TfliteModel(path, threads))
 
     def __call__(self, rgb: np.ndarray, thorough: bool = False) -> list[HandRegion]:
+        small, divisor = halved(rgb, LARGEST_SEARCHED)
+        return [replace(region, center=(region.center + 0.5) * divisor - 0.5, side=region.side * divisor)
+                for region in self._search(small, thorough)]
+
+    def _search(self, rgb: np.ndarray, thorough: bool) -> list[HandRegion]:
         if not thorough:
             return self.detect(rgb)
         regions = [region for padding in PADDINGS for region in self.detect(rgb, padding)]
