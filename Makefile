@@ -64,8 +64,9 @@ $(VENV)/.train-ready: requirements.txt pyproject.toml | $(VENV)/.app-ready
 	$(BIN)/python -m pip install -e '.[train]'
 	touch $@
 
+# Compiled as they are imported: most of torch never is.
 $(VENV)/.test-ready: requirements.txt pyproject.toml | $(VENV)/.app-ready
-	$(BIN)/python -m pip install -e '.[train,test]'
+	$(BIN)/python -m pip install --no-compile -e '.[train,test]'
 	touch $@
 
 # OpenGL for the overlay; without it a slower software path draws.
