@@ -196,7 +196,8 @@ def test_changes_take_the_place_of_the_recipes_options(recipe):
     (["--set", "data.sources.1.path=gone.zip", "group=3"], "there is no gone.zip"),
     (["--set", "data.sources.0.validation=24"], "24 hands, of which 24 cannot be held out"),
     (["--set", "data.sources.2.validation=99"], "6 hands, of which 99 cannot be held out"),
-    (["--set", "network.hand_model=mano"], "MANO_RIGHT.pkl"), (["--set", "precision=16-true"], "16-true"),
+    (["--set", "network.hand_model=mano"], "MANO_RIGHT.pkl"),
+    (["--set", "precision=16-true"], "precision: Input should"),
     (["--set", "network.backbone=resnet7"], "There is no backbone 'resnet7'")])
 def test_what_cannot_be_run_is_a_sentence(recipe, tmp_path, monkeypatch, capsys, more, words):
     monkeypatch.setenv("HANDPOSE_MANO", str(tmp_path))
