@@ -27,7 +27,7 @@ from train.rounds.stage import Machine
 from train.synthesize import Job, synthesize
 
 ROOT = Path(__file__).parent.parent
-COUNT, TEST_COUNT, STEPS = 24, 6, 24
+COUNT, TEST_COUNT, STEPS = 24, 6, 12
 RECIPE = """\
 rounds: 2
 renders: 1000
@@ -38,12 +38,12 @@ run:
   network: {backbone: resnet18, input_size: 64, token_width: 12, token_layers: 1, pyramid_channels: 16,
             lifter_width: 32, lifter_blocks: 1}
   data: {without_image: 1.0}
-  batch: 12
-  group: 12
-  warm_up: 4
+  batch: 8
+  group: 8
+  warm_up: 2
   precision: 32-true
   validate_steps: 1000
-  log_steps: 4
+  log_steps: 2
   save_minutes: 0.0
 """
 
@@ -117,7 +117,7 @@ def stage(folder: Path, name: str) -> Path:
 def test_a_stranger_without_the_held_out_sets_is_told_before_anything_is_made(strangers, tmp_path, capsys):
     for change, words in (("held_out=[barehand,garden]", "lacks the photo sets barehand, which the recipe holds out"),
                           ("held_out=[garden,kitchen]", "holds no photo set to train on"),
-                          ("run.group=5", "groups of 5 do not make up a batch of 12"),
+                          ("run.group=5", "groups of 5 do not make up a batch of 8"),
                           ("run.network.backbone=resnet19", "resnet19"), ("renders=4", "leaves none of 4 renders"),
                           ("run.network.hand_model=mano", "hand_model must be open"),
                           ("run.warm_start=gone.pth", "No weights to begin with at gone.pth"),
@@ -154,7 +154,7 @@ def test_a_killed_round_goes_on_and_its_loss_falls(made):
     assert (first["state"], second["state"]) == ("begun", "done") and 0 < second["seconds"]
     curves = EventAccumulator(str(run / "curves")).Reload()
     total = {event.step: event.value for event in curves.Scalars("train/total")}
-    assert sorted(total) == list(range(4, STEPS + 1, 4)) and total[STEPS] < 0.9 * total[4]
+    assert sorted(total) == list(range(2, STEPS + 1, 2)) and total[STEPS] < 0.9 * total[2]
     starts = [event.step for event in EventAccumulator(str(run / "curves")).Reload().Images("labels")]
     assert starts == [0]  # it went on, and did not begin anew
 
@@ -221,7 +221,7 @@ def planned(capsys, given: list[str]) -> set[str]:
 
 
 @pytest.mark.parametrize("changes, expected", [
-    ((), set()), (("rounds=1",), set()), (("run.workers=2", "run.log_steps=7", "run.validate_steps=3"), set()),
+    ((), set()), (("rounds=1",), set()), (("run.workers=2", "run.log_steps=5", "run.validate_steps=3"), set()),
     (("rounds=3",), {"opinion_3", "fits_3", "renders_3", "landmarks_3", "run_3", "evaluation_3"}),
     (("renders=25",), RENDERED | TRAINED | SECOND), (("test_renders=7",), TESTED | {"evaluation_1", "evaluation_2"}),
     (("run.steps=25",), TRAINED | SECOND), (("run.losses.pose=1",), TRAINED | SECOND),
