@@ -11,7 +11,7 @@ however far the finger is bent.
     all joints after  forward along the bone before; lateral as at the joint before, made perpendicular to forward
 
 The palm is spanned by forward and the knuckles of index and little finger. How the thumb is rolled about its bones,
-joints do not tell: of the open hand's thumb, whose axes are oblique to the palm, flexion comes out a tenth to a fifth
+joints do not tell: of the open hand's thumb, whose axes are oblique to the palm, flexion comes out a tenth to a quarter
 too small. What a left hand's fingers bend and its thumb spreads has the other sign, which no difference between two
 hands of one side knows.
 """
