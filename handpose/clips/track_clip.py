@@ -2,8 +2,6 @@
 from __future__ import annotations
 
 import os
-import sys
-import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, nullcontext
@@ -22,8 +20,6 @@ from .writing import CRF, ClipWriter
 
 __all__ = ["VIDEO_SUFFIXES", "Cancelled", "Clip", "ClipArrays", "ClipError", "ClipWriter", "read_clip", "track_clip",
            "write_overlay"]
-
-NICENESS = 10  # of threads that decode, draw and encode: somebody may wait for a single photo meanwhile
 
 Draw = Callable[[np.ndarray, Camera, list[Hand]], np.ndarray]
 
@@ -50,8 +46,8 @@ def track_clip(clip: Clip, tracker: Tracker, camera: Camera | None = None, *, sh
     camera = camera or tracker.guess_camera(clip)
     arrays = ClipArrays(camera, clip.width, clip.height)
     tracker.reset()
-    with ThreadPoolExecutor(1, thread_name_prefix="decode", initializer=_step_aside) as ahead, \
-            ThreadPoolExecutor(1, thread_name_prefix="show", initializer=_step_aside) as beside:
+    with ThreadPoolExecutor(1, thread_name_prefix="decode") as ahead, \
+            ThreadPoolExecutor(1, thread_name_prefix="show") as beside:
         shown = None
         for time_s, rgb in _one_ahead(clip, ahead):
             if cancelled is not None and cancelled():
@@ -67,12 +63,6 @@ def track_clip(clip: Clip, tracker: Tracker, camera: Camera | None = None, *, sh
         if shown is not None:
             shown.result()
     return arrays
-
-
-def _step_aside() -> None:
-    """Lets others' threads go before this one, and before those that FFmpeg starts from it, where the system can."""
-    if sys.platform == "linux":  # elsewhere priorities are of processes alone
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
 
 
 def _one_ahead(items: Iterable, thread: ThreadPoolExecutor) -> Iterator:
