@@ -1,18 +1,19 @@
 """Honest visitors of all kinds beside one who floods: `python -m benchmarks.storm [--seconds 60] [--pause 3]` (Linux)
 
 Ten visitors with photos, three in the live view and two with clips, each from an address of its own, ask again as soon
-as they have looked at an answer: for `--pause` seconds at a photo or clip, not at all at a live picture. Each knows the
-right answer from the library itself, and how long it takes when nobody else is there. The load comes once alone and
-once beside a flooder, who sends from one address all that it can: photos that are slow to decode, clips, live pictures
-under many names, calls whose answers it does not fetch, bodies and connections. What asks runs on the same machine, the
-flooder at a lower priority, for in life it computes elsewhere. Exit code 1 if an answer was wrong or missing, or took
-longer than ten times the lone one.
+as they have looked at an answer: for half to one and a half times `--pause` seconds at a photo or clip, not at all at a
+live picture. Each knows the right answer from the library itself, and how long it takes when nobody else is there. The
+load comes once alone and once beside a flooder, who sends from one address all that it can: photos that are slow to
+decode, clips, live pictures under many names, calls whose answers it does not fetch, bodies and connections. What asks
+runs on the same machine, the flooder at a lower priority, for in life it computes elsewhere. Exit code 1 if an answer
+was wrong or missing, or took longer than ten times the lone one.
 """
 from __future__ import annotations
 
 import argparse
 import io
 import os
+import random
 import re
 import secrets
 import socket
@@ -62,6 +63,7 @@ class Honest(threading.Thread):
         self.answers: Counter[str] = Counter()
         self.seconds: list[float] = []
         self.until = 0.0
+        self.looks = random.Random(f"{self.kind} {number}")
 
     def ask(self) -> str:
         """"right", "busy" or what else came."""
@@ -78,9 +80,10 @@ class Honest(threading.Thread):
             self.seconds.append(time.monotonic() - start)
 
     def run(self) -> None:
+        time.sleep(self.looks.uniform(0, self.pause))  # people do not ask in step
         while time.monotonic() < self.until:
             self.once()
-            time.sleep(self.pause)
+            time.sleep(self.looks.uniform(0.5, 1.5) * self.pause)
 
 
 class PhotoVisitor(Honest):
@@ -240,7 +243,7 @@ def report(what: str, guests: list[Honest], lone: dict[str, float]) -> bool:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seconds", type=float, default=60)
-    parser.add_argument("--pause", type=float, default=3, help="seconds for which a visitor looks at a result")
+    parser.add_argument("--pause", type=float, default=3, help="mean seconds for which a visitor looks at a result")
     parser.add_argument("--flood", metavar="ADDRESS", help=argparse.SUPPRESS)  # this process is the flooder
     args = parser.parse_args()
     if args.flood:

@@ -14,8 +14,9 @@ EVERY_S = 0.03  # between two looks at the memory
 CALLS = "open,openat,openat2,creat,connect,execve,execveat"
 FAILED = re.compile(r"= -1 E\w+ \([^)]*\)$")  # there is no such file, or it may not be opened
 # What C libraries look up of the machine, whatever a visitor sends.
-MACHINE = re.compile(r"/dev/null|/proc/self/(statm|maps|cgroup)|/proc/meminfo|/proc/\d+/(statm|maps)|"
-                     r"/sys/devices/system/(cpu|node)(/\w+)*|/sys/fs/cgroup/.*|/etc/ld\.so\.cache|/etc/(localtime|mime\.types)")
+MACHINE = re.compile(r"/dev/null|/proc/self/(statm|maps|cgroup)|/proc/(meminfo|sys/vm/overcommit_memory)|"
+                     r"/proc/\d+/(statm|maps)|/sys/devices/system/(cpu|node)(/\w+)*|/sys/fs/cgroup/.*|/etc/ld\.so\.cache|"
+                     r"/etc/(localtime|mime\.types)")
 
 
 class WatchedPage(RunningPage):

@@ -8,7 +8,7 @@ MAX_SIDE = 32_766  # OpenCV 4 warps no longer ones
 MIN_SIDE = 32  # a hand of fewer pixels tells nothing
 MAX_BYTES = 200_000_000  # of the file: the largest JPEGs of 100 megapixels are half of that
 
-CPU_S = 4.0  # seconds of computing for decoding a photo, where the system counts them (not on Windows)
+CPU_S = 3.7  # seconds of computing for decoding a photo, where the system counts them (not on Windows)
 CPU_S_PER_PIXEL = 2.1e-8  # of them are left to finding hands in it, which takes that long (two cores at 2.5 GHz)
 CLOCK_S = 20  # seconds for a photo, whoever else computes
 MEMORY = 800_000_000  # bytes for a photo beyond what an idle process has, where the system limits them (Linux)

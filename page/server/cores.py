@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 AT_ONCE = max(2, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
-PHOTO, LIVE, CLIP = 0.0, 0.3, 1.5  # seconds that one piece of such work lets later ones of a quicker kind go before it
+PHOTO, LIVE, CLIP = 0.0, 0.4, 0.5  # seconds that one piece of such work lets later ones of a quicker kind go before it
 
 
 class Cores:
