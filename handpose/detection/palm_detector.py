@@ -36,13 +36,14 @@ HAND_SCALE, HAND_SHIFT = 2.8, 0.33
 class PalmDetector:
     """Palms found by MediaPipe's single-shot detector, widened to whole hands."""
 
-    def __init__(self, model: TfliteModel):
-        self._model = model
+    def __init__(self, model: TfliteModel, min_score: float = MIN_SCORE):
+        self._model, self._min_score = model, min_score
         self._anchors = anchor_centers()
 
     @classmethod
-    def load(cls, path: str | Path = MEDIAPIPE / "hand_detector.tflite", threads: int = 2) -> PalmDetector:
-        return cls(TfliteModel(path, threads))
+    def load(cls, path: str | Path = MEDIAPIPE / "hand_detector.tflite", threads: int = 2,
+             min_score: float = MIN_SCORE) -> PalmDetector:
+        return cls(TfliteModel(path, threads), min_score)
 
     def __call__(self, rgb: np.ndarray, thorough: bool = False) -> list[HandRegion]:
         small, divisor = halved(rgb, LARGEST_SEARCHED)
@@ -67,7 +68,7 @@ class PalmDetector:
         height, width = rgb.shape[:2]
         view = Crop.around(((width - 1) / 2, (height - 1) / 2), padding * max(width, height), 0.0, INPUT_SIZE)
         output = self._model(view.warp(rgb))
-        points, scores = decode(output["Identity"], output["Identity_1"][:, 0], self._anchors)
+        points, scores = decode(output["Identity"], output["Identity_1"][:, 0], self._anchors, self._min_score)
         points, scores = weighted_nms(points, scores)
         return [hand_region(palm, float(score), view) for palm, score in zip(points, scores, strict=True)]
 
@@ -82,14 +83,15 @@ def anchor_centers() -> np.ndarray:
     return np.concatenate(layers)
 
 
-def decode(boxes: np.ndarray, logits: np.ndarray, anchors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Palms that score at least MIN_SCORE.
+def decode(boxes: np.ndarray, logits: np.ndarray, anchors: np.ndarray,
+           min_score: float = MIN_SCORE) -> tuple[np.ndarray, np.ndarray]:
+    """Palms that score at least `min_score`.
 
     `boxes` (N, 18): box centre, box size and seven keypoints, offsets in input pixels from `anchors` (N, 2).
     Returns points (K, 9, 2), the box's two corners and the keypoints in input pixels, and scores (K,).
     """
     scores = 1 / (1 + np.exp(-np.clip(logits.astype(float), -100, 100)))
-    kept = scores >= MIN_SCORE
+    kept = scores >= min_score
     values = boxes[kept].astype(float).reshape(-1, 9, 2)
     center, half, keypoints = values[:, :1], values[:, 1:2] / 2, values[:, 2:]
     points = np.concatenate([center - half, center + half, keypoints], axis=1) + anchors[kept][:, None]

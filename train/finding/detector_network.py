@@ -1,0 +1,117 @@
+"""The finder's network: a picture of any size -> at each place of two grids, whether a hand is there, and which.
+
+The trunk is BlazePalm's (Zhang et al., MediaPipe Hands: On-device Real-time Hand Tracking, 2020): separable blocks with
+5 x 5 kernels and a feature pyramid. On it sit heads of our own, as in FCOS (Tian et al., 2019) without anchors: for
+each cell a score, where the hand's middle is, how large it is, where its fingers point and which side it is of.
+"""
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F  # noqa: N812, the customary name
+
+STRIDES = (8, 16)  # px of the picture between the cells of the two grids
+CHANNELS = (128, 256)  # of the pyramid's features on each
+BASE_SIDES = (40.0, 140.0)  # px of the picture; sides of regions are told relative to these
+HEAD_BLOCKS = 2
+VALUES = ("score", "u", "v", "side", "up_u", "up_v", "right")  # of a cell, in this order; see `DetectorNetwork`
+
+
+class Halving(nn.Conv2d):
+    """A 5 x 5 convolution of stride 2, padded as TensorFlow pads even sizes."""
+
+    def __init__(self, inputs: int, outputs: int, groups: int = 1):
+        super().__init__(inputs, outputs, 5, 2, groups=groups)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(F.pad(x, (1, 2, 1, 2)))
+
+
+class Block(nn.Module):
+    """A separable convolution beside a shortcut, (B, C, h, w) -> (B, C', h, w), or half as high and wide."""
+
+    def __init__(self, inputs: int, outputs: int, halving: bool = False):
+        super().__init__()
+        self.depthwise = (Halving(inputs, inputs, inputs) if halving
+                          else nn.Conv2d(inputs, inputs, 5, padding=2, groups=inputs))
+        self.pointwise = nn.Conv2d(inputs, outputs, 1)
+        self.activation = nn.PReLU(outputs)
+        self.halving, self.added = halving, outputs - inputs
+
+    def forward(self, x: Tensor) -> Tensor:
+        shortcut = F.max_pool2d(x, 2) if self.halving else x
+        if self.added:
+            shortcut = F.pad(shortcut, (0, 0, 0, 0, 0, self.added))
+        return self.activation(shortcut + self.pointwise(self.depthwise(x)))
+
+
+class Finer(nn.Module):
+    """Adds coarse features (B, C', h, w), twice as high and wide, to finer ones (B, C, 2h, 2w)."""
+
+    def __init__(self, inputs: int, outputs: int):
+        super().__init__()
+        self.lateral = nn.Conv2d(inputs, outputs, 1)
+        self.activation = nn.PReLU(outputs)
+
+    def forward(self, coarse: Tensor, fine: Tensor) -> Tensor:
+        coarse = F.interpolate(coarse, scale_factor=2.0, mode="bilinear", align_corners=False)
+        return fine + self.activation(self.lateral(coarse))
+
+
+def stage(inputs: int, outputs: int, blocks: int, halving: bool = True) -> nn.Sequential:
+    """`blocks` blocks, after one that halves if `halving`."""
+    first = [Block(inputs, outputs, True)] if halving else []
+    return nn.Sequential(*first, *(Block(outputs, outputs) for _ in range(blocks)))
+
+
+class PalmTrunk(nn.Module):
+    """Pictures (B, 3, H, W) RGB 0..1, H and W multiples of 32, to features of strides 8 and 16."""
+
+    def __init__(self):
+        super().__init__()
+        self.stem, self.activation = Halving(3, 32), nn.PReLU(32)
+        self.half, self.quarter, self.eighth = stage(32, 32, 4, False), stage(32, 64, 4), stage(64, 128, 4)
+        self.sixteenth, self.coarsest = stage(128, 256, 4), stage(256, 256, 4)
+        self.to_sixteenth, self.fuse_sixteenth = Finer(256, 256), stage(256, 256, 2, False)
+        self.to_eighth, self.fuse_eighth = Finer(256, 128), stage(128, 128, 2, False)
+
+    def forward(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
+        eighth = self.eighth(self.quarter(self.half(self.activation(self.stem(pictures)))))
+        sixteenth = self.sixteenth(eighth)
+        fused = self.fuse_sixteenth(self.to_sixteenth(self.coarsest(sixteenth), sixteenth))
+        return self.fuse_eighth(self.to_eighth(fused, eighth)), fused
+
+
+class Heads(nn.Module):
+    """What each cell says: features of both grids to values (B, 7, h, w) of each."""
+
+    def __init__(self):
+        super().__init__()
+        self.heads = nn.ModuleList(nn.Sequential(*(Block(channels, channels) for _ in range(HEAD_BLOCKS)),
+                                                 nn.Conv2d(channels, len(VALUES), 1)) for channels in CHANNELS)
+        with torch.no_grad():
+            for head in self.heads:
+                head[-1].weight.mul_(0.1)
+                head[-1].bias.zero_()
+                head[-1].bias[0] = -4.0  # few cells show a hand
+                for block in head[:-1]:
+                    block.pointwise.weight.mul_(0.3)
+
+    def forward(self, features: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+        return tuple(head(grid) for head, grid in zip(self.heads, features, strict=True))
+
+
+class DetectorNetwork(nn.Module):
+    """Pictures (B, 3, H, W) RGB 0..1, H and W multiples of 32, to what each cell of both grids says, (B, 7, h, w).
+
+    Of the hand whose middle is near the cell: a logit that there is one; its region's centre from the cell's middle, in
+    strides; the logarithm of its region's side over BASE_SIDES; where its fingers point, (u, v) of any length; a logit
+    that it is a right one.
+    """
+
+    def __init__(self):
+        super().__init__()
+        self.trunk, self.heads = PalmTrunk(), Heads()
+
+    def forward(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
+        return self.heads(self.trunk(pictures))

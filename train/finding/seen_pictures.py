@@ -1,0 +1,56 @@
+"""Training pictures as the trunk sees them, computed once, for the trunk does not learn.
+
+One folder, a file for each shard; what is there is not computed again.
+"""
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from handpose.whole_file import whole_file
+
+from .detector_network import PalmTrunk
+from .pictures import PictureMaker
+from .targets import targets
+
+SHARD = 32  # pictures
+
+
+class SeenPictures:
+    """Features and targets of `count` pictures, in shards."""
+
+    def __init__(self, folder: Path, make: PictureMaker, trunk: PalmTrunk, count: int, seed: int = 0):
+        folder.mkdir(parents=True, exist_ok=True)
+        self.paths = [folder / f"{seed}-{first:06d}.npz" for first in range(0, count, SHARD)]
+        for number, path in enumerate(tqdm(self.paths, unit="shard")):
+            if not path.is_file():
+                self._compute(path, make, trunk, seed, number * SHARD)
+
+    @staticmethod
+    @torch.inference_mode()
+    def _compute(path: Path, make: PictureMaker, trunk: PalmTrunk, seed: int, first: int) -> None:
+        pictures, wanted = [], []
+        for index in range(first, first + SHARD):
+            rgb, hands = make(seed, index)
+            pictures.append(rgb)
+            wanted.append(targets(hands, *rgb.shape[:2]))
+        images = torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).float() / 255
+        features = [part.half().numpy() for part in trunk(images)]
+        columns = {f"features{level}": features[level] for level in range(2)}
+        columns |= {f"targets{level}": np.stack([grids[level] for grids in wanted]).astype(np.float16)
+                    for level in range(2)}
+        with whole_file(path) as temporary, open(temporary, "wb") as file:
+            np.savez(file, **columns)
+
+    def batches(self, rng: np.random.Generator) -> Iterator[tuple[tuple[Tensor, ...], tuple[Tensor, ...]]]:
+        """Features and targets of both grids, a shard a batch, in random order, for ever."""
+        while True:
+            for number in rng.permutation(len(self.paths)):
+                with np.load(self.paths[number]) as shard:
+                    yield tuple(tuple(torch.from_numpy(shard[f"{name}{level}"]).float() for level in range(2))
+                                for name in ("features", "targets"))

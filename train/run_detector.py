@@ -1,0 +1,120 @@
+"""Trains the finder's heads on the palm detector's trunk.
+
+    python -m train.run_detector runs/detector --photos FULL_PHOTOS --labels labels.json --cut-outs PHOTOS
+        --scenes SCENES --backgrounds DIR
+
+The trunk stays as MediaPipe trained it: trained with the heads on so few pictures, it forgets people that it knows. So
+its features are computed once (--cache) and only the heads learn. A run that was stopped goes on where it was.
+"""
+from __future__ import annotations
+
+import argparse
+import math
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.torch import load_file
+from safetensors.torch import save as to_safetensors
+from tqdm import trange
+
+from handpose.whole_file import whole_file
+
+from .finding.detection_loss import detection_loss
+from .finding.detector_network import DetectorNetwork
+from .finding.palm_start import palm_trunk
+from .finding.pictures import LabelledPicture, PictureMaker, read_cut_outs, read_photos, read_scenes
+from .finding.seen_pictures import SeenPictures
+
+RATE, DECAY, WARM_UP, AVERAGE = 2e-3, 0.02, 100, 0.998
+SAVE_S = 120.0  # between savings of a run's state
+WEIGHTS = "detector.safetensors"
+
+
+def train(network: DetectorNetwork, seen: SeenPictures, out: Path, steps: int, seed: int = 0) -> None:
+    """Trains `network.heads` for so many steps and leaves their running mean in `network`; goes on from OUT's state."""
+    heads, state_file = network.heads, out / "state.pt"
+    optimizer = torch.optim.AdamW(heads.parameters(), RATE, weight_decay=DECAY)
+    average = torch.optim.swa_utils.AveragedModel(
+        heads, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(AVERAGE))
+    first = 0
+    if state_file.is_file():
+        state = torch.load(state_file, weights_only=True)
+        heads.load_state_dict(state["heads"])
+        average.load_state_dict(state["average"])
+        optimizer.load_state_dict(state["optimizer"])
+        first = state["step"]
+    batches, saved = seen.batches(np.random.default_rng([seed, first])), time.monotonic()
+    sums: dict[str, float] = {}
+    with trange(first, steps, initial=first, total=steps, unit="step") as bar:
+        for step in bar:
+            rate = RATE * min((step + 1) / WARM_UP, 0.5 + 0.5 * math.cos(math.pi * step / steps))
+            for group in optimizer.param_groups:
+                group["lr"] = rate
+            features, wanted = next(batches)
+            terms = detection_loss(heads(features), wanted)
+            optimizer.zero_grad()
+            sum(terms.values()).backward()
+            torch.nn.utils.clip_grad_norm_(heads.parameters(), 5.0)
+            optimizer.step()
+            average.update_parameters(heads)
+            for name, term in terms.items():
+                sums[name] = 0.98 * sums.get(name, float(term)) + 0.02 * float(term)
+            if step % 20 == 0:
+                bar.set_postfix({name: f"{value:.3f}" for name, value in sums.items()})
+            if time.monotonic() - saved > SAVE_S or step == steps - 1:
+                saved = time.monotonic()
+                with whole_file(state_file) as temporary:
+                    torch.save({"heads": heads.state_dict(), "average": average.state_dict(),
+                                "optimizer": optimizer.state_dict(), "step": step + 1}, temporary)
+    heads.load_state_dict(average.module.state_dict())
+
+
+def save(network: DetectorNetwork, folder: Path) -> None:
+    """Writes the weights, fp16."""
+    weights = {name: value.half().contiguous() for name, value in network.state_dict().items()}
+    with whole_file(folder / WEIGHTS) as temporary:
+        temporary.write_bytes(to_safetensors(weights))
+
+
+def load(folder: Path) -> DetectorNetwork:
+    """The network of a folder that `save` wrote."""
+    network = DetectorNetwork()
+    network.load_state_dict({name: value.float() for name, value in load_file(folder / WEIGHTS).items()})
+    return network.eval()
+
+
+def backgrounds_of(folder: Path) -> list[LabelledPicture]:
+    """Photos without hands."""
+    return [LabelledPicture.of(path, [], [], []) for path in sorted(folder.glob("*.jpg"))]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m train.run_detector", description=__doc__.splitlines()[0])
+    parser.add_argument("out", type=Path, help="folder for the weights and the run's state")
+    parser.add_argument("--photos", type=Path, required=True, help="folder of whole photos")
+    parser.add_argument("--labels", type=Path, required=True, help="what train.label_hands wrote of them")
+    parser.add_argument("--cut-outs", type=Path, required=True, help="folder of photo sets, each with a labels.npz")
+    parser.add_argument("--without", nargs="*", default=["barehand", "layarps", "mandalor", "slang1"], metavar="SET",
+                        help="photo sets that stay out, for they are measured on")
+    parser.add_argument("--scenes", type=Path, required=True, help="what train.make_scenes wrote")
+    parser.add_argument("--backgrounds", type=Path, required=True, help="folder of photos without hands")
+    parser.add_argument("--cache", type=Path, help="folder for the trunk's features (default: OUT/seen)")
+    parser.add_argument("--count", type=int, default=12_000, help="training pictures")
+    parser.add_argument("--steps", type=int, default=8_000)
+    parser.add_argument("--threads", type=int, default=2)
+    args = parser.parse_args()
+    torch.set_num_threads(args.threads)
+    args.out.mkdir(parents=True, exist_ok=True)
+    make = PictureMaker(read_photos(args.photos, args.labels), read_cut_outs(args.cut_outs, args.without),
+                        read_scenes(args.scenes), backgrounds_of(args.backgrounds))
+    network = DetectorNetwork()
+    network.trunk = palm_trunk()
+    seen = SeenPictures(args.cache or args.out / "seen", make, network.trunk, args.count)
+    train(network, seen, args.out, args.steps)
+    save(network, args.out)
+
+
+if __name__ == "__main__":
+    main()
