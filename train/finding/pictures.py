@@ -17,10 +17,11 @@ from .targets import PictureHands
 
 SOURCES = {"photos": 0.45, "collages": 0.25, "scenes": 0.22, "backgrounds": 0.08}  # shares of the pictures
 HAND_SIDES = 16.0, 215.0  # px of the picture, of the hand that decides how large the photo is shown
-ZOOM = 0.4, 4.0  # times the whole photo in the picture, at least and at most
+ZOOM = 0.55, 4.0  # times the whole photo in the picture, at least and at most
 TURN_STD = 8.0  # degrees
 MOST_PASTED = 4
 QUARTERS = (0.7, 0.12, 0.06, 0.12)  # how often by so many quarters of a turn
+TRUSTED_SHARE = 0.15  # of a photo's longer side, its largest hand: from here on the others are found as well
 HELD_OUT_EVERY = 5  # of the gloves' photos, those whose number is a multiple of it are for measuring
 
 
@@ -62,17 +63,35 @@ def angle_of(joints: np.ndarray) -> float:
 
 
 def read_photos(folder: Path, labels: Path) -> list[LabelledPicture]:
-    """The photos of `train.label_hands`, without those that are held out."""
+    """The photos of `train.label_hands`, without those that are held out and those whose hands are small or not found:
+    there the search misses too many for the rest of the photo to count as background.
+
+    Of what is doubtful, only that counts as such which lies on a hand: the rest are ears and noses, seen on a sheet.
+    """
     pictures = []
     for label in json.loads(labels.read_text()):
-        if held_out(label["file"]):
+        hands = [hand for hand in label["hands"] if not _is_part(hand, label["hands"])]
+        sides = [max(hand["box"][2] - hand["box"][0], hand["box"][3] - hand["box"][1]) for hand in hands]
+        if held_out(label["file"]) or max(sides, default=0) < TRUSTED_SHARE * max(label["size"]):
             continue
-        hands = label["hands"]
+        boxes = [hand["box"] for hand in hands]
         pictures.append(LabelledPicture.of(
-            folder / label["file"], [hand["box"] for hand in hands],
-            [np.nan if hand["angle"] is None else hand["angle"] for hand in hands],
-            [hand["side"] == "right" if hand["sure_side"] else np.nan for hand in hands], label["doubtful"]))
+            folder / label["file"], boxes, [np.nan if hand["angle"] is None else hand["angle"] for hand in hands],
+            [hand["side"] == "right" if hand["sure_side"] else np.nan for hand in hands],
+            [box for box in label["doubtful"] if any(_covered(box, hand) > 0.1 for hand in boxes)]))
     return pictures
+
+
+def _covered(box: Sequence[float], by: Sequence[float]) -> float:
+    """The share of a box that another one covers."""
+    width, height = (max(0, min(box[k + 2], by[k + 2]) - max(box[k], by[k])) for k in range(2))
+    return width * height / ((box[2] - box[0]) * (box[3] - box[1]))
+
+
+def _is_part(hand: dict, hands: list[dict]) -> bool:
+    """Whether a labelled hand is a finger of another one: it lies within a much larger one."""
+    return any(_covered(hand["box"], other["box"]) > 0.7 and _covered(other["box"], hand["box"]) < 0.4
+               for other in hands if other is not hand)
 
 
 def held_out(file: str) -> bool:
