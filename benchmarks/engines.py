@@ -31,10 +31,10 @@ from handpose.network.engine import (
     TorchEngine,
     make_queries,
     merge_queries,
-    usual_threads,
 )
 from handpose.network.hand_network import HandNetwork
 from handpose.network.onnx_export import OUTPUTS
+from handpose.network.onnx_session import usual_threads
 from train.scoring.measure import ALIGNED, IMAGE, PA, measure
 from train.scoring.test_sets import photos_with_joints
 

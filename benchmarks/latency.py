@@ -22,7 +22,7 @@ from handpose.drawing.figure import hand_figure
 from handpose.drawing.overlay import draw_overlay
 from handpose.drawing.renderer import warm_up
 from handpose.estimator import landmarks_in_crop
-from handpose.network.engine import usual_threads
+from handpose.network.onnx_session import usual_threads
 from handpose.tracker import HandTracker
 
 from .timing import Clock, peak_memory_mb

@@ -40,7 +40,7 @@ def landmarks_only(clip, estimator: HandEstimator) -> dict[str, np.ndarray]:
     points, world, last = [], [], None
     for _, rgb in clip:
         if last is None or last.presence < 0.5:
-            last = next(iter(find_hands(rgb, estimator.detector, estimator.landmark_model, search=False)), None)
+            last = next(iter(find_hands(rgb, estimator.detector, estimator.landmark_model, thorough=False)), None)
         else:
             last = estimator.landmark_model(rgb, last.region)
         points.append(np.full((21, 2), np.nan) if last is None else last.points[:, :2])

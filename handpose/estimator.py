@@ -27,7 +27,8 @@ from .hand_model.skeleton import MIRROR
 from .image import Photo
 from .lens import guess_lens
 from .network.checkpoint import CHECKPOINT
-from .network.engine import Engine, Prediction, load_engine, usual_threads
+from .network.engine import Engine, Prediction, load_engine
+from .network.onnx_session import usual_threads
 from .photo import as_photo
 from .placement import NEAREST, solve_translation
 

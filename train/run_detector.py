@@ -19,9 +19,11 @@ from safetensors.torch import load_file
 from safetensors.torch import save as to_safetensors
 from tqdm import trange
 
+from handpose.detection.hand_detector import GRAPH, WEIGHTS
 from handpose.whole_file import whole_file
 
 from .finding.detection_loss import detection_loss
+from .finding.detector_graph import graph_of
 from .finding.detector_network import DetectorNetwork
 from .finding.palm_start import palm_trunk
 from .finding.pictures import LabelledPicture, PictureMaker, read_cut_outs, read_photos, read_scenes
@@ -29,7 +31,6 @@ from .finding.seen_pictures import SeenPictures
 
 RATE, DECAY, WARM_UP, AVERAGE = 2e-3, 0.02, 100, 0.998
 SAVE_S = 120.0  # between savings of a run's state
-WEIGHTS = "detector.safetensors"
 
 
 def train(network: DetectorNetwork, seen: SeenPictures, out: Path, steps: int, seed: int = 0) -> None:
@@ -72,10 +73,11 @@ def train(network: DetectorNetwork, seen: SeenPictures, out: Path, steps: int, s
 
 
 def save(network: DetectorNetwork, folder: Path) -> None:
-    """Writes the weights, fp16."""
+    """Writes the weights, fp16, and the graph that `handpose.detection.hand_detector` runs with them."""
     weights = {name: value.half().contiguous() for name, value in network.state_dict().items()}
-    with whole_file(folder / WEIGHTS) as temporary:
-        temporary.write_bytes(to_safetensors(weights))
+    for name, content in ((WEIGHTS, to_safetensors(weights)), (GRAPH, graph_of(network))):
+        with whole_file(folder / name) as temporary:
+            temporary.write_bytes(content)
 
 
 def load(folder: Path) -> DetectorNetwork:
@@ -111,7 +113,8 @@ def main() -> None:
                         read_scenes(args.scenes), backgrounds_of(args.backgrounds))
     network = DetectorNetwork()
     network.trunk = palm_trunk()
-    seen = SeenPictures(args.cache or args.out / "seen", make, network.trunk, args.count)
+    seen = SeenPictures(args.cache or args.out / "seen", make, network.trunk, args.count,
+                        threads=args.threads)
     train(network, seen, args.out, args.steps)
     save(network, args.out)
 

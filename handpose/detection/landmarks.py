@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from ..crop import upright_box
-from .region import Detector, HandBox, HandRegion, box_iou
+from .region import Detector, HandBox, HandRegion, box_covered, box_iou
 from .tflite import MEDIAPIPE, TfliteModel
 
 INPUT_SIZE = 224  # px, side of the landmark model's input
@@ -19,12 +19,9 @@ Z_SCALE = 0.4  # the model's z is this many times too small against its x and y 
 REGION_JOINTS = (0, 1, 2, 3, 5, 6, 9, 10, 13, 14, 17, 18)  # all that move little when fingers bend
 REGION_SCALE, REGION_SHIFT = 2.0, 0.1  # from those joints' box to hand: times its size, this share of it towards up
 
-# Chosen on photos with and without hands: 0.5 loses no hand that fills a good part of the photo and passes nothing
-# else, but among the many small things that a search of tiles turns up, only hands reach 0.9.
 MIN_PRESENCE = 0.5
-MIN_PRESENCE_SMALL = 0.9
-SMALL_HAND = 0.25  # of the photo's longer side, the larger side of the joints' box
 SAME_HAND_IOU = 0.5  # of the joints' boxes
+PART_COVERED = 0.8  # of a joints' box by a surer hand's, from which on it is a part of that hand
 # One pass is enough where it is sure of the hand and of its side, in a region that the landmarks then confirm.
 SURE_PRESENCE, SURE_SIDE = 0.9, 0.8
 CONFIRMED_TURN, CONFIRMED_SHIFT, CONFIRMED_SCALE = 0.25, 0.1, 0.15  # radians; of the side; of its logarithm
@@ -99,28 +96,19 @@ def region_of(joints: np.ndarray, score: float = 1.0) -> HandRegion:
     return HandRegion(center + shift, float(REGION_SCALE * extent.max()), angle, score)
 
 
-def find_hands(rgb: np.ndarray, detector: Detector, model: LandmarkModel, search: bool = True) -> list[Landmarks]:
+def find_hands(rgb: np.ndarray, detector: Detector, model: LandmarkModel, thorough: bool = True) -> list[Landmarks]:
     """The hands in an RGB image (H, W, 3) uint8, each once, most certain first.
 
-    Where the detector's first pass shows no hand that the landmark model confirms, a thorough search follows, which
-    takes many times as long; `search=False` leaves it out.
+    `thorough=False` leaves out what the detector only finds where it is asked for small and hard hands.
     """
-    for thorough in (False, True) if search else (False,):
-        candidates = [confirmed_landmarks(rgb, region, model) for region in detector(rgb, thorough)]
-        hands: list[Landmarks] = []
-        for hand in sorted((hand for hand in candidates if is_hand(hand, rgb)), key=lambda hand: -hand.presence):
-            others = np.array([other.box for other in hands]).reshape(-1, 2, 2)
-            if (box_iou(hand.box, others) < SAME_HAND_IOU).all():
-                hands.append(hand)
-        if hands:
-            return hands
-    return []
-
-
-def is_hand(hand: Landmarks, rgb: np.ndarray) -> bool:
-    """Whether landmarks convince, as those of a small hand must more than others."""
-    small = np.ptp(hand.box, axis=0).max() < SMALL_HAND * max(rgb.shape[:2])
-    return hand.presence >= (MIN_PRESENCE_SMALL if small else MIN_PRESENCE)
+    candidates = [confirmed_landmarks(rgb, region, model) for region in detector(rgb, thorough)]
+    hands: list[Landmarks] = []
+    for hand in sorted(candidates, key=lambda hand: -hand.presence):
+        others = np.array([other.box for other in hands]).reshape(-1, 2, 2)
+        if hand.presence >= MIN_PRESENCE and (box_iou(hand.box, others) < SAME_HAND_IOU).all() and (
+                box_covered(hand.box, others) < PART_COVERED).all():
+            hands.append(hand)
+    return hands
 
 
 def landmarks_in_box(rgb: np.ndarray, box: HandBox, model: LandmarkModel) -> Landmarks:

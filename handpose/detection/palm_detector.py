@@ -53,7 +53,7 @@ class PalmDetector:
     def _search(self, rgb: np.ndarray, thorough: bool) -> list[HandRegion]:
         if not thorough:
             return self.detect(rgb)
-        regions = [region for padding in PADDINGS for region in self.detect(rgb, padding)]
+        regions = [region for padding in (1.0, *PADDINGS) for region in self.detect(rgb, padding)]
         height, width = rgb.shape[:2]
         for share in TILE_SHARES:
             tile = round(share * max(width, height))

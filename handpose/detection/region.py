@@ -81,8 +81,7 @@ class Detector(Protocol):
     def __call__(self, rgb: np.ndarray, thorough: bool = False) -> list[HandRegion]:
         """Regions of the hands in an RGB image (H, W, 3) uint8, most certain first.
 
-        `thorough` asks for a harder search, at the price of time and of regions without a hand, after a first call
-        has shown no hand.
+        `thorough` asks for small and hard ones as well, at the price of time.
         """
 
 
@@ -102,3 +101,9 @@ def box_iou(box: np.ndarray, boxes: np.ndarray) -> np.ndarray:
     intersection = np.clip(overlap, 0, None).prod(-1)
     union = np.prod(box[1] - box[0]) + np.prod(boxes[:, 1] - boxes[:, 0], axis=-1) - intersection
     return intersection / np.maximum(union, 1e-9)
+
+
+def box_covered(box: np.ndarray, boxes: np.ndarray) -> np.ndarray:
+    """The share of a box (2, 2), its two corners, that each of boxes (K, 2, 2) covers, (K,)."""
+    overlap = np.minimum(box[1], boxes[:, 1]) - np.maximum(box[0], boxes[:, 0])
+    return np.clip(overlap, 0, None).prod(-1) / max(np.prod(box[1] - box[0]), 1e-9)

@@ -100,7 +100,7 @@ def read_config(folder: Path) -> NetworkConfig:
         raise damaged(folder, error) from error
 
 
-def read_weights(folder: Path) -> dict[str, np.ndarray]:
+def read_weights(folder: Path, file_name: str = WEIGHTS) -> dict[str, np.ndarray]:
     """The weights in a checkpoint's folder by their names, finite float32 (and int64 where they count batches).
 
     Raises ValueError naming the remedy.
@@ -108,8 +108,8 @@ def read_weights(folder: Path) -> dict[str, np.ndarray]:
     from safetensors import SafetensorError, safe_open  # page and command need it only once they have begun
     weights = {}
     try:
-        check_regular(folder / WEIGHTS, MOST_WEIGHT_BYTES)
-        with safe_open(folder / WEIGHTS, "numpy") as file:
+        check_regular(folder / file_name, MOST_WEIGHT_BYTES)
+        with safe_open(folder / file_name, "numpy") as file:
             for name in file.keys():
                 dtype = file.get_slice(name).get_dtype()
                 if dtype not in (("I64",) if name.endswith(COUNTS) else DTYPES):

@@ -5,7 +5,6 @@ ONNX Runtime was chosen by measurement (`python -m benchmarks.engines`).
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -14,10 +13,10 @@ import numpy as np
 from ..foreign_file import read_bytes
 from ..hand_model.rotations import nearest_rotation
 from .checkpoint import CHECKPOINT, GRAPH, NetworkConfig, damaged, find_checkpoint, read_config, read_weights
-from .graph_check import MOST_BYTES, check_graph
+from .graph_check import MOST_BYTES
+from .onnx_session import open_session
 
 LANDMARKS_WEIGHT = 0.65  # of the prediction with landmarks in the mean; chosen with an eye on the 145 evaluation photos
-MOST_THREADS = 4  # more do not make so small a network faster
 NOT_IN_GRAPH = ("no_image",)  # weights of what only training does
 
 
@@ -49,28 +48,8 @@ class OnnxEngine:
 
     def __init__(self, graph: bytes, weights: dict[str, np.ndarray], config: NetworkConfig, threads: int | None = None):
         """`graph` of `hand_network.network_graph` and the weights it names, in any precision. Raises ValueError."""
-        os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # versions beyond requirements.txt's bound report on users
-        import onnxruntime as ort  # slow to import
-
-        check_graph(graph)
-
-        ort.disable_telemetry_events()  # its Windows build writes them
         self.config = config
-        options = ort.SessionOptions()
-        options.intra_op_num_threads = threads or usual_threads()
-        # Threads wait for each other in a busy loop, a quarter faster, but only until the answer is there: then the
-        # landmark model's threads need the cores.
-        options.add_session_config_entry("session.intra_op.allow_spinning", "1")
-        options.add_session_config_entry("session.force_spinning_stop", "1")
-        options.add_session_config_entry("session.load_model_format", "ONNX")  # the only one that `check_graph` reads
-        options.log_severity_level = 4  # what goes wrong is raised
-        values = {name: ort.OrtValue.ortvalue_from_numpy(np.asarray(array, np.float32))
-                  for name, array in weights.items()}
-        options.add_external_initializers([*values], [*values.values()])
-        try:
-            self._session = ort.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
-        except Exception as error:  # ONNX Runtime's own have no common class
-            raise ValueError(str(error)) from error
+        self._session = open_session(graph, weights, threads)
         made_for = self._session.get_modelmeta().custom_metadata_map.get("config", "{}")
         try:
             same = NetworkConfig.of(json.loads(made_for)) == config
@@ -127,12 +106,6 @@ def load_engine(checkpoint: str | Path = CHECKPOINT, threads: int | None = None)
             f"There is no {GRAPH} in {folder}, without which a checkpoint needs PyTorch: `pip install "
             f"handpose[train]`, after which `python -m handpose.network.write_graph {folder}` writes it.") from error
     return TorchEngine(HandNetwork.from_pretrained(folder))
-
-
-def usual_threads() -> int:
-    """For models as small as ours: as many threads as there are cores for this process, but not many."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return min(cores, MOST_THREADS)
 
 
 def make_queries(crops: int, landmarks: np.ndarray | None) -> dict[str, np.ndarray]:

@@ -70,16 +70,16 @@ class PalmTrunk(nn.Module):
     def __init__(self):
         super().__init__()
         self.stem, self.activation = Halving(3, 32), nn.PReLU(32)
-        self.half, self.quarter, self.eighth = stage(32, 32, 4, False), stage(32, 64, 4), stage(64, 128, 4)
-        self.sixteenth, self.coarsest = stage(128, 256, 4), stage(256, 256, 4)
-        self.to_sixteenth, self.fuse_sixteenth = Finer(256, 256), stage(256, 256, 2, False)
-        self.to_eighth, self.fuse_eighth = Finer(256, 128), stage(128, 128, 2, False)
+        self.stride_2, self.stride_4, self.stride_8 = stage(32, 32, 4, False), stage(32, 64, 4), stage(64, 128, 4)
+        self.stride_16, self.stride_32 = stage(128, 256, 4), stage(256, 256, 4)
+        self.to_16, self.fuse_16 = Finer(256, 256), stage(256, 256, 2, False)
+        self.to_8, self.fuse_8 = Finer(256, 128), stage(128, 128, 2, False)
 
     def forward(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
-        eighth = self.eighth(self.quarter(self.half(self.activation(self.stem(pictures)))))
-        sixteenth = self.sixteenth(eighth)
-        fused = self.fuse_sixteenth(self.to_sixteenth(self.coarsest(sixteenth), sixteenth))
-        return self.fuse_eighth(self.to_eighth(fused, eighth)), fused
+        eighth = self.stride_8(self.stride_4(self.stride_2(self.activation(self.stem(pictures)))))
+        sixteenth = self.stride_16(eighth)
+        fused = self.fuse_16(self.to_16(self.stride_32(sixteenth), sixteenth))
+        return self.fuse_8(self.to_8(fused, eighth)), fused
 
 
 class Heads(nn.Module):

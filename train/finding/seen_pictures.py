@@ -9,11 +9,14 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from onnxruntime import InferenceSession
 from torch import Tensor
 from tqdm import tqdm
 
+from handpose.network.onnx_session import open_session
 from handpose.whole_file import whole_file
 
+from .detector_graph import graph_of, weights_of
 from .detector_network import PalmTrunk
 from .pictures import PictureMaker
 from .targets import targets
@@ -24,24 +27,24 @@ SHARD = 32  # pictures
 class SeenPictures:
     """Features and targets of `count` pictures, in shards."""
 
-    def __init__(self, folder: Path, make: PictureMaker, trunk: PalmTrunk, count: int, seed: int = 0):
+    def __init__(self, folder: Path, make: PictureMaker, trunk: PalmTrunk, count: int, seed: int = 0,
+                 threads: int = 2):
         folder.mkdir(parents=True, exist_ok=True)
+        session = open_session(graph_of(trunk), weights_of(trunk), threads)  # several times as fast as torch
         self.paths = [folder / f"{seed}-{first:06d}.npz" for first in range(0, count, SHARD)]
         for number, path in enumerate(tqdm(self.paths, unit="shard")):
             if not path.is_file():
-                self._compute(path, make, trunk, seed, number * SHARD)
+                self._compute(path, make, session, seed, number * SHARD)
 
     @staticmethod
-    @torch.inference_mode()
-    def _compute(path: Path, make: PictureMaker, trunk: PalmTrunk, seed: int, first: int) -> None:
+    def _compute(path: Path, make: PictureMaker, session: InferenceSession, seed: int, first: int) -> None:
         pictures, wanted = [], []
         for index in range(first, first + SHARD):
             rgb, hands = make(seed, index)
             pictures.append(rgb)
             wanted.append(targets(hands, *rgb.shape[:2]))
-        images = torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).float() / 255
-        features = [part.half().numpy() for part in trunk(images)]
-        columns = {f"features{level}": features[level] for level in range(2)}
+        features = session.run(None, {"pictures": np.stack(pictures)})
+        columns = {f"features{level}": features[level].astype(np.float16) for level in range(2)}
         columns |= {f"targets{level}": np.stack([grids[level] for grids in wanted]).astype(np.float16)
                     for level in range(2)}
         with whole_file(path) as temporary, open(temporary, "wb") as file:
