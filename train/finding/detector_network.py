@@ -10,9 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812, the customary name
 
-STRIDES = (8, 16)  # px of the picture between the cells of the two grids
-CHANNELS = (128, 256)  # of the pyramid's features on each
-BASE_SIDES = (40.0, 140.0)  # px of the picture; sides of regions are told relative to these
+CHANNELS = (128, 256)  # of the pyramid's features on the grids of strides 8 and 16
 HEAD_BLOCKS = 2
 VALUES = ("score", "u", "v", "side", "up_u", "up_v", "right")  # of a cell, in this order; see `DetectorNetwork`
 
@@ -104,8 +102,8 @@ class Heads(nn.Module):
 class DetectorNetwork(nn.Module):
     """Pictures (B, 3, H, W) RGB 0..1, H and W multiples of 32, to what each cell of both grids says, (B, 7, h, w).
 
-    Of the hand whose middle is near the cell: a logit that there is one; its region's centre from the cell's middle, in
-    strides; the logarithm of its region's side over BASE_SIDES; where its fingers point, (u, v) of any length; a logit
+    Of the hand whose middle is near the cell: a logit that there is one; its box's middle from the cell's middle, in
+    strides; the logarithm of its box's longer side over the detector's BASE_SIDES; where its fingers point, (u, v) of any length; a logit
     that it is a right one.
     """
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .detector_network import BASE_SIDES, STRIDES
+from handpose.detection.hand_detector import BASE_SIDES, STRIDES
 
 SIDES = ((0.0, 90.0), (62.0, 1e9))  # px, regions that each grid is for; those of the overlap are for both
 HAND_RADIUS, DOUBT_RADIUS = 0.13, 0.28  # shares of the region's side around its centre: cells that say so, that may
