@@ -103,8 +103,8 @@ class DetectorNetwork(nn.Module):
     """Pictures (B, 3, H, W) RGB 0..1, H and W multiples of 32, to what each cell of both grids says, (B, 7, h, w).
 
     Of the hand whose middle is near the cell: a logit that there is one; its box's middle from the cell's middle, in
-    strides; the logarithm of its box's longer side over the detector's BASE_SIDES; where its fingers point, (u, v) of any length; a logit
-    that it is a right one.
+    strides; the logarithm of its box's longer side over the detector's BASE_SIDES; where its fingers point, (u, v) of
+    any length; a logit that it is a right one.
     """
 
     def __init__(self):

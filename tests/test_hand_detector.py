@@ -1,0 +1,123 @@
+"""The detector of our own: its arithmetic against closed forms, its network against torch, its answers on photos."""
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from handpose import load_photo
+from handpose.detection.hand_detector import GRAPH, HAND_SCALE, STRIDES, WEIGHTS, HandDetector, merged, regions_of
+from handpose.detection.region import HandRegion
+from handpose.network.checkpoint import CHECKPOINT, read_weights
+from handpose.network.onnx_session import open_session
+from train.finding.targets import PictureHands, targets
+from train.run_detector import load
+
+PHOTOS = Path(__file__).parent / "photos"
+
+
+@pytest.fixture(scope="module")
+def detector():
+    return HandDetector.load()
+
+
+@pytest.fixture(scope="module")
+def palm():
+    return load_photo(PHOTOS / "off_centre.jpg").rgb
+
+
+def turned(angle, other):
+    return abs((angle - other + np.pi) % (2 * np.pi) - np.pi)
+
+
+def test_what_cells_should_say_is_read_back_as_the_hands():
+    hands = PictureHands(np.array([[60.3, 41.7], [170.2, 180.9]]), np.array([38.0, 150.0]), np.radians([-100.0, 31.0]),
+                         np.array([1.0, 0.0]), np.zeros((0, 4)))
+    read = []
+    for level, grid in enumerate(targets(hands, 256, 256)):
+        assert grid.shape[1:] == (256 // STRIDES[level],) * 2
+        logits = np.nan_to_num(grid[:7])
+        logits[0] = np.where(grid[0] == 1, 3.0, -9.0)
+        read += regions_of(logits, level)
+    read = merged(read)
+    assert len(read) == 2
+    for center, side, angle in zip(hands.center, hands.side, hands.angle, strict=True):
+        region = min(read, key=lambda one: np.linalg.norm(one.center - center))  # noqa: B023
+        np.testing.assert_allclose(region.center, center, atol=0.05)
+        assert region.side == pytest.approx(HAND_SCALE * side, rel=1e-3) and turned(region.angle, angle) < 1e-3
+        assert region.score == pytest.approx(1 / (1 + np.exp(-3)))
+
+
+def test_cells_near_a_hand_and_in_doubtful_boxes_are_not_learned_from():
+    hands = PictureHands(np.array([[100.0, 100.0]]), np.array([60.0]), np.zeros(1), np.ones(1),
+                         np.array([[180.0, 180.0, 230.0, 230.0]]))
+    score = targets(hands, 256, 256)[0][0]
+    assert score[12, 12] == 1 and np.isnan(score[13, 14]) and score[20, 12] == 0
+    assert np.isnan(score[25, 25]) and score[25, 20] == 0
+
+
+def test_one_hand_seen_twice_is_one_and_two_sizes_in_one_place_are_two():
+    near = HandRegion(np.array([10.0, 10.0]), 40.0, 3.0, 0.6), HandRegion(np.array([14.0, 10.0]), 44.0, -3.0, 0.2)
+    one, = merged([*near])
+    np.testing.assert_allclose(one.center, [11, 10])
+    assert one.score == 0.6 and turned(one.angle, np.pi) < 0.15  # between the two, not at their plain mean of zero
+    assert len(merged([near[0], HandRegion(np.array([10.0, 10.0]), 100.0, 0.0, 0.5)])) == 2
+
+
+def test_onnx_runtime_says_what_torch_says(palm):
+    session = open_session((CHECKPOINT / GRAPH).read_bytes(), read_weights(CHECKPOINT, WEIGHTS))
+    picture = np.ascontiguousarray(palm[:192, :256])[None]
+    with torch.inference_mode():
+        expected = load(CHECKPOINT)(torch.from_numpy(picture).permute(0, 3, 1, 2).float() / 255)
+    for grid, wanted in zip(session.run(None, {"pictures": picture}), expected, strict=True):
+        np.testing.assert_allclose(grid, wanted, atol=2e-4)
+
+
+@pytest.mark.parametrize("quarters", [0, 1, 2, 3])
+def test_a_turned_photo_gives_the_turned_region(detector, palm, quarters):
+    """The palm of tests/photos/off_centre.jpg lies in the upper right, its fingers down."""
+    photo = np.ascontiguousarray(np.rot90(palm, -quarters))
+    region = detector(photo)[0]
+    upright = detector(palm)[0]
+    height, width = palm.shape[:2]
+    u, v = upright.center
+    for _ in range(quarters):
+        u, v, width, height = height - 1 - v, u, height, width
+    assert np.linalg.norm(region.center - [u, v]) < 0.1 * upright.side
+    assert turned(region.angle, upright.angle + quarters * np.pi / 2) < np.radians(25)
+    assert region.score > 0.5
+
+
+@pytest.mark.parametrize("name, hands", [("open_dark", 1), ("two_fists", 2), ("blue_glove", 1), ("grey", 1)])
+def test_real_hands(detector, name, hands):
+    assert sum(region.score > 0.3 for region in detector(load_photo(PHOTOS / f"{name}.jpg").rgb)) == hands
+
+
+def test_a_large_photo_is_seen_as_the_same_smaller_one(detector, palm):
+    large = palm.repeat(6, axis=0).repeat(6, axis=1)
+    small, found = detector(palm)[0], detector(large)[0]
+    assert np.linalg.norm(found.center - ((small.center + 0.5) * 6 - 0.5)) < 0.03 * found.side
+    assert found.side == pytest.approx(6 * small.side, rel=0.05)
+
+
+def test_a_small_hand_in_a_large_photo_is_found_by_the_second_look(detector, palm):
+    wall = np.full((1100, 1600, 3), (176, 170, 160), np.uint8)
+    wall[700:700 + palm.shape[0] // 4, 300:300 + palm.shape[1] // 4] = palm[::4, ::4][:palm.shape[0] // 4,
+                                                                                      :palm.shape[1] // 4]
+    best = detector(wall, thorough=True)[0]
+    assert best.score > 0.3 and 300 < best.center[0] < 410 and 700 < best.center[1] < 820
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 3000), (2000, 2), (480, 640)])
+def test_nothing_where_nothing_is(detector, shape):
+    for thorough in (False, True):
+        assert detector(np.full((*shape, 3), 170, np.uint8), thorough) == []
+
+
+def test_files_that_are_missing_or_of_different_runs_are_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match="detector.safetensors.*train.run_detector"):
+        HandDetector.load(tmp_path)
+    (tmp_path / WEIGHTS).write_bytes((CHECKPOINT / WEIGHTS).read_bytes())
+    (tmp_path / GRAPH).write_bytes((CHECKPOINT / "network.onnx").read_bytes())
+    with pytest.raises(ValueError, match="do not belong together"):
+        HandDetector.load(tmp_path)
