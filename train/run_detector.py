@@ -35,7 +35,8 @@ SAVE_S = 120.0  # between savings of a run's state
 
 def train(network: DetectorNetwork, seen: SeenPictures, out: Path, steps: int, seed: int = 0) -> None:
     """Trains `network.heads` for so many steps and leaves their running mean in `network`; goes on from OUT's state."""
-    heads, state_file = network.heads, out / "state.pt"
+    heads = network.heads.to(memory_format=torch.channels_last)  # nearly twice as fast on a CPU
+    state_file = out / "state.pt"
     optimizer = torch.optim.AdamW(heads.parameters(), RATE, weight_decay=DECAY)
     average = torch.optim.swa_utils.AveragedModel(
         heads, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(AVERAGE))

@@ -55,5 +55,6 @@ class SeenPictures:
         while True:
             for number in rng.permutation(len(self.paths)):
                 with np.load(self.paths[number]) as shard:
-                    yield tuple(tuple(torch.from_numpy(shard[f"{name}{level}"]).float() for level in range(2))
-                                for name in ("features", "targets"))
+                    features, wanted = ([torch.from_numpy(shard[f"{name}{level}"]).float() for level in range(2)]
+                                        for name in ("features", "targets"))
+                yield tuple(grid.contiguous(memory_format=torch.channels_last) for grid in features), tuple(wanted)
