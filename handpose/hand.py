@@ -79,7 +79,8 @@ class Result:
         """JSON-ready values; `image` is the name that they give the photo."""
         camera = self.camera
         return {"image": image, "width": self.width, "height": self.height,
-                "camera": {"fx": camera.fx, "fy": camera.fy, "cx": camera.cx, "cy": camera.cy, "source": camera.source},
+                "camera": {"fx": camera.fx, "fy": camera.fy, "cx": camera.cx, "cy": camera.cy, "source": camera.source,
+                           **({"distortion": list(camera.distortion)} if camera.distortion else {})},
                 "hands": [hand.to_dict() for hand in self.hands]}
 
 

@@ -293,7 +293,7 @@ def test_a_folder_that_is_not_there_is_an_os_error(tmp_path):
 
 def test_columns_belong_to_tracks():
     hand = HANDS[0]
-    arrays = ClipArrays(SimpleNamespace(matrix=np.eye(3), source="user"), 8, 8)
+    arrays = ClipArrays(Camera.of_photo(8, 8), 8, 8)
     for tracks in [1, 2], [2], [2, 3], [1, 2], []:
         arrays.add(0.0, [TrackedHand(track, hand) for track in tracks])
     assert arrays.arrays()["track"].tolist() == [[1, 2], [-1, 2], [3, 2], [1, 2], [-1, -1]]

@@ -13,7 +13,8 @@ no other hand has taken it; what says which hand it is, is `track`. float32 unle
     global_orient (T, K, 3), hand_pose (T, K, 45), betas (T, K, 10), transl (T, K, 3)
         as smplx.MANO(flat_hand_mean=True, use_pca=False) takes them, of a hand of its side
     joint_angles (T, K, 20)  degrees, of joint_angle_names (20,); see `handpose.joint_angles`
-    intrinsics (3, 3)  float64, K; camera_source  "user" or "default"
+    intrinsics (3, 3)  float64, K; distortion (5,)  float64, OpenCV's k1, k2, p1, p2, k3
+    camera_source  "user" or "default"
     size (2,)  int, width and height of the frames that pixels count in; hand_model  name, "" without any hand
 """
 from __future__ import annotations
@@ -75,7 +76,8 @@ class ClipArrays:
                 for name, value in zip(SHAPES, values[2:], strict=True):
                     numbers[name][row, column] = value
         return {"times_s": np.array(self._times), "track": track, "side": side, **numbers,
-                "intrinsics": self.camera.matrix, "camera_source": np.array(self.camera.source),
+                "intrinsics": self.camera.matrix, "distortion": np.array(self.camera.distortion or np.zeros(5)),
+                "camera_source": np.array(self.camera.source),
                 "size": np.array([self.width, self.height]), "hand_model": np.array(self._hand_model),
                 "joint_angle_names": np.array(ANGLE_NAMES)}
 
