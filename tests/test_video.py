@@ -202,7 +202,10 @@ def test_a_clip_becomes_an_overlay_and_arrays(tmp_path):
     for name, shape in SHAPES.items():
         assert data[name].shape == (6, 2, *shape)
         assert np.isnan(data[name][data["track"] < 0]).all()
-        assert np.allclose(data[name][4, 1], getattr(HANDS[1], name), rtol=1e-5, atol=1e-5)
+        expected = getattr(HANDS[1], name)
+        expected = [*expected.values()] if isinstance(expected, dict) else expected
+        assert np.allclose(data[name][4, 1], expected, rtol=1e-5, atol=1e-5)
+    assert data["joint_angle_names"].tolist() == [*HANDS[1].joint_angles]
     assert np.allclose(data["intrinsics"], CAMERA.matrix) and data["size"].tolist() == [96, 64]
 
 

@@ -8,8 +8,8 @@ import numpy as np
 from handpose import Hand
 from handpose.drawing.palette import FINGER_COLORS, css, hand_color
 from handpose.estimator import MIN_SCORE
-from handpose.finger_angles import finger_bends
 from handpose.gesture import gesture
+from handpose.joint_angles import finger_bends
 
 from ..analysis import FOCAL, FOV, ShownResult
 

@@ -17,7 +17,7 @@ from handpose.estimator import MIN_SCORE, HandEstimator, PhotoPrediction
 from handpose.hand import Hand
 from handpose.image import Photo, load_photo
 
-from .joint_angles import ABDUCTION, ANGLES, FLEXION, angle_errors
+from .angle_errors import ABDUCTION, ANGLES, FLEXION, angle_errors
 from .metrics import F_THRESHOLDS, error_2d, f_score, pa_mpjpe, palm_rotation, procrustes, root_relative, similarity
 from .test_sets import Case
 
