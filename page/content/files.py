@@ -1,4 +1,4 @@
-"""The files that a result can be taken along as, each made when it is asked for."""
+"""The files that a result can be downloaded as, each made when it is asked for."""
 from __future__ import annotations
 
 from dataclasses import replace
@@ -39,7 +39,7 @@ def file_of(result: ShownResult, kind: str, show: str = "mesh", opacity: float =
         return f"{analysis.stem}.zip", zip_bytes(files)
     if kind in MESHES:
         if not hands:
-            raise ValueError("There is no hand to take along: drop in a photo that shows one.")
+            raise ValueError("There is no hand to download: drop in a photo that shows one.")
         return f"{analysis.stem}.{kind}", mesh_bytes(hands, kind)
     if kind == "json":
         return f"{analysis.stem}.json", json_bytes(analysis.name, result)
