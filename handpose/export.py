@@ -130,18 +130,24 @@ def write_picture(path: str | os.PathLike, rgb: np.ndarray) -> None:
 
 
 def picture_bytes(rgb: np.ndarray, kind: str) -> bytes:
-    """The content of a "JPEG" or "PNG" of an image (H, W, 3) uint8."""
+    """The content of a "JPEG" or "PNG" of an image (H, W, 3) uint8, or of a grey PNG of (H, W) uint8 or uint16."""
     buffer = io.BytesIO()
     Image.fromarray(rgb).save(buffer, kind, **({"quality": 90} if kind == "JPEG" else {"compress_level": 3}))
     return buffer.getvalue()
 
 
-def zip_bytes(files: dict[str, bytes]) -> bytes:
-    """A zip of files by name; the same files give the same bytes."""
+def zip_bytes(files: dict[str, bytes | np.ndarray]) -> bytes:
+    """A zip of files by name, of an `.npy` its array; the same files give the same bytes."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, content in files.items():
-            archive.writestr(zipfile.ZipInfo(name), content, zipfile.ZIP_DEFLATED)
+            about = zipfile.ZipInfo(name)
+            about.compress_type = zipfile.ZIP_DEFLATED
+            with archive.open(about, "w", force_zip64=True) as member:
+                if isinstance(content, bytes):
+                    member.write(content)
+                else:
+                    np.save(member, content)  # bit by bit
     return buffer.getvalue()
 
 

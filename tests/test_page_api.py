@@ -74,8 +74,15 @@ def test_files_of_every_kind(client):
     assert [hand["side"] for hand in result["hands"]] == ["right"]
     assert np.load(client.predict(handle_file(PHOTO), "npz", api_name="/files"))["hand_pose"].shape == (1, 45)
     assert Image.open(client.predict(handle_file(PHOTO), "png", api_name="/files")).format == "PNG"
+    with zipfile.ZipFile(client.predict(handle_file(PHOTO), "depth", api_name="/files")) as archive:
+        depth = archive.namelist()
+        assert depth == [f"hand_right.{end}" for end in ("depth.png", "depth.npy", "hand0_right.mask.png")]
+        millimetres = np.asarray(Image.open(archive.open("hand_right.depth.png")))
+        u, v = np.round(result["hands"][0]["joints_2d"][9]).astype(int)
+        behind = 1000 * result["hands"][0]["joints_3d"][9][2] - int(millimetres[v, u])
+        assert millimetres.shape == Image.open(PHOTO).size[::-1] and 0 < behind < 30  # the knuckle lies under the skin
     with zipfile.ZipFile(client.predict(handle_file(PHOTO), api_name="/files")) as archive:
-        assert len(archive.namelist()) == 7
+        assert len(archive.namelist()) == 7 + len(depth)
 
 
 @pytest.mark.parametrize(("options", "reason"), [

@@ -33,6 +33,8 @@ def check_file(name: str, data: bytes, hands: int = 1) -> None:
         with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
             assert arrays["hand_pose"].shape == (hands, 45) and arrays["vertices"].shape == (hands, 1609, 3)
             assert {"global_orient", "betas", "transl", "left_hand_pose", "right_hand_pose", "faces"} <= set(arrays)
+    elif kind == "npy":
+        assert np.load(io.BytesIO(data), allow_pickle=False).shape == Image.open(PHOTO).size[::-1]
     else:
         assert kind == "png" and Image.open(io.BytesIO(data)).size == Image.open(PHOTO).size
 
@@ -48,7 +50,8 @@ def test_each_file_is_named_after_the_photo_and_opens_elsewhere(page):
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         assert archive.testzip() is None
         inside = set(archive.namelist()) - {"README.txt"}
-        assert inside == {f"Ferien am Meer (3).{end}" for end in ("glb", "obj", "ply", "json", "npz", "overlay.png")}
+        assert inside == {f"Ferien am Meer (3).{end}" for end in (
+            "glb", "obj", "ply", "json", "npz", "overlay.png", "depth.png", "depth.npy", "hand0_right.mask.png")}
         for one in inside:
             check_file(one, archive.read(one))
 

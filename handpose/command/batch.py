@@ -18,6 +18,7 @@ from tqdm import tqdm
 
 from ..camera import told_camera
 from ..clips.reading import Cancelled, ClipError, read_clip
+from ..depth_files import write_depth
 from ..drawing.overlay import draw_overlay
 from ..export import save_result
 from ..file_names import shown_name
@@ -46,6 +47,7 @@ class Options:
     mesh: str = "glb"
     npz: bool = False
     smplx: dict | None = None
+    depth: bool = False
 
 
 def do(job: Job, estimator: HandEstimator, options: Options, cancelled: Callable[[], bool] | None = None,
@@ -73,8 +75,10 @@ def _do_photo(job: Job, estimator: HandEstimator, options: Options) -> tuple[int
     result = estimator(photo, focal_px=options.focal_px, fov_deg=options.fov_deg)
     result = replace(result, hands=result.hands[:options.max_hands])
     overlay = draw_overlay(photo.rgb, result.camera, result.hands) if options.overlay else None
-    return len(result.hands), save_result(options.out, job.stem, job.image, result, overlay=overlay, mesh=options.mesh,
-                                          npz=options.npz, smplx=options.smplx)
+    depth = write_depth(options.out, job.stem, result) if options.depth else []
+    # With the JSON last: where it lies, all others do too.
+    return len(result.hands), depth + save_result(options.out, job.stem, job.image, result, overlay=overlay,
+                                                  mesh=options.mesh, npz=options.npz, smplx=options.smplx)
 
 
 def _do_clip(job: Job, estimator: HandEstimator, options: Options, cancelled: Callable[[], bool] | None,

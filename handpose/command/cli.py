@@ -56,6 +56,8 @@ def _parser() -> argparse.ArgumentParser:
     add("--no-overlay", action="store_true", help="write no overlays")
     add("--mesh", choices=("glb", "obj", "ply"), default="glb", help="kind of mesh file (default: %(default)s)")
     add("--npz", action="store_true", help="also write NAME.npz: vertices, faces, joints and MANO parameters")
+    add("--depth", action="store_true", help="also write, for each photo, NAME.depth.png (16 bits, millimetres), "
+        "NAME.depth.npy (metres) and a mask of each hand, NAME.hand0_right.mask.png")
     add("--checkpoint", metavar="DIR",
         help="another network: its folder, or its id OWNER/NAME on the Hub (default: the one that comes along)")
     add("--hand-model", type=Path, metavar="PATH",
@@ -148,7 +150,7 @@ def _start(jobs: list[Job], args: argparse.Namespace) -> Generator[Outcome, None
     except (OSError, ValueError) as error:
         raise UsageError(f"The network cannot be loaded: {error}") from error
     options = Options(args.out, args.focal, args.fov, args.max_hands, not args.no_overlay, args.mesh, args.npz,
-                      _smplx_options(args))
+                      _smplx_options(args), args.depth)
     if not args.ray:
         return run(jobs, estimator, options, args.workers)
     try:
