@@ -25,6 +25,7 @@ from .drawing.palette import HAND_COLORS
 from .drawing.shading import concavity, vertex_normals
 from .hand import Hand, Result
 from .hand_model.smplx import body_arguments
+from .joint_angles import ANGLE_NAMES
 from .whole_file import whole_file
 
 if TYPE_CHECKING:
@@ -89,9 +90,10 @@ def write_npz(path: str | os.PathLike, camera: Camera, hands: list[Hand]) -> Non
 
     side, hand_model (N,) strings; score (N,); box (N, 4); joints_2d (N, 21, 2) pixels; joints_3d (N, 21, 3) and
     vertices (N, V, 3), metres, camera frame; faces (N, F, 3), those of left hands wound the other way;
-    intrinsics (3, 3), K. The parameters have the names and shapes that smplx.MANO(flat_hand_mean=True, use_pca=False)
-    takes: global_orient (N, 3), hand_pose (N, 45), betas (N, 10), transl (N, 3); left_hand_pose and right_hand_pose
-    (.., 45) are the rows of hand_pose of that side, as smplx.SMPLX takes them.
+    intrinsics (3, 3), K; distortion (5,), OpenCV's k1, k2, p1, p2, k3. The parameters have the names and shapes that
+    smplx.MANO(flat_hand_mean=True, use_pca=False) takes: global_orient (N, 3), hand_pose (N, 45), betas (N, 10),
+    transl (N, 3); left_hand_pose and right_hand_pose (.., 45) are the rows of hand_pose of that side, as smplx.SMPLX
+    takes them. joint_angles (N, 20) are the degrees of joint_angle_names (20,), see `handpose.joint_angles`.
     """
     _write(path, npz_bytes(camera, hands))
 
@@ -108,8 +110,11 @@ def npz_bytes(camera: Camera, hands: list[Hand]) -> bytes:
         score=np.array([hand.score for hand in hands], float), box=stack("box", 4),
         joints_2d=stack("joints_2d", 21, 2), joints_3d=stack("joints_3d", 21, 3), vertices=stack("vertices", 0, 3),
         faces=stack("faces", 0, 3).astype(np.int32), intrinsics=camera.matrix,
+        distortion=np.array(camera.distortion or np.zeros(5)),
         global_orient=stack("global_orient", 3), hand_pose=hand_pose, betas=stack("betas", 10),
-        transl=stack("transl", 3), left_hand_pose=hand_pose[side == "left"], right_hand_pose=hand_pose[side == "right"])
+        transl=stack("transl", 3), left_hand_pose=hand_pose[side == "left"], right_hand_pose=hand_pose[side == "right"],
+        joint_angle_names=np.array(ANGLE_NAMES),
+        joint_angles=np.reshape([[*hand.joint_angles.values()] for hand in hands], (len(hands), len(ANGLE_NAMES))))
     return buffer.getvalue()
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from .camera import Camera
+from .joint_angles import joint_angles
 
 SURE, FAIRLY_SURE = 0.9, 0.7  # scores from which on these words are right; clear photos score .93 and more
 
@@ -39,6 +40,11 @@ class Hand:
         """The score in words: "sure", "fairly sure" or "not sure"."""
         return "sure" if self.score >= SURE else "fairly sure" if self.score >= FAIRLY_SURE else "not sure"
 
+    @property
+    def joint_angles(self) -> dict[str, float]:
+        """Degrees by name ("index_mcp_flexion", ..): see `handpose.joint_angles`."""
+        return joint_angles(self)
+
     def seen_by(self, camera: Camera) -> Hand:
         """The same hand in space, its pixels those of another camera in the same place."""
         joints_2d = camera.project(self.joints_3d)
@@ -50,7 +56,8 @@ class Hand:
                 "hand_model": self.hand_model, "joints_2d": _rounded(self.joints_2d, 2),
                 "joints_3d": _rounded(self.joints_3d, 5),
                 "mano": {"global_orient": _rounded(self.global_orient, 5), "hand_pose": _rounded(self.hand_pose, 5),
-                         "betas": _rounded(self.betas, 5), "transl": _rounded(self.transl, 5)}}
+                         "betas": _rounded(self.betas, 5), "transl": _rounded(self.transl, 5)},
+                "joint_angles": {name: round(angle, 1) for name, angle in self.joint_angles.items()}}
 
 
 @dataclass(frozen=True)
@@ -72,7 +79,8 @@ class Result:
         """JSON-ready values; `image` is the name that they give the photo."""
         camera = self.camera
         return {"image": image, "width": self.width, "height": self.height,
-                "camera": {"fx": camera.fx, "fy": camera.fy, "cx": camera.cx, "cy": camera.cy, "source": camera.source},
+                "camera": {"fx": camera.fx, "fy": camera.fy, "cx": camera.cx, "cy": camera.cy, "source": camera.source,
+                           **({"distortion": list(camera.distortion)} if camera.distortion else {})},
                 "hands": [hand.to_dict() for hand in self.hands]}
 
 

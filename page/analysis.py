@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from handpose import HandEstimator, Photo, Result, load_photo
+from handpose import HandEstimator, Result, load_photo
 from handpose.camera import told_camera
 from handpose.crop import halved
 from handpose.estimator import MIN_SCORE, PhotoPrediction
@@ -112,7 +112,7 @@ def analyse(estimator: HandEstimator, source: str | bytes, name: str | None = No
     """Reads a photo, from its path or its file's bytes, and runs the networks. Raises PhotoError."""
     photo = load_photo(source, name)
     if mirrored:
-        photo = Photo(np.ascontiguousarray(photo.rgb[:, ::-1]), photo.focal_35mm)
+        photo = photo.mirrored()
     with CORES.work(PHOTO):
         return Analysis(key or secrets.token_urlsafe(6), name or Path(source).name, mirrored, _jpeg(photo.rgb),
                         estimator.predict(photo))

@@ -6,8 +6,8 @@ from html import escape
 from handpose import Hand
 from handpose.drawing.palette import FINGER_COLORS, css, hand_color
 from handpose.estimator import MIN_SCORE
-from handpose.finger_angles import finger_bends
 from handpose.gesture import gesture
+from handpose.joint_angles import finger_bends
 
 from ..analysis import FOCAL, FOV, ShownResult
 
@@ -87,8 +87,7 @@ def snippet(result: ShownResult, network: str | None = None) -> str:
     lines = ["from handpose import HandEstimator, load_photo", "",
              f"photo = load_photo({analysis.name!r})"]
     if analysis.mirrored:
-        lines[0] = "from handpose import HandEstimator, Photo, load_photo"
-        lines.append("photo = Photo(photo.rgb[:, ::-1].copy(), photo.focal_35mm)  # turned back, as it was mirrored")
+        lines[-1] += ".mirrored()  # turned back"
     lines.append(f"hands = HandEstimator.load({network!r})(photo{lens}).hands" if network else
                  f"hands = HandEstimator.load()(photo{lens}).hands")
     chosen = [f"hand.score >= {options.min_score:g}"] if options.min_score > MIN_SCORE else []
