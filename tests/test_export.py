@@ -47,7 +47,7 @@ def read_glb(data: bytes) -> tuple[dict, list[np.ndarray]]:
     for accessor in tree["accessors"]:
         kind, columns = {5126: "<f4", 5125: "<u4", 5123: "<u2", 5121: "u1"}[accessor["componentType"]], accessor["type"]
         start = tree["bufferViews"][accessor["bufferView"]].get("byteOffset", 0) + accessor.get("byteOffset", 0)
-        width = {"SCALAR": 1, "VEC3": 3, "VEC4": 4}[columns]
+        width = {"SCALAR": 1, "VEC2": 2, "VEC3": 3, "VEC4": 4, "MAT4": 16}[columns]
         arrays.append(np.frombuffer(binary, kind, accessor["count"] * width, start).reshape(-1, width))
     return tree, arrays
 
