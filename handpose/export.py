@@ -94,7 +94,8 @@ def write_npz(path: str | os.PathLike, camera: Camera, hands: list[Hand]) -> Non
     intrinsics (3, 3), K; distortion (5,), OpenCV's k1, k2, p1, p2, k3. The parameters have the names and shapes that
     smplx.MANO(flat_hand_mean=True, use_pca=False) takes: global_orient (N, 3), hand_pose (N, 45), betas (N, 10),
     transl (N, 3); left_hand_pose and right_hand_pose (.., 45) are the rows of hand_pose of that side, as smplx.SMPLX
-    takes them. joint_angles (N, 20) are the degrees of joint_angle_names (20,), see `handpose.joint_angles`.
+    takes them. joint_angles (N, 20) are the degrees of joint_angle_names (20,), see `handpose.joint_angles`;
+    wrist_pose and operator_pose (N, 4, 4) and openxr_poses (N, 26, 4, 4) those of `handpose.wrist_frame`.
     """
     _write(path, npz_bytes(camera, hands))
 
@@ -115,7 +116,9 @@ def npz_bytes(camera: Camera, hands: list[Hand]) -> bytes:
         global_orient=stack("global_orient", 3), hand_pose=hand_pose, betas=stack("betas", 10),
         transl=stack("transl", 3), left_hand_pose=hand_pose[side == "left"], right_hand_pose=hand_pose[side == "right"],
         joint_angle_names=np.array(ANGLE_NAMES),
-        joint_angles=np.reshape([[*hand.joint_angles.values()] for hand in hands], (len(hands), len(ANGLE_NAMES))))
+        joint_angles=np.reshape([[*hand.joint_angles.values()] for hand in hands], (len(hands), len(ANGLE_NAMES))),
+        wrist_pose=stack("wrist_pose", 4, 4), operator_pose=stack("operator_pose", 4, 4),
+        openxr_poses=stack("openxr_poses", 26, 4, 4))
     return buffer.getvalue()
 
 

@@ -7,6 +7,7 @@ import numpy as np
 
 from .camera import Camera
 from .joint_angles import joint_angles
+from .wrist_frame import openxr_poses, operator_pose, wrist_pose
 
 SURE, FAIRLY_SURE = 0.9, 0.7  # scores from which on these words are right; clear photos score .93 and more
 
@@ -45,6 +46,21 @@ class Hand:
         """Degrees by name ("index_mcp_flexion", ..): see `handpose.joint_angles`."""
         return joint_angles(self)
 
+    @property
+    def wrist_pose(self) -> np.ndarray:
+        """The wrist's pose (4, 4) in the camera's frame, in MANO's axes: see `handpose.wrist_frame`."""
+        return wrist_pose(self)
+
+    @property
+    def operator_pose(self) -> np.ndarray:
+        """The wrist's pose (4, 4) in the camera's frame, in dex-retargeting's axes: see `handpose.wrist_frame`."""
+        return operator_pose(self)
+
+    @property
+    def openxr_poses(self) -> np.ndarray:
+        """The poses (26, 4, 4) of OpenXR's joints in the camera's frame: see `handpose.wrist_frame`."""
+        return openxr_poses(self)
+
     def seen_by(self, camera: Camera) -> Hand:
         """The same hand in space, its pixels those of another camera in the same place."""
         joints_2d = camera.project(self.joints_3d)
@@ -57,7 +73,8 @@ class Hand:
                 "joints_3d": _rounded(self.joints_3d, 5),
                 "mano": {"global_orient": _rounded(self.global_orient, 5), "hand_pose": _rounded(self.hand_pose, 5),
                          "betas": _rounded(self.betas, 5), "transl": _rounded(self.transl, 5)},
-                "joint_angles": {name: round(angle, 1) for name, angle in self.joint_angles.items()}}
+                "joint_angles": {name: round(angle, 1) for name, angle in self.joint_angles.items()},
+                "wrist_pose": _rounded(self.wrist_pose, 5), "operator_pose": _rounded(self.operator_pose, 5)}
 
 
 @dataclass(frozen=True)

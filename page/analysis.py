@@ -95,6 +95,11 @@ class ShownResult(Result):
     options: Options
     hand_models: dict[str, HandModel]  # by side
 
+    @property
+    def fov_deg(self) -> float:
+        """The camera's field of view across the longer side, degrees."""
+        return float(np.degrees(2 * np.arctan(max(self.width, self.height) / 2 / self.camera.fx)))
+
 
 def number(what: str, value: Any, low: float, high: float, unit: str = "") -> float:
     """The value, if it is a number within limits. Raises ValueError."""

@@ -130,6 +130,8 @@ def test_json_is_the_convention(tmp_path):
         assert {name: len(values) for name, values in read["mano"].items()} == {
             "global_orient": 3, "hand_pose": 45, "betas": 10, "transl": 3}
         assert read["joint_angles"] == pytest.approx(hand.joint_angles, abs=0.06)
+        assert np.allclose(read["wrist_pose"], hand.wrist_pose, atol=1e-5)
+        assert np.allclose(read["operator_pose"], hand.operator_pose, atol=1e-5)
     write_json(tmp_path / "none.json", "b.jpg", replace(RESULT, hands=[]))
     assert json.loads((tmp_path / "none.json").read_text())["hands"] == []
 
@@ -138,7 +140,7 @@ def test_npz_holds_what_smplx_takes(tmp_path):
     write_npz(tmp_path / "a.npz", CAMERA, HANDS)
     with np.load(tmp_path / "a.npz", allow_pickle=False) as read:
         for name in ("vertices", "faces", "joints_3d", "joints_2d", "global_orient", "hand_pose", "betas", "transl",
-                     "box", "score"):
+                     "box", "score", "wrist_pose", "operator_pose", "openxr_poses"):
             assert np.array_equal(read[name], np.stack([getattr(hand, name) for hand in HANDS])), name
         assert read["side"].tolist() == ["right", "left"] and read["hand_model"].tolist() == ["open", "open"]
         assert np.array_equal(read["right_hand_pose"], HANDS[0].hand_pose[None])

@@ -105,7 +105,7 @@ def test_what_is_no_photo_and_what_has_no_hand(client, visitor, tmp_path):
     assert "photo must be" in visitor.call("estimate", None, None, None, 1, 0.3, False)[1]["error"]
     Image.new("RGB", (200, 200), "grey").save(tmp_path / "wall.png")
     assert client.predict(handle_file(tmp_path / "wall.png"), api_name="/estimate")["hands"] == []
-    with pytest.raises(AppError, match="no hand to take along"):
+    with pytest.raises(AppError, match="no hand to download"):
         client.predict(handle_file(tmp_path / "wall.png"), "glb", api_name="/files")
 
 
@@ -123,7 +123,7 @@ def examples(text: str, language: str) -> list[str]:
     return re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
 
 
-@pytest.mark.parametrize("text", [(ROOT / "docs" / "api.md").read_text(), about.PROGRAMS], ids=["docs", "page"])
+@pytest.mark.parametrize("text", [(ROOT / "docs" / "api.md").read_text(), about.API], ids=["docs", "page"])
 def test_the_examples_run_as_they_are_shown(running_page, tmp_path, monkeypatch, capsys, text):
     shutil.copy(PHOTO, tmp_path / "photo.jpg")
     monkeypatch.chdir(tmp_path)

@@ -1,4 +1,4 @@
-"""What a visitor takes along from the photo tab, in a real browser."""
+"""What a visitor downloads from the photo tab, in a real browser."""
 import io
 import json
 import zipfile
@@ -13,7 +13,7 @@ from playwright.sync_api import Page, expect
 
 def take(page: Page, name: str) -> tuple[str, bytes]:
     with page.expect_download() as download:
-        page.locator("#take-along").get_by_role("button", name=name, exact=name != "Everything").click()
+        page.locator("#downloads").get_by_role("button", name=name, exact=name != "Everything").click()
     return download.value.suggested_filename, Path(download.value.path()).read_bytes()
 
 
@@ -28,7 +28,8 @@ def check_file(name: str, data: bytes, hands: int = 1) -> None:
         result = json.loads(data)
         assert set(result) == {"image", "width", "height", "camera", "hands"} and len(result["hands"]) == hands
         for hand in result["hands"]:
-            assert set(hand) == {"side", "score", "box", "hand_model", "joints_2d", "joints_3d", "mano", "joint_angles"}
+            assert set(hand) == {"side", "score", "box", "hand_model", "joints_2d", "joints_3d", "mano", "joint_angles",
+                                 "wrist_pose", "operator_pose"}
             assert np.shape(hand["joints_3d"]) == (21, 3) and len(hand["mano"]["hand_pose"]) == 45
     elif kind == "npz":
         with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
@@ -59,8 +60,8 @@ def test_each_file_is_named_after_the_photo_and_opens_elsewhere(page):
             check_file(one, archive.read(one))
 
 
-def test_the_picture_to_take_along_is_what_is_shown(page):
-    """The example, too, can be taken along, and options count."""
+def test_the_downloaded_picture_is_what_is_shown(page):
+    """Options count."""
     upload(page, "hand.jpg", PHOTO.read_bytes())
     photo = np.asarray(Image.open(PHOTO).convert("RGB"), int)
     pictures = {}
@@ -72,13 +73,13 @@ def test_the_picture_to_take_along_is_what_is_shown(page):
     assert 0 < pictures["Skeleton"].mean() < 0.5 * pictures["Mesh"].mean()
 
 
-def test_the_example_can_be_taken_along_but_nothing_cannot(page):
+def test_the_example_can_be_downloaded_but_nothing_cannot(page):
     _, data = take(page, "JSON")
     assert len(json.loads(data)["hands"]) == page.locator(".hand").count()
     upload(page, "hand.jpg", PHOTO.read_bytes())
     page.locator("#photo").get_by_role("button", name="Remove Image").click()
     expect(page.locator("#stage .photo")).to_have_count(0)
-    page.locator("#take-along").get_by_role("button", name="GLB").click()
+    page.locator("#downloads").get_by_role("button", name="GLB").click()
     expect(page.get_by_text("There is no photo yet")).to_be_visible()
 
 
@@ -88,7 +89,7 @@ def test_the_snippet_gives_the_same_hands(page, tmp_path, monkeypatch, capsys):
     page.get_by_label("Field of view").check()
     expect(page.locator("#options .note")).to_contain_text("you gave")
     result = json.loads(take(page, "JSON")[1])
-    page.get_by_role("button", name="The same in Python").click()
+    page.get_by_role("button", name="Python code").click()
     page.locator("[data-copy]").click()
     expect(page.locator("[data-copy]")).to_have_text("Copied")
     program = page.evaluate("navigator.clipboard.readText()")

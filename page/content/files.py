@@ -1,4 +1,4 @@
-"""The files that a result can be taken along as, each made when it is asked for."""
+"""The files that a result can be downloaded as, each made when it is asked for."""
 from __future__ import annotations
 
 from dataclasses import replace
@@ -49,7 +49,7 @@ def file_of(result: ShownResult, kind: str, show: str = "mesh", opacity: float =
         files["README.txt"] = README.format(image=analysis.name, model=model).encode()
         return f"{analysis.stem}.zip", zip_bytes(files)
     if kind in OF_HANDS and not hands:
-        raise ValueError("There is no hand to take along: drop in a photo that shows one.")
+        raise ValueError("There is no hand to download: drop in a photo that shows one.")
     if kind == "depth":
         return f"{analysis.stem}.depth.zip", zip_bytes(depth_files(result))
     if kind == "rig":
