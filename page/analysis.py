@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from handpose import Camera, HandBox, HandEstimator, Result, load_photo
+from handpose import Camera, HandBox, HandEstimator, HandModel, Result, load_photo
 from handpose.camera import told_camera
 from handpose.crop import halved
 from handpose.estimator import MIN_SCORE, PhotoPrediction
@@ -94,6 +94,7 @@ class ShownResult(Result):
     """The hands of a photo under a visitor's options."""
     analysis: Analysis
     options: Options
+    hand_models: dict[str, HandModel]  # by side
 
     @property
     def fov_deg(self) -> float:
@@ -128,7 +129,8 @@ def result_of(estimator: HandEstimator, analysis: Analysis, options: Options) ->
     camera = told_camera(analysis.width, analysis.height, **options.camera_arguments())
     result = estimator.place(analysis.prediction, camera, options.min_score)
     hands = [hand for hand in result.hands if options.left_hands or hand.side == "right"]
-    return ShownResult(analysis.width, analysis.height, result.camera, hands[:options.most_hands], analysis, options)
+    return ShownResult(analysis.width, analysis.height, result.camera, hands[:options.most_hands], analysis, options,
+                       estimator.hand_models)
 
 
 def _jpeg(rgb: np.ndarray) -> bytes:

@@ -67,8 +67,8 @@ def add_endpoints(estimator: HandEstimator, clips: VideoTab) -> None:
 
         Args:
             photo: The photo.
-            kind: "glb", "obj", "ply" (3D models), "json", "npz" (NumPy arrays), "png" (the overlay), "depth" (a zip:
-                depth in millimetres and metres, a mask of each hand) or "zip" (all).
+            kind: "glb", "obj", "ply" (3D models), "rig" (a GLB with a skeleton), "json", "npz" (NumPy arrays), "png"
+                (the overlay), "depth" (a zip: depth in millimetres and metres, a mask of each hand) or "zip" (all).
             focal_px: Focal length in pixels of the photo. Leave out to take it from EXIF, else a usual lens.
             fov_deg: Field of view in degrees across the longer side, instead of focal_px.
             most_hands: At most this many hands, the surest ones.
@@ -87,8 +87,9 @@ def add_endpoints(estimator: HandEstimator, clips: VideoTab) -> None:
     def video(clip, parts=MESH, request: gr.Request = None, progress=gr.Progress()):  # noqa: B008
         """Follows the hands through a clip of up to a minute.
 
-        Answers with two files: the clip with its hands drawn over it (MP4), and an `.npz` of every frame's joints and
-        MANO parameters (arrays as in handpose/clips/arrays.py).
+        Answers with files: the clip with its hands drawn over it (MP4); an `.npz` of every frame's joints and MANO
+        parameters (arrays as in handpose/clips/arrays.py); and, where there are hands, a GLB of them that moves, with
+        their skeletons, and a zip with a BVH of each.
 
         Args:
             clip: The clip: MP4, MOV, WebM and others, up to 60 seconds.
@@ -100,7 +101,8 @@ def add_endpoints(estimator: HandEstimator, clips: VideoTab) -> None:
             raise gr.Error(str(error), print_exception=False) from error
         except Cancelled as error:
             raise gr.Error("The work on the clip was called off.", print_exception=False) from error
-        return str(followed.overlay), str(followed.npz)
+        files = followed.overlay, followed.npz, followed.rig, followed.bvh
+        return tuple(None if file is None else str(file) for file in files)
 
     with gr.Row(visible=False):
         photo = gr.Image(type="filepath", label="photo")
@@ -112,12 +114,12 @@ def add_endpoints(estimator: HandEstimator, clips: VideoTab) -> None:
                    gr.Textbox(None, label="camera"), gr.Textbox(None, label="boxes")]
         clip, parts = gr.File(label="clip"), gr.Radio([MESH, SKELETON, BOTH], value=MESH, label="parts")
         answer, out = gr.JSON(label="result"), gr.File(label="file")
-        overlay, arrays = gr.File(label="overlay"), gr.File(label="arrays")
+        of_clip = [gr.File(label=label) for label in ("overlay", "arrays", "rig", "motion_capture")]
         # preprocess=False: Gradio would open the file itself, and answer wrong values without a reason.
         of_photo = dict(preprocess=False, concurrency_id="estimate", concurrency_limit=2)
         gr.Button().click(estimate, [photo, *options], answer, api_name="estimate", **of_photo)
         gr.Button().click(files, [photo, kind, *options], out, api_name="files", **of_photo)
-        gr.Button().click(video, [clip, parts], [overlay, arrays], api_name="video", preprocess=False, **IN_WORK)
+        gr.Button().click(video, [clip, parts], of_clip, api_name="video", preprocess=False, **IN_WORK)
 
 
 def _options(focal_px: Any, fov_deg: Any, most_hands: Any, min_score: Any) -> Options:

@@ -15,9 +15,11 @@ from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 from page_steps import run_apart
 from PIL import Image
+from rig_files import Played, of_vertices
+from test_export import in_gltf_frame
 
 from benchmarks.running_page import RunningPage, Visitor
-from handpose import Camera, HandEstimator, load_photo
+from handpose import Camera, HandEstimator, HandModel, load_photo
 from handpose.clips.reading import read_clip
 from page.tabs import about
 from train.make_clip import make_clip
@@ -87,12 +89,13 @@ def test_a_whole_camera_and_boxes_may_be_told(client, visitor):
     assert json.loads(Path(file).read_text())["hands"] == []
 
 
-def test_a_clip_comes_back_as_two_files_and_what_is_none_as_an_error(client, visitor, tmp_path):
+def test_a_clip_comes_back_as_files_and_what_is_none_as_an_error(client, visitor, tmp_path):
     make_clip(tmp_path / "wave.mp4", motion="wave", frames=4, hands=1, width=160, height=120, fps=5, seed=2)
-    overlay, arrays = client.predict(handle_file(tmp_path / "wave.mp4"), "Skeleton", api_name="/video")
+    overlay, arrays, rig, bvh = client.predict(handle_file(tmp_path / "wave.mp4"), "Skeleton", api_name="/video")
     assert Path(overlay).name == "wave.overlay.mp4" and len(list(read_clip(overlay))) == 4
     with np.load(arrays) as file:
         assert file["joints_3d"].shape[0] == 4 and Path(arrays).name == "wave.npz"
+    assert Path(rig).read_bytes()[:4] == b"glTF" and zipfile.is_zipfile(bvh)
     (tmp_path / "song.mp4").write_bytes(b"no clip")
     with pytest.raises(AppError, match="song.mp4 is no video"):
         client.predict(handle_file(tmp_path / "song.mp4"), api_name="/video")
@@ -109,7 +112,11 @@ def test_files_of_every_kind(client):
         assert sum(len(mesh.vertices) for mesh in trimesh.load_scene(file, process=False).geometry.values()) == 1609
     result = json.loads(Path(client.predict(handle_file(PHOTO), "json", api_name="/files")).read_text())
     assert [hand["side"] for hand in result["hands"]] == ["right"]
-    assert np.load(client.predict(handle_file(PHOTO), "npz", api_name="/files"))["hand_pose"].shape == (1, 45)
+    arrays = np.load(client.predict(handle_file(PHOTO), "npz", api_name="/files"))
+    assert arrays["hand_pose"].shape == (1, 45)
+    rig = Path(client.predict(handle_file(PHOTO), "rig", api_name="/files"))
+    points = of_vertices(Played(rig.read_bytes()).skinned("hand0_right_mesh"), HandModel.load())
+    assert rig.name == "hand_right.rig.glb" and np.abs(points - in_gltf_frame(arrays["vertices"][0])).max() < 1e-4
     assert Image.open(client.predict(handle_file(PHOTO), "png", api_name="/files")).format == "PNG"
     with zipfile.ZipFile(client.predict(handle_file(PHOTO), "depth", api_name="/files")) as archive:
         depth = archive.namelist()
@@ -119,7 +126,7 @@ def test_files_of_every_kind(client):
         behind = 1000 * result["hands"][0]["joints_3d"][9][2] - int(millimetres[v, u])
         assert millimetres.shape == Image.open(PHOTO).size[::-1] and 0 < behind < 30  # the knuckle lies under the skin
     with zipfile.ZipFile(client.predict(handle_file(PHOTO), api_name="/files")) as archive:
-        assert len(archive.namelist()) == 7 + len(depth)
+        assert len(archive.namelist()) == 8 + len(depth)
 
 
 @pytest.mark.parametrize(("options", "reason"), [
@@ -162,7 +169,8 @@ def test_the_endpoints_are_three_and_say_what_they_take(client):
     assert names["/video"] == ["clip", "parts"]
     answers = {name: [one["label"] for one in endpoint["returns"]]
                for name, endpoint in described["named_endpoints"].items()}
-    assert answers == {"/estimate": ["result"], "/files": ["file"], "/video": ["overlay", "arrays"]}
+    assert answers == {"/estimate": ["result"], "/files": ["file"],
+                       "/video": ["overlay", "arrays", "rig", "motion_capture"]}
 
 
 def examples(text: str, language: str) -> list[str]:

@@ -17,9 +17,13 @@ from handpose.clips.reading import ClipError, read_clip
 from handpose.clips.track_clip import Cancelled, write_overlay
 from handpose.drawing.overlay import draw_overlay
 from handpose.drawing.palette import FINGER_COLORS, css
+from handpose.export import write_contents, zip_bytes
 from handpose.file_names import safe_stem
 from handpose.hand import TrackedHand
 from handpose.hand_model.skeleton import FINGER_OF_JOINT, FINGERS
+from handpose.rig.files import GLB_ENDING, bvh_contents
+from handpose.rig.motion import HandMotion, motions_of_clip
+from handpose.rig.rigged_glb import rigged_glb
 from handpose.tracker import HandTracker
 
 from ..content import text as words
@@ -63,6 +67,8 @@ class Followed(NamedTuple):
     overlay: Path  # MP4
     npz: Path
     arrays: dict[str, np.ndarray]  # that the latter holds, see handpose/clips/arrays.py
+    rig: Path | None = None  # GLB of the moving hands with their skeletons; None without any
+    bvh: Path | None = None  # zip of their motion, a BVH for each
 
 
 class VideoTab:
@@ -90,9 +96,13 @@ class VideoTab:
                     with gr.Column(min_width=300):
                         self.playback = gr.HTML(elem_id="playback", apply_default_css=False, html_template=PLAYBACK,
                                                 js_on_load=(scripts / "playback.js").read_text())
-                self.npz = gr.DownloadButton("Joints and MANO parameters of every picture (.npz)", visible=False,
-                                             size="sm", elem_id="clip-arrays")
-        outputs = [self.overlay, self.npz, self.playback, self.said, self.go, self.cancel]
+                with gr.Row():
+                    self.npz = gr.DownloadButton("Joints and MANO parameters of every picture (.npz)", visible=False,
+                                                 size="sm", elem_id="clip-arrays")
+                    self.rig = gr.DownloadButton("Moving hands with a skeleton (.glb)", visible=False, size="sm",
+                                                 elem_id="clip-rig")
+                    self.bvh = gr.DownloadButton("Motion capture (.bvh)", visible=False, size="sm", elem_id="clip-bvh")
+        outputs = [self.overlay, self.npz, self.playback, self.said, self.go, self.cancel, self.rig, self.bvh]
         self.go.click(lambda: (gr.Button(visible=False), gr.Button(visible=True)), None, [self.go, self.cancel],
                       queue=False, show_progress="hidden", api_visibility="private").then(
             # preprocess=False: Gradio would convert the clip with a program of its own first.
@@ -114,11 +124,12 @@ class VideoTab:
         try:
             followed = self.follow(clip, parts, request, tell)
         except (ClipError, UploadError) as error:
-            return None, _no_arrays(), None, words.problem(error), *ready
+            return None, _button(None), None, words.problem(error), *ready, _button(None), _button(None)
         except Cancelled:
-            return None, _no_arrays(), None, '<p class="note">Cancelled.</p>', *ready
-        return (str(followed.overlay), gr.DownloadButton(value=str(followed.npz), visible=True),
-                playback(followed.arrays), summary(followed.arrays, time.monotonic() - began), *ready)
+            return None, _button(None), None, '<p class="note">Cancelled.</p>', *ready, _button(None), _button(None)
+        return (str(followed.overlay), _button(followed.npz), playback(followed.arrays),
+                summary(followed.arrays, time.monotonic() - began), *ready, _button(followed.rig),
+                _button(followed.bvh))
 
     def follow(self, clip: Any, parts: Any, request: gr.Request, tell: Callable[[int, int], None] | None = None
                ) -> Followed:
@@ -144,12 +155,13 @@ class VideoTab:
                 arrays = write_overlay(
                     source, tracker, overlay, npz, progress=tell, cancelled=calls_off.is_set,
                     draw=lambda rgb, camera, hands: draw(rgb, camera, hands, parts)).arrays()
+                rigs = write_rigs(folder, stem, motions_of_clip(arrays, self.estimator.hand_models))
         except OSError as error:
             raise ClipError(f"The result cannot be written ({error.strerror}): try again later, or with a shorter "
                             "clip.") from error
         finally:
             self._calls_off.pop(request.session_hash or "", None)
-        return Followed(overlay, npz, arrays)
+        return Followed(overlay, npz, arrays, *rigs)
 
     def call_off(self, request: gr.Request) -> None:
         """Ends the work on a visitor's clip, whether they said so or left."""
@@ -159,6 +171,16 @@ class VideoTab:
 
 def draw(rgb: np.ndarray, camera: Camera, hands: list[Hand], parts: str) -> np.ndarray:
     return draw_overlay(rgb, camera, hands, mesh=parts != SKELETON, skeleton=parts in (SKELETON, BOTH))
+
+
+def write_rigs(folder: Path, stem: str, motions: list[HandMotion]) -> tuple[Path, ...]:
+    """Writes a clip's hands with their skeletons: a GLB, and a zip of each hand's BVH; neither without any hand."""
+    if not motions:
+        return ()
+    with CORES.work(CLIP):
+        motion_capture = {f"{stem}{ending}": content for ending, content in bvh_contents(motions).items()}
+        contents = {GLB_ENDING: rigged_glb(motions), ".bvh.zip": zip_bytes(motion_capture)}
+    return tuple(folder / f"{stem}{ending}" for ending in write_contents(folder, stem, contents))
 
 
 def summary(arrays: dict[str, np.ndarray], seconds: float) -> str:
@@ -196,8 +218,8 @@ def playback(arrays: dict[str, np.ndarray]) -> str:
                        "ranges": [[float(m - half), float(m + half)] for m in (low + high) / 2]})
 
 
-def _no_arrays() -> gr.DownloadButton:
-    return gr.DownloadButton(visible=False)
+def _button(file: Path | None) -> gr.DownloadButton:
+    return gr.DownloadButton(visible=False) if file is None else gr.DownloadButton(value=str(file), visible=True)
 
 
 def _duration(seconds: float) -> str:
