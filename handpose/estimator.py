@@ -16,8 +16,8 @@ from scipy.spatial.transform import Rotation
 from .align import align
 from .camera import Camera, told_camera
 from .crop import Crop, upright_box
+from .detection.hand_detector import HandDetector
 from .detection.landmarks import LandmarkModel, Landmarks, find_hands, landmarks_in_box
-from .detection.palm_detector import PalmDetector
 from .detection.region import Detector, HandBox
 from .hand import Hand, Result
 from .hand_model.mano import hand_model_file
@@ -29,6 +29,7 @@ from .lens import guess_lens
 from .network.checkpoint import CHECKPOINT
 from .network.engine import Engine, Prediction, load_engine
 from .network.onnx_session import usual_threads
+from .person import Person
 from .photo import as_photo
 from .placement import NEAREST, solve_translation
 
@@ -64,9 +65,11 @@ class PhotoPrediction:
     """What the networks say of a photo, and the camera to place its hands before where nobody tells another."""
     width: int  # pixels of the upright photo
     height: int
-    camera: Camera  # EXIF's, else a guess
+    camera: Camera  # plain: that which was told, else EXIF's, else a guess
     hands: tuple[HandPrediction, ...]
     told: bool = False  # whether somebody said where the hands are: all of them are then reported, in this order
+    lens: Camera | None = None  # the told camera if it is not plain: `camera` then stands in its place, and results
+    # are in its pixels
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,7 +103,7 @@ class HandEstimator:
         """`alignment=False` takes the network's rotations and betas as they are."""
         self.engine, self.detector, self.landmark_model = engine, detector, landmark_model
         self.hand_models = {"right": hand_model, "left": hand_model.left()}
-        self.skeleton, self.alignment = hand_model.joints_only(), alignment
+        self.skeleton, self.alignment, self.person = hand_model.joints_only(), alignment, Person()
         self.crop_size = engine.config.input_size
         self._loaded_from: tuple | None = None
 
@@ -119,7 +122,7 @@ class HandEstimator:
         if engine.config.hand_model != model.name:
             raise ValueError(f"The checkpoint answers for the hand model {engine.config.hand_model!r}, not "
                              f"{model.name!r}; give the checkpoint that was trained with it, or its hand model.")
-        estimator = cls(engine, model, PalmDetector.load(threads=threads), LandmarkModel.load(threads=threads))
+        estimator = cls(engine, model, HandDetector.load(threads=threads), LandmarkModel.load(threads=threads))
         estimator._loaded_from = checkpoint, hand_model, threads
         return estimator
 
@@ -128,7 +131,8 @@ class HandEstimator:
         if self._loaded_from is None:
             raise TypeError("Only an estimator that HandEstimator.load made can be pickled, for its copy loads the "
                             "same files: pickle what this one is made of.")
-        return HandEstimator.load, self._loaded_from, {"alignment": self.alignment, "crop_size": self.crop_size}
+        return HandEstimator.load, self._loaded_from, {
+            name: getattr(self, name) for name in ("alignment", "crop_size", "person", "hand_models")}
 
     def for_live(self) -> HandEstimator:
         """The same models on smaller crops, if the checkpoint takes such: quicker, and less exact.
@@ -139,50 +143,69 @@ class HandEstimator:
         live.crop_size = self.engine.config.live_size or self.crop_size
         return live
 
+    def for_person(self, hand_length: float | None = None, betas: np.ndarray | None = None) -> HandEstimator:
+        """The same models for one person's hands (see `person.Person`): what is known of them, their distances follow.
+
+        `hand_length` in metres from wrist to middle fingertip; `betas` (10,) as `person.common_betas` finds them in
+        some photos. Raises ValueError.
+        """
+        known = copy(self)
+        known.person = Person(hand_length, betas)
+        scale = known.person.scale(self.skeleton) / self.hand_models["right"].scale
+        known.hand_models = {side: model.scaled(scale) for side, model in self.hand_models.items()}
+        return known
+
     def __copy__(self) -> HandEstimator:
         other = object.__new__(type(self))  # shares the networks
         other.__dict__.update(self.__dict__)
         return other
 
     def __call__(self, photo: Photo | np.ndarray, camera: Camera | None = None, *, focal_px: float | None = None,
-                 fov_deg: float | None = None, boxes: Sequence[HandBox | Sequence[float]] | None = None) -> Result:
+                 fov_deg: float | None = None, boxes: Sequence[HandBox | Sequence[float]] | None = None,
+                 min_score: float = MIN_SCORE) -> Result:
         """The hands of a photo, surest first, and the camera that they are placed before.
 
         `photo` is what `load_photo` gives, or pixels as `photo.as_photo` takes them: RGB (H, W, 3) uint8, upright.
         The camera may be told: whole, by its focal length in pixels, or by its field of view across the longer side
         in degrees; else it is EXIF's or a guess. `boxes` are hands that are known to be there, in image pixels: (u0,
         v0, u1, v1) or a `HandBox`, which may tell the side. The result then has a hand for each, in their order,
-        however unsure, and no other.
+        however unsure, and no other; else those of a score of at least `min_score` (0..1). All pixels are those of the
+        photo as it was given, whatever its lens.
         Raises PhotoError for what is no photo and ValueError for a camera or a box that cannot be.
         """
         photo = as_photo(photo)
         told = told_camera(photo.width, photo.height, camera, focal_px, fov_deg)
-        if told is None or told.has_square_pixels:
-            return self.place(self.predict(photo, boxes), told)
-        rgb, square = told.square_pixels(photo.rgb)  # the networks know no others
-        if boxes is not None:
-            boxes = [HandBox.of(box).stretched(len(rgb) / photo.height) for box in boxes]
-        result = self.place(self.predict(Photo(rgb), boxes), square)
-        return Result(photo.width, photo.height, told, [hand.seen_by(told) for hand in result.hands])
+        return self.place(self.predict(photo, boxes, camera=told), min_score=min_score)
 
     # ---- what the networks say
 
     def predict(self, photo: Photo, boxes: Sequence[HandBox | Sequence[float]] | None = None,
-                found: Sequence[Landmarks] | None = None, use_landmarks: bool = True) -> PhotoPrediction:
+                found: Sequence[Landmarks] | None = None, use_landmarks: bool = True,
+                camera: Camera | None = None) -> PhotoPrediction:
         """What the networks say of a photo: of its hands, or of those in `boxes`.
 
-        `found` are landmarks that are known already. `use_landmarks=False` lets these only place the crops.
+        `found` are landmarks that are known already. `use_landmarks=False` lets these only place the crops. `camera` is
+        the photo's, if it was told: of one that is not plain, the networks are shown the photo as a plain one sees it.
         """
+        width, height, lens = photo.width, photo.height, None
         if boxes is not None:
             boxes = [HandBox.of(box) for box in boxes]
             for box in boxes:
-                box.check_inside(photo.width, photo.height)
+                box.check_inside(width, height)
+        if camera is not None and not camera.is_plain:
+            rgb, plain = camera.plain(photo.rgb)
+            if boxes is not None:
+                last = np.array([width, height]) - 1
+                boxes = [box.moved(lambda pixels: plain.pixels(camera.rays(pixels.clip(0, last)))) for box in boxes]
+            photo, camera, lens = Photo(rgb), plain, camera
+        if boxes is not None:
             found = [landmarks_in_box(photo.rgb, box, self.landmark_model) for box in boxes]
         elif found is None:
             found = self.find(photo.rgb)
-        camera = Camera.of_photo(photo.width, photo.height, focal_35mm=photo.focal_35mm)
+        if camera is None:
+            camera = guess_lens(Camera.of_photo(width, height, focal_35mm=photo.focal_35mm), found)
         hands = self.predict_hands(photo.rgb, found, use_landmarks)
-        return PhotoPrediction(photo.width, photo.height, guess_lens(camera, found), tuple(hands), boxes is not None)
+        return PhotoPrediction(width, height, camera, tuple(hands), boxes is not None, lens)
 
     def find(self, rgb: np.ndarray) -> list[Landmarks]:
         """Where hands are in an image (H, W, 3) uint8 RGB, upright, as the landmark model sees them."""
@@ -213,27 +236,32 @@ class HandEstimator:
     # ---- before a camera
 
     def place(self, prediction: PhotoPrediction, camera: Camera | None = None, min_score: float = MIN_SCORE) -> Result:
-        """The hands of a prediction before a camera of square pixels (default: the prediction's own), surest first.
+        """The hands of a prediction before a plain camera (default: the prediction's own), surest first.
 
         Hands of a lower score than `min_score` are left out, unless somebody said that they are there.
         """
+        lens = prediction.lens if camera is None else None
         camera = camera or prediction.camera
         chosen = prediction.hands
         if not prediction.told:
             chosen = sorted((hand for hand in chosen if hand.score >= min_score), key=lambda hand: -hand.score)
         hands = [self.place_hand(camera, self.align(camera, hand)) for hand in chosen]
+        if lens is not None:
+            camera, hands = lens, [hand.seen_by(lens) for hand in hands]
         return Result(prediction.width, prediction.height, camera, hands)
 
     def align(self, camera: Camera, hand: HandPrediction) -> AlignedHand:
         """Pose and shape, aligned with where the joints are seen, and turned from the crop's frame to the camera's."""
         crop, prediction = hand.crop, hand.prediction
         weights = 1 / (prediction.spread + LEAST_SPREAD) ** 2
-        rotations, betas = prediction.rotations.astype(float), prediction.betas.astype(float)
+        rotations = prediction.rotations.astype(float)
+        betas = self.person.shape(self.skeleton, prediction.betas.astype(float))
         if self.alignment:
             focal = LESS_PERSPECTIVE * camera.fx * crop.scale * 2 / crop.size  # of the crop, in crop units
             rays = prediction.joints[:, :2].astype(float) / focal
             rotations, betas, _ = align(self.skeleton, rotations, betas, rays, weights ** -0.5 / focal,
-                                        prediction.world)
+                                        prediction.world, keep_shape=self.person.betas is not None)
+            betas = self.person.shape(self.skeleton, betas)
         turn = crop.rotation
         if crop.mirrored:
             # The crop shows M x of what the camera sees; a left hand is the right one's mirror image M v, so that
@@ -259,7 +287,8 @@ class HandEstimator:
                     box=np.concatenate([joints_2d.min(0), joints_2d.max(0)]), hand_model=model.name,
                     joints_2d=joints_2d, joints_3d=joints_3d,
                     vertices=posed.vertices[0] + transl, faces=model.faces,
-                    global_orient=pose[0], hand_pose=pose[1:].reshape(45), betas=aligned.betas, transl=transl)
+                    global_orient=pose[0], hand_pose=pose[1:].reshape(45), betas=aligned.betas, transl=transl,
+                    scale=model.scale)
 
 
 def landmarks_in_crop(landmarks: Landmarks, crop: Crop) -> np.ndarray:

@@ -24,6 +24,8 @@ SAME_HAND_IOU = 0.5  # of the joints' boxes
 PART_COVERED = 0.8  # of a joints' box by a surer hand's, from which on it is a part of that hand
 # One pass is enough where it is sure of the hand and of its side, in a region that the landmarks then confirm.
 SURE_PRESENCE, SURE_SIDE = 0.9, 0.8
+TURNS = np.radians([-35, 35])  # that are tried where the first pass is not sure
+LEAST_PRESENCE = 0.05  # of the surest pass, below which no further one would find a hand
 CONFIRMED_TURN, CONFIRMED_SHIFT, CONFIRMED_SCALE = 0.25, 0.1, 0.15  # radians; of the side; of its logarithm
 BOX_SCALE = 1.5  # from the larger side of a hand's box to the region that the landmark model is given
 BOX_ANGLES = np.radians([0, 90, 180, 270])  # that are tried, for a box does not tell where the fingers point
@@ -122,18 +124,24 @@ def landmarks_in_box(rgb: np.ndarray, box: HandBox, model: LandmarkModel) -> Lan
 
 
 def confirmed_landmarks(rgb: np.ndarray, region: HandRegion, model: LandmarkModel) -> Landmarks:
-    """Landmarks of the hand in a detector's region, in one pass where that is sure and well framed, else in three.
+    """Landmarks of the hand in a detector's region, in one pass where that is sure and well framed, else in several.
 
-    Further passes are over the region that the first one's landmarks give, which then frames the hand better.
-    `presence` is the lowest, `right` the mean over the two regions and the second one's mirror image: what is no hand
-    seldom passes for one three times.
+    The detector may be wrong about where the fingers point: where the first pass is not sure, the region is tried in
+    other turns. Two further passes are over the region that the surest one's landmarks give, which then frames the hand
+    better, and over its mirror image. `presence` is the lower of these two, `right` their mean: what is no hand seldom
+    passes for one again and again.
     """
-    first = model(rgb, region)
-    sure = first.presence >= SURE_PRESENCE and max(first.right, 1 - first.right) >= SURE_SIDE
-    if first.presence < MIN_PRESENCE or sure and confirms(first.region, region):
-        return first
-    second, mirrored = (model(rgb, first.region, mirror) for mirror in (False, True))
-    return replace(second, presence=min(first.presence, second.presence, mirrored.presence),
+    best = model(rgb, region)
+    for turn in TURNS:
+        if best.presence >= SURE_PRESENCE:
+            break
+        other = model(rgb, replace(region, angle=region.angle + turn))
+        best = max(best, other, key=lambda landmarks: landmarks.presence)
+    sure = best.presence >= SURE_PRESENCE and max(best.right, 1 - best.right) >= SURE_SIDE
+    if best.presence < LEAST_PRESENCE or sure and confirms(best.region, region):
+        return best
+    second, mirrored = (model(rgb, best.region, mirror) for mirror in (False, True))
+    return replace(second, presence=min(second.presence, mirrored.presence),
                    right=(second.right + mirrored.right) / 2)
 
 

@@ -21,9 +21,10 @@ from ..server.uploads import UploadError, read_upload
 
 KEPT_S = 1800  # seconds until a visitor's photo is deleted
 EXAMPLE_KEY, FIRST_EXAMPLE = "example", "open_palm"
-MODEL_WAITS = "The hand appears here.<br>Drag to turn it."
-# Runs in the browser before an event: the last input says how the result is displayed at this moment.
+MODEL_WAITS = "The hand is shown here in 3D."
+# Run in the browser before an event: the last input says how the result is displayed at this moment.
 WITH_DISPLAY = "(...inputs) => [...inputs.slice(0, -1), handpose.display()]"
+ANEW = "(...inputs) => { handpose.startAnew(); return [...inputs.slice(0, -1), handpose.display()]; }"
 
 CONTROLS = """<div class="bar" role="group" aria-label="What is drawn over the photo">
 <div class="choice">
@@ -71,7 +72,7 @@ class PhotoTab:
                         self.figure = gr.Plot(first[1], show_label=False, elem_id="figure", container=False)
                 self.found = gr.HTML((words.EXAMPLE if self.example else "") + first[2], elem_id="found",
                                      html_template='<div aria-live="polite">${value}</div>', apply_default_css=False)
-                self._take_along(first[4])
+                self._downloads(first[4])
         self._events()
 
     # ---- layout
@@ -88,30 +89,31 @@ class PhotoTab:
                                    info="It is turned back first, so that left is left.")
         return [self.lens, self.lens_value, least, most, left], mirrored
 
-    def _take_along(self, snippet: str) -> None:
-        with gr.Row(elem_id="take-along"):
-            gr.HTML('<div class="label" id="take-along-label">Take along</div>')
+    def _downloads(self, snippet: str) -> None:
+        with gr.Row(elem_id="downloads"):
+            gr.HTML('<div class="label">Download</div>')
             self.downloads = {"zip": gr.Button("Everything (ZIP)", size="sm", variant="primary", min_width=90)}
             for kind in files.KINDS:
                 self.downloads[kind] = gr.Button(kind.upper(), size="sm", min_width=60)
-        with gr.Accordion("The same in Python", open=False, elem_id="in-python"):
+        with gr.Accordion("Python code", open=False, elem_id="in-python"):
             self.snippet = gr.HTML(snippet, apply_default_css=False)
 
     def _events(self) -> None:
         results = [self.analysis, self.stage, self.figure, self.found, self.note, self.snippet]
         shown = results[1:]
         # preprocess=False: Gradio would open the file itself and answer a broken one without a reason.
-        gr.on([self.photo.change, self.mirrored.input], self.estimate, preprocess=False, js=WITH_DISPLAY,
+        gr.on([self.photo.change, self.mirrored.input], self.estimate, preprocess=False, js=ANEW,
               inputs=[self.photo, self.mirrored, *self.options, self.display], outputs=[*results, self.photo],
               show_progress="minimal", show_progress_on=[self.stage], trigger_mode="always_last",
-              api_name="photo", api_visibility="private", concurrency_id="estimate", concurrency_limit=2)
+              api_name="photo", api_visibility="private", concurrency_id="estimate", concurrency_limit=2
+              ).then(None, None, None, js="() => handpose.lookHere()")
         self.photo.clear(lambda: (None, *self._nothing()), None, results, show_progress="hidden",
                          api_visibility="private")
         again = dict(fn=self.show, inputs=[self.analysis, *self.options, self.display], outputs=shown, js=WITH_DISPLAY,
                      show_progress="hidden", trigger_mode="always_last", api_visibility="private",
                      concurrency_limit=4)
-        self.lens.change(self.lens_field, self.lens, self.lens_value, show_progress="hidden",
-                         api_visibility="private").then(**again)
+        self.lens.change(self.lens_field, [self.lens, self.analysis, self.display], self.lens_value, js=WITH_DISPLAY,
+                         show_progress="hidden", api_visibility="private").then(**again)
         gr.on([self.lens_value.input, *(option.change for option in self.options[2:])], **again)
         for kind, button in self.downloads.items():
             button.click(partial(self.download, kind), [self.analysis, *self.options, self.display], self.file,
@@ -129,7 +131,8 @@ class PhotoTab:
             analysis = analyse(self.estimator, *read_upload(file), bool(mirrored))
         except (PhotoError, UploadError) as error:
             return None, *self._nothing(words.problem(error)), None
-        return analysis, *self._updates(analysis, options, display), gr.skip()
+        anew = {**display, "view": None} if isinstance(display, dict) else None  # as the photo's camera saw it
+        return analysis, *self._updates(analysis, options, anew), gr.skip()
 
     def show(self, analysis: Analysis | None, *options_and_display) -> tuple:
         """The same photo under other options."""
@@ -146,19 +149,28 @@ class PhotoTab:
         analysis = self._analysis_of(analysis, display)
         if analysis is None:
             raise gr.Error(words.GONE if display.get("photo") else "There is no photo yet: drop one in first.",
-                           title="Nothing to take along", print_exception=False)
+                           title="Nothing to download", print_exception=False)
         try:
             result = result_of(self.estimator, analysis, Options.of(*options))
             opacity = number("The opacity", display.get("opacity", 0.85), 0, 1)
             name, content = files.file_of(result, kind, str(display.get("show")), opacity)
         except ValueError as error:
-            raise gr.Error(str(error), title="Nothing to take along", print_exception=False) from error
+            raise gr.Error(str(error), title="Nothing to download", print_exception=False) from error
         return processing_utils.save_bytes_to_cache(content, name, self.file.GRADIO_CACHE)
 
-    @staticmethod
-    def lens_field(lens: str) -> gr.Number:
-        value, label = words.lens_label(lens)
-        return gr.Number(value, label=label, visible=lens != AUTOMATIC)
+    def lens_field(self, lens: str, analysis: Analysis | None, display: dict | None) -> gr.Number:
+        """The number that goes with a choice of lens, which begins as what is in use."""
+        analysis = self._analysis_of(analysis, display)
+        if lens not in (FOV, FOCAL) or analysis is None:
+            return gr.Number(visible=False)
+        try:
+            in_use = Options.of(FOCAL, display.get("focal") if isinstance(display, dict) else None, MIN_SCORE, 1)
+            result = result_of(self.estimator, analysis, in_use)
+        except ValueError:
+            result = result_of(self.estimator, analysis, Options())
+        label, bounds = words.lens_words(lens)
+        value = round(result.fov_deg, 1) if lens == FOV else round(result.camera.fx)
+        return gr.Number(value, label=label, info=bounds, visible=True)
 
     # ---- what these have in common
 
@@ -187,8 +199,10 @@ class PhotoTab:
 def figure(result: ShownResult, show: str | None = None, view: Any = None) -> go.Figure:
     """The hands in 3D, seen as the visitor last did: from one of the named views or from an angle of their own."""
     camera = view if _is_camera(view) else views(result.hands).get(str(view)) if result.hands else None
-    return hand_figure(result.hands, mesh=show != "skeleton", skeleton=show in ("skeleton", "both"), height=None,
-                       message="No hand found", camera=camera)
+    shown = hand_figure(result.hands, mesh=show != "skeleton", skeleton=show in ("skeleton", "both"), height=None,
+                        message="No hand found", camera=camera)
+    shown.layout.uirevision = result.analysis.key  # another photo's angle is not kept
+    return shown
 
 
 def _is_camera(view: Any) -> bool:
