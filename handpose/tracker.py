@@ -12,7 +12,7 @@ from itertools import islice
 import numpy as np
 
 from .camera import Camera
-from .detection.landmarks import MIN_PRESENCE, SAME_HAND_IOU, Landmarks, confirmed_landmarks, region_of
+from .detection.landmarks import SAME_HAND_IOU, Landmarks, confirmed_landmarks, is_hand, region_of
 from .detection.region import HandRegion, box_iou
 from .estimator import MIN_SCORE, AlignedHand, HandEstimator
 from .hand import Hand, TrackedHand
@@ -181,7 +181,7 @@ class HandTracker:
             if track is not None and found[track.number].presence >= UNSURE_PRESENCE:
                 continue
             landmarks = confirmed_landmarks(rgb, region, self.estimator.landmark_model)
-            if landmarks.presence < MIN_PRESENCE:
+            if not is_hand(landmarks, region):
                 continue
             if track is not None:
                 if landmarks.presence < found[track.number].presence:

@@ -97,7 +97,8 @@ def test_the_wheel_holds_handpose_its_models_and_their_licences_and_nothing_else
         "assets/README.md", "assets/open_hand.npz", "assets/mediapipe/README.md", "assets/mediapipe/LICENSE",
         "assets/mediapipe/hand_detector.tflite", "assets/mediapipe/hand_landmarks_detector.tflite",
         "checkpoints/README.md", "checkpoints/LICENSE-open_nsfw.txt", "checkpoints/config.json",
-        "checkpoints/model.safetensors", "checkpoints/network.onnx")}
+        "checkpoints/model.safetensors", "checkpoints/network.onnx", "checkpoints/detector.safetensors",
+        "checkpoints/detector.onnx")}
     assert any(path.name == "LICENSE" and path.parts[0] != "handpose" for path in files)
     assert installed.size < MOST_BYTES
 

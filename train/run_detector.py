@@ -29,7 +29,7 @@ from .finding.palm_start import palm_trunk
 from .finding.pictures import LabelledPicture, PictureMaker, read_cut_outs, read_photos, read_scenes
 from .finding.seen_pictures import SeenPictures
 
-RATE, DECAY, WARM_UP, AVERAGE = 2e-3, 0.02, 100, 0.998
+RATE, DECAY, WARM_UP, AVERAGE = 2e-3, 0.05, 100, 0.997
 SAVE_S = 120.0  # between savings of a run's state
 
 
@@ -104,8 +104,8 @@ def main() -> None:
     parser.add_argument("--scenes", type=Path, required=True, help="what train.make_scenes wrote")
     parser.add_argument("--backgrounds", type=Path, required=True, help="folder of photos without hands")
     parser.add_argument("--cache", type=Path, help="folder for the trunk's features (default: OUT/seen)")
-    parser.add_argument("--count", type=int, default=12_000, help="training pictures")
-    parser.add_argument("--steps", type=int, default=8_000)
+    parser.add_argument("--count", type=int, default=24_000, help="training pictures")
+    parser.add_argument("--steps", type=int, default=3_200)
     parser.add_argument("--threads", type=int, default=2)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)

@@ -24,7 +24,7 @@ BASE_SIDES = (40.0, 140.0)  # px of the network's picture; sides are told relati
 STEP = 32  # px; a picture's height and width are multiples of it
 LOOKS = (256, 512)  # px, the longer side of the photo in each look
 MOST_ENLARGED = 1.5  # times; a look that enlarges more shows nothing new
-MIN_SCORE = 0.12
+MIN_SCORE = 0.3
 SAME_PLACE, SAME_SIZE = 0.3, 0.5  # what is nearer, as a share of the side, and in the side's logarithm is one hand
 # From a hand's box to the square that the landmark model is given: times its longer side. Chosen on training photos so
 # that it is in the median the one that the hand's landmarks then give.
