@@ -52,7 +52,7 @@ class Ledger:
         """Whether an earlier run has done this job and its results are all there."""
         entry = self._done.get(job.stem, {})
         return (entry.get("path") == str(job.path.resolve()) and entry.get("options") == self.options
-                and tuple(entry["source"]) == source_state(job.path)
+                and tuple(entry["source"]) == job.source()
                 and all((self.folder / (job.stem + ending)).is_file() for ending in entry["endings"]))
 
     def hands(self, job: Job) -> int:
