@@ -1,5 +1,6 @@
 """Rigged hands, read back by the formats' specifications, by trimesh, by glTF's own validator and by three.js."""
 import io
+import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -319,3 +320,15 @@ def test_of_a_crowd_those_in_view_longest_are_rigged(arrays, caplog):
              for key, values in arrays.items()}
     motions = motions_of_clip({**crowd, "times_s": np.arange(len(which)) / FPS, "track": which[:, None]}, MODELS)
     assert [int(motion.seen.sum()) for motion in motions] == list(range(5, 21)) and "4 hands" in caplog.text
+
+
+def test_the_example_of_the_docs_runs(tmp_path, monkeypatch):
+    text = (EXAMPLES.parent.parent / "docs" / "rigs.md").read_text()
+    program, = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    shutil.copy(EXAMPLES / "open_palm.jpg", tmp_path / "photo.jpg")
+    monkeypatch.chdir(tmp_path)
+    names = {}
+    exec(program, names)
+    hand, = names["result"].hands
+    points = of_vertices(Played(Path("photo.rig.glb").read_bytes()).skinned(f"hand0_{hand.side}_mesh"), MODELS[hand.side])
+    assert np.abs(points - in_gltf_frame(hand.vertices)).max() < TENTH_MM
