@@ -14,6 +14,7 @@ no other hand has taken it; what says which hand it is, is `track`. float32 unle
         as smplx.MANO(flat_hand_mean=True, use_pca=False) takes them, of a hand of its side
     joint_angles (T, K, 20)  degrees, of joint_angle_names (20,); see `handpose.joint_angles`
     wrist_pose, operator_pose (T, K, 4, 4)  see `handpose.wrist_frame`
+    joints_error_px, joints_error_mm, joints_hidden (T, K, 21)  see `handpose.joint_errors`; hidden is 1, seen 0
     intrinsics (3, 3)  float64, K; distortion (5,)  float64, OpenCV's k1, k2, p1, p2, k3
     camera_source  "user" or "default"
     size (2,)  int, width and height of the frames that pixels count in; hand_model  name, "" without any hand
@@ -27,11 +28,12 @@ import numpy as np
 from ..camera import Camera
 from ..hand import Hand, TrackedHand
 from ..joint_angles import ANGLE_NAMES
+from ..joint_errors import JointErrors, joint_errors
 from ..whole_file import whole_file
 
 SHAPES = {"score": (), "box": (4,), "joints_2d": (21, 2), "joints_3d": (21, 3), "global_orient": (3,),
           "hand_pose": (45,), "betas": (10,), "transl": (3,), "joint_angles": (len(ANGLE_NAMES),),
-          "wrist_pose": (4, 4), "operator_pose": (4, 4)}
+          "wrist_pose": (4, 4), "operator_pose": (4, 4), **dict.fromkeys(JointErrors._fields, (21,))}
 
 
 class ClipArrays:
@@ -47,14 +49,14 @@ class ClipArrays:
     def add(self, time_s: float, tracked: list[TrackedHand]) -> None:
         """Adds a frame."""
         frame, here = {}, {one.track for one in tracked}
-        for one in tracked:
+        for one, errors in zip(tracked, joint_errors([one.hand for one in tracked]), strict=True):
             if one.track in self._owners:
                 column = self._owners.index(one.track)
             else:
                 column = next((k for k, owner in enumerate(self._owners) if owner not in here), len(self._owners))
                 self._owners[column:column + 1] = [one.track]
             hand = one.hand
-            values = (np.asarray(_value(hand, name), np.float32) for name in SHAPES)
+            values = (np.asarray(_value(hand, errors, name), np.float32) for name in SHAPES)
             frame[column] = (one.track, hand.side, *values)
             self._hand_model = hand.hand_model
         self._times.append(float(time_s))
@@ -89,6 +91,8 @@ class ClipArrays:
             np.savez_compressed(file, **self.arrays())
 
 
-def _value(hand: Hand, name: str) -> np.ndarray | list[float]:
+def _value(hand: Hand, errors: JointErrors, name: str) -> np.ndarray | list[float]:
     """What an array of SHAPES holds of a hand."""
+    if name in JointErrors._fields:
+        return getattr(errors, name)
     return [*hand.joint_angles.values()] if name == "joint_angles" else getattr(hand, name)
