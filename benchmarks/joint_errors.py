@@ -20,7 +20,7 @@ from scipy.sparse import csr_matrix, eye, hstack
 from tqdm import tqdm
 
 from handpose import HandEstimator, HandModel, load_photo
-from handpose.joint_errors import FLESH, KINDS, box_size, features, in_the_way, joint_errors
+from handpose.joint_errors import FLESH, KINDS, Calibration, box_size, features, in_the_way, joint_errors
 from handpose.whole_file import whole_file
 from train.scoring.measure import nearest
 from train.scoring.test_sets import Case, photos_with_joints, renders
@@ -83,6 +83,12 @@ def fit(seen: np.ndarray, errors: np.ndarray) -> np.ndarray:
     return linprog(cost, A_eq=sides, b_eq=goal, bounds=bounds, method="highs").x[:weights]
 
 
+def calibrate(seen: np.ndarray, errors: np.ndarray) -> Calibration:
+    """The constants for features (N, 21, F) and errors (N, 21), rounded as they are written down."""
+    *kinds, spread, doubt = np.round(fit(seen, errors), 2).tolist()
+    return Calibration(tuple(kinds), spread, doubt)
+
+
 def report(title: str, joints: Joints) -> None:
     """Prints how many joints lie within what was told, all, by joint and from the surest fifth to the least sure."""
     print(f"{title}: {len(joints.box)} hands")
@@ -123,9 +129,11 @@ def main() -> None:
         joints = measure(estimator, renders(args.renders, count=args.count))
         if args.fit:
             half = joints.of(slice(0, None, 2))
-            for name, errors in (("PIXELS", half.off_px / half.box[:, None]), ("MILLIMETRES", half.off_mm)):
-                *kinds, spread, doubt = np.round(fit(half.features, errors), 2).tolist()
-                print(f"{name} = Calibration({tuple(kinds)}, {spread}, {doubt})")
+            pixels, millimetres = (calibrate(half.features, errors)
+                                   for errors in (half.off_px / half.box[:, None], half.off_mm))
+            print(f"PIXELS = {pixels}\nMILLIMETRES = {millimetres}")
+            joints = joints._replace(told_px=pixels(joints.features) * joints.box[:, None],
+                                     told_mm=millimetres(joints.features))
         measured["renders"] = joints.of(slice(1, None, 2))
     if args.photos_3d:
         measured["photos"] = measure(estimator, photos_with_joints(args.photos_3d, args.side))

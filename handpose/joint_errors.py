@@ -37,15 +37,15 @@ class Calibration(NamedTuple):
     spread: float
     doubt: float
 
-    def __call__(self, hand: Hand) -> np.ndarray:
-        """(21,) what two thirds of such joints' errors do not exceed."""
-        return np.exp(features(hand) @ [*self.joints, self.spread, self.doubt])
+    def __call__(self, seen: np.ndarray) -> np.ndarray:
+        """(.., 21) what two thirds of the errors of such joints do not exceed, of their `features` (.., 21, 11)."""
+        return np.exp(seen @ [*self.joints, self.spread, self.doubt])
 
 
 # Fitted by `python -m benchmarks.joint_errors --renders DIR --fit` to every second hand found in 2,000 renders of the
 # held-out photo sets' poses (train/README.md says how they are made), by quantile regression.
-PIXELS = Calibration((1.29, 1.29, 1.29, 1.29, 1.29, 1.29, 1.29, 1.29, 1.29), 1.03, 0.07)  # over the box
-MILLIMETRES = Calibration((3.93, 3.71, 3.66, 4.0, 4.43, 3.38, 3.33, 3.53, 3.89), 0.19, 0.13)
+PIXELS = Calibration((1.53, 1.32, 1.28, 1.24, 1.42, 1.29, 1.3, 1.22, 1.3), 1.07, 0.09)  # over the box
+MILLIMETRES = Calibration((4.45, 4.29, 4.25, 4.55, 4.91, 3.87, 3.84, 4.07, 4.41), 0.27, 0.17)
 
 
 class JointErrors(NamedTuple):
@@ -69,8 +69,9 @@ def joint_errors(hands: list[Hand]) -> list[JointErrors]:
         if hand.spread is None:
             answers.append(JointErrors(np.full(21, np.nan), np.full(21, np.nan), hidden))
             continue
-        share = PIXELS(hand)
-        answers.append(JointErrors(share * box_size(hand), MILLIMETRES(hand), hidden | (share > LOST)))
+        seen = features(hand)
+        share = PIXELS(seen)
+        answers.append(JointErrors(share * box_size(hand), MILLIMETRES(seen), hidden | (share > LOST)))
     return answers
 
 

@@ -14,7 +14,7 @@ from benchmarks.joint_errors import Joints, curve, fit, report
 from handpose.camera import Camera
 from handpose.export import write_json, write_npz
 from handpose.hand import Result
-from handpose.joint_errors import FLESH, LOST, MILLIMETRES, PIXELS, Calibration, in_the_way, joint_errors
+from handpose.joint_errors import FLESH, LOST, MILLIMETRES, PIXELS, Calibration, features, in_the_way, joint_errors
 
 CAMERA = Camera.from_fov(50, 640, 480)
 
@@ -86,7 +86,7 @@ def test_expected_errors_grow_with_spread_and_doubt_and_with_the_picture():
 
 def test_calibration_is_what_it_says():
     hand = placed(1)
-    assert Calibration((np.log(3.0),) * 9, 1.0, 0.0)(hand) == pytest.approx(
+    assert Calibration((np.log(3.0),) * 9, 1.0, 0.0)(features(hand)) == pytest.approx(
         3 * (4.0 / np.ptp(hand.joints_2d, axis=0).max() + 0.002))
     assert len(PIXELS.joints) == len(MILLIMETRES.joints) == 9 and PIXELS.spread > 0 < PIXELS.doubt
 
