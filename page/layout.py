@@ -54,7 +54,7 @@ def build_page(estimator: HandEstimator, network: str | None = None) -> gr.Block
 
 def launch_options(room: Room) -> dict:
     """Options of `launch`: theme and scripts, the gate before the server, and nothing that reports or remembers."""
-    script = (SCRIPTS / "page.js").read_text()
+    script = "\n".join((SCRIPTS / f"{name}.js").read_text() for name in ("turns", "backdrop", "view", "figure", "page"))
     return dict(app_kwargs={"lifespan": guard(Hosts.of_environment(), room)}, ssr_mode=False, share=False,
                 theme=theme(), css_paths=SCRIPTS / "page.css", head=f"<script>{script}</script>", footer_links=[],
                 run_history=False, max_file_size=LARGEST_CLIP, state_session_capacity=MOST_REMEMBERED)

@@ -1,40 +1,13 @@
-// What the page does in the browser alone: which layers are shown, how the 3D view is turned, paste and drop anywhere.
+// What the page does in the browser alone: which layers are shown, paste and drop anywhere.
 window.handpose = (() => {
     const PHOTO = /\.(heic|heif|hif|avif|jp2|tiff?)$/i;  // kinds that some browsers do not know
-    const GLASSY = 0.5;  // opacity of a mesh whose skeleton shall be seen inside it (handpose/drawing/figure.py)
     const find = (selector) => document.querySelector(selector);
     const views = () => find("#views");
-    const plot = () => find("#figure .js-plotly-plot");
-    let chosen = "camera";  // the named view that the visitor last turned to
-
-    const named = () => plot()?.layout?.meta?.views ?? {};
-    const close = (one, other) => one && other && ["x", "y", "z"].every((axis) => Math.abs(one[axis] - other[axis]) < 1e-3);
-
-    // The named view, or the visitor's own camera once it was dragged away from there.
-    function view() {
-        const camera = plot()?.layout?.scene?.camera, home = named()[chosen];
-        if (!camera || !home || (close(camera.eye, home.eye) && close(camera.up, home.up))) return chosen;
-        return {eye: camera.eye, center: camera.center, up: camera.up};
-    }
 
     function display() {
         const data = views()?.dataset ?? {};
-        return {view: view(), show: data.show ?? "mesh", opacity: Number(data.opacity ?? 85) / 100,
+        return {show: data.show ?? "mesh", opacity: Number(data.opacity ?? 85) / 100,
                 photo: find("#stage .frame")?.dataset.photo ?? null};
-    }
-
-    function turn(name) {
-        chosen = name;
-        if (named()[name]) window.Plotly?.relayout(plot(), {"scene.camera": structuredClone(named()[name])});
-    }
-
-    function show(parts) {
-        views().dataset.show = parts;
-        const traces = (type) => (plot()?.data ?? []).flatMap((trace, index) => trace.type === type ? [index] : []);
-        if (!window.Plotly || !traces("mesh3d").length) return;
-        const opacity = parts === "both" ? GLASSY : 1;
-        window.Plotly.restyle(plot(), {visible: parts !== "skeleton", opacity}, traces("mesh3d"));
-        window.Plotly.restyle(plot(), {visible: parts !== "mesh"}, traces("scatter3d"));
     }
 
     function download(file) {
@@ -87,14 +60,13 @@ window.handpose = (() => {
 
     document.addEventListener("input", (event) => {
         const {name, value, checked, classList} = event.target;
-        if (name === "show") show(value);
+        if (name === "show") { views().dataset.show = value; figure.showParts(); }
         if (name === "opacity") { views().dataset.opacity = value; views().style.setProperty("--opacity", value / 100); }
         if (name === "compare") views().classList.toggle("comparing", checked);
         if (classList.contains("swipe")) event.target.parentElement.style.setProperty("--cut", `${value}%`);
     });
     document.addEventListener("click", (event) => {
-        const button = event.target.closest("[data-view], [data-copy]");
-        if (button?.dataset.view) turn(button.dataset.view);
+        const button = event.target.closest("[data-copy]");
         if (button && "copy" in button.dataset) {
             navigator.clipboard.writeText(button.parentElement.querySelector("code").textContent);
             button.textContent = "Copied";
