@@ -16,7 +16,7 @@ setup: $(VENV)/.app-ready $(VENV)/.system-ready
 app: setup
 	$(BIN)/python app.py
 
-test: setup $(VENV)/.test-ready $(VENV)/.browser-ready
+test: setup $(VENV)/.test-ready $(VENV)/.browser-ready $(VENV)/.gltf-ready
 	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 	$(BIN)/ruff check .
 
@@ -81,4 +81,12 @@ $(VENV)/.browser-ready: | $(VENV)/.test-ready
 	@command -v chromium || command -v chromium-browser || command -v google-chrome \
 		|| { command -v apt-get >/dev/null && { $(apt-install) chromium; } && command -v chromium; } \
 		|| $(BIN)/playwright install chromium
+	touch $@
+
+# Programs that read glTF; without Node.js the test by them is skipped.
+$(VENV)/.gltf-ready: benchmarks/gltf/package.json | $(BIN)/python
+	@if command -v npm >/dev/null; then \
+		npm install --prefix benchmarks/gltf --no-package-lock --no-audit --no-fund --silent \
+			|| echo "glTF's validator and three.js were not installed: their test is skipped."; \
+	fi
 	touch $@

@@ -95,8 +95,8 @@ def video(page: Page) -> None:
         page.wait_for_timeout(2500)
 
 
-def programs(page: Page) -> None:
-    page.get_by_role("tab", name="For programs").click()
+def api(page: Page) -> None:
+    page.get_by_role("tab", name="API").click()
     page.wait_for_timeout(500)
 
 
@@ -114,7 +114,7 @@ STATES: dict[str, tuple[Callable[[Page], None], dict]] = {
     "first_visit": (as_it_is, {}), "photo": (photo, {}), "two_hands": (two_hands, {}), "compare": (compare, {}),
     "options": (options, {"viewport": {"width": 1366, "height": 1100}}), "nothing_found": (nothing_found, {}),
     "bad_file": (bad_file, {}), "server_gone": (server_gone, {}), "live": (live, {}), "video": (video, {}),
-    "programs": (programs, {}), "about": (about, {}), "dark": (photo, {"color_scheme": "dark"}),
+    "api": (api, {}), "about": (about, {}), "dark": (photo, {"color_scheme": "dark"}),
     "phone": (photo, {"viewport": PHONE, "is_mobile": True, "has_touch": True, "device_scale_factor": 2}),
     "phone_live": (live, {"viewport": PHONE, "is_mobile": True, "has_touch": True, "device_scale_factor": 2})}
 

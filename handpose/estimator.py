@@ -63,9 +63,11 @@ class PhotoPrediction:
     """What the networks say of a photo, and the camera to place its hands before where nobody tells another."""
     width: int  # pixels of the upright photo
     height: int
-    camera: Camera  # EXIF's, else a guess
+    camera: Camera  # plain: that which was told, else EXIF's, else a guess
     hands: tuple[HandPrediction, ...]
     told: bool = False  # whether somebody said where the hands are: all of them are then reported, in this order
+    lens: Camera | None = None  # the told camera if it is not plain: `camera` then stands in its place, and results
+    # are in its pixels
 
 
 @dataclass(frozen=True, eq=False)
@@ -144,44 +146,51 @@ class HandEstimator:
         return other
 
     def __call__(self, photo: Photo | np.ndarray, camera: Camera | None = None, *, focal_px: float | None = None,
-                 fov_deg: float | None = None, boxes: Sequence[HandBox | Sequence[float]] | None = None) -> Result:
+                 fov_deg: float | None = None, boxes: Sequence[HandBox | Sequence[float]] | None = None,
+                 min_score: float = MIN_SCORE) -> Result:
         """The hands of a photo, surest first, and the camera that they are placed before.
 
         `photo` is what `load_photo` gives, or pixels as `photo.as_photo` takes them: RGB (H, W, 3) uint8, upright.
         The camera may be told: whole, by its focal length in pixels, or by its field of view across the longer side
         in degrees; else it is EXIF's or a guess. `boxes` are hands that are known to be there, in image pixels: (u0,
         v0, u1, v1) or a `HandBox`, which may tell the side. The result then has a hand for each, in their order,
-        however unsure, and no other.
+        however unsure, and no other; else those of a score of at least `min_score` (0..1). All pixels are those of the
+        photo as it was given, whatever its lens.
         Raises PhotoError for what is no photo and ValueError for a camera or a box that cannot be.
         """
         photo = as_photo(photo)
         told = told_camera(photo.width, photo.height, camera, focal_px, fov_deg)
-        if told is None or told.has_square_pixels:
-            return self.place(self.predict(photo, boxes), told)
-        rgb, square = told.square_pixels(photo.rgb)  # the networks know no others
-        if boxes is not None:
-            boxes = [HandBox.of(box).stretched(len(rgb) / photo.height) for box in boxes]
-        result = self.place(self.predict(Photo(rgb), boxes), square)
-        return Result(photo.width, photo.height, told, [hand.seen_by(told) for hand in result.hands])
+        return self.place(self.predict(photo, boxes, camera=told), min_score=min_score)
 
     # ---- what the networks say
 
     def predict(self, photo: Photo, boxes: Sequence[HandBox | Sequence[float]] | None = None,
-                found: Sequence[Landmarks] | None = None, use_landmarks: bool = True) -> PhotoPrediction:
+                found: Sequence[Landmarks] | None = None, use_landmarks: bool = True,
+                camera: Camera | None = None) -> PhotoPrediction:
         """What the networks say of a photo: of its hands, or of those in `boxes`.
 
-        `found` are landmarks that are known already. `use_landmarks=False` lets these only place the crops.
+        `found` are landmarks that are known already. `use_landmarks=False` lets these only place the crops. `camera` is
+        the photo's, if it was told: of one that is not plain, the networks are shown the photo as a plain one sees it.
         """
+        width, height, lens = photo.width, photo.height, None
         if boxes is not None:
             boxes = [HandBox.of(box) for box in boxes]
             for box in boxes:
-                box.check_inside(photo.width, photo.height)
+                box.check_inside(width, height)
+        if camera is not None and not camera.is_plain:
+            rgb, plain = camera.plain(photo.rgb)
+            if boxes is not None:
+                last = np.array([width, height]) - 1
+                boxes = [box.moved(lambda pixels: plain.pixels(camera.rays(pixels.clip(0, last)))) for box in boxes]
+            photo, camera, lens = Photo(rgb), plain, camera
+        if boxes is not None:
             found = [landmarks_in_box(photo.rgb, box, self.landmark_model) for box in boxes]
         elif found is None:
             found = self.find(photo.rgb)
-        camera = Camera.of_photo(photo.width, photo.height, focal_35mm=photo.focal_35mm)
+        if camera is None:
+            camera = guess_lens(Camera.of_photo(width, height, focal_35mm=photo.focal_35mm), found)
         hands = self.predict_hands(photo.rgb, found, use_landmarks)
-        return PhotoPrediction(photo.width, photo.height, guess_lens(camera, found), tuple(hands), boxes is not None)
+        return PhotoPrediction(width, height, camera, tuple(hands), boxes is not None, lens)
 
     def find(self, rgb: np.ndarray) -> list[Landmarks]:
         """Where hands are in an image (H, W, 3) uint8 RGB, upright, as the landmark model sees them."""
@@ -212,15 +221,18 @@ class HandEstimator:
     # ---- before a camera
 
     def place(self, prediction: PhotoPrediction, camera: Camera | None = None, min_score: float = MIN_SCORE) -> Result:
-        """The hands of a prediction before a camera of square pixels (default: the prediction's own), surest first.
+        """The hands of a prediction before a plain camera (default: the prediction's own), surest first.
 
         Hands of a lower score than `min_score` are left out, unless somebody said that they are there.
         """
+        lens = prediction.lens if camera is None else None
         camera = camera or prediction.camera
         chosen = prediction.hands
         if not prediction.told:
             chosen = sorted((hand for hand in chosen if hand.score >= min_score), key=lambda hand: -hand.score)
         hands = [self.place_hand(camera, self.align(camera, hand)) for hand in chosen]
+        if lens is not None:
+            camera, hands = lens, [hand.seen_by(lens) for hand in hands]
         return Result(prediction.width, prediction.height, camera, hands)
 
     def align(self, camera: Camera, hand: HandPrediction) -> AlignedHand:

@@ -12,6 +12,7 @@ import io
 import json
 import os
 import zipfile
+from glob import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,6 +26,7 @@ from .drawing.palette import HAND_COLORS
 from .drawing.shading import concavity, vertex_normals
 from .hand import Hand, Result
 from .hand_model.smplx import body_arguments
+from .joint_angles import ANGLE_NAMES
 from .whole_file import whole_file
 
 if TYPE_CHECKING:
@@ -89,9 +91,11 @@ def write_npz(path: str | os.PathLike, camera: Camera, hands: list[Hand]) -> Non
 
     side, hand_model (N,) strings; score (N,); box (N, 4); joints_2d (N, 21, 2) pixels; joints_3d (N, 21, 3) and
     vertices (N, V, 3), metres, camera frame; faces (N, F, 3), those of left hands wound the other way;
-    intrinsics (3, 3), K. The parameters have the names and shapes that smplx.MANO(flat_hand_mean=True, use_pca=False)
-    takes: global_orient (N, 3), hand_pose (N, 45), betas (N, 10), transl (N, 3); left_hand_pose and right_hand_pose
-    (.., 45) are the rows of hand_pose of that side, as smplx.SMPLX takes them.
+    intrinsics (3, 3), K; distortion (5,), OpenCV's k1, k2, p1, p2, k3. The parameters have the names and shapes that
+    smplx.MANO(flat_hand_mean=True, use_pca=False) takes: global_orient (N, 3), hand_pose (N, 45), betas (N, 10),
+    transl (N, 3); left_hand_pose and right_hand_pose (.., 45) are the rows of hand_pose of that side, as smplx.SMPLX
+    takes them. joint_angles (N, 20) are the degrees of joint_angle_names (20,), see `handpose.joint_angles`;
+    wrist_pose and operator_pose (N, 4, 4) and openxr_poses (N, 26, 4, 4) those of `handpose.wrist_frame`.
     """
     _write(path, npz_bytes(camera, hands))
 
@@ -108,8 +112,13 @@ def npz_bytes(camera: Camera, hands: list[Hand]) -> bytes:
         score=np.array([hand.score for hand in hands], float), box=stack("box", 4),
         joints_2d=stack("joints_2d", 21, 2), joints_3d=stack("joints_3d", 21, 3), vertices=stack("vertices", 0, 3),
         faces=stack("faces", 0, 3).astype(np.int32), intrinsics=camera.matrix,
+        distortion=np.array(camera.distortion or np.zeros(5)),
         global_orient=stack("global_orient", 3), hand_pose=hand_pose, betas=stack("betas", 10),
-        transl=stack("transl", 3), left_hand_pose=hand_pose[side == "left"], right_hand_pose=hand_pose[side == "right"])
+        transl=stack("transl", 3), left_hand_pose=hand_pose[side == "left"], right_hand_pose=hand_pose[side == "right"],
+        joint_angle_names=np.array(ANGLE_NAMES),
+        joint_angles=np.reshape([[*hand.joint_angles.values()] for hand in hands], (len(hands), len(ANGLE_NAMES))),
+        wrist_pose=stack("wrist_pose", 4, 4), operator_pose=stack("operator_pose", 4, 4),
+        openxr_poses=stack("openxr_poses", 26, 4, 4))
     return buffer.getvalue()
 
 
@@ -130,19 +139,46 @@ def write_picture(path: str | os.PathLike, rgb: np.ndarray) -> None:
 
 
 def picture_bytes(rgb: np.ndarray, kind: str) -> bytes:
-    """The content of a "JPEG" or "PNG" of an image (H, W, 3) uint8."""
+    """The content of a "JPEG" or "PNG" of an image (H, W, 3) uint8, or of a grey PNG of (H, W) uint8 or uint16."""
     buffer = io.BytesIO()
     Image.fromarray(rgb).save(buffer, kind, **({"quality": 90} if kind == "JPEG" else {"compress_level": 3}))
     return buffer.getvalue()
 
 
-def zip_bytes(files: dict[str, bytes]) -> bytes:
-    """A zip of files by name; the same files give the same bytes."""
+def zip_bytes(files: dict[str, bytes | np.ndarray]) -> bytes:
+    """A zip of files by name, of an `.npy` its array; the same files give the same bytes."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, content in files.items():
-            archive.writestr(zipfile.ZipInfo(name), content, zipfile.ZIP_DEFLATED)
+            about = zipfile.ZipInfo(name)
+            about.compress_type = zipfile.ZIP_DEFLATED
+            with archive.open(about, "w", force_zip64=True) as member:
+                if isinstance(content, bytes):
+                    member.write(content)
+                else:
+                    np.save(member, content)  # bit by bit
     return buffer.getvalue()
+
+
+def write_contents(folder: str | os.PathLike, stem: str, contents: dict[str, bytes | np.ndarray], *endings: str
+                   ) -> list[str]:
+    """Writes contents by their endings, of an `.npy` its array, as `folder/stem.*`, making folders as needed.
+
+    `endings` are patterns of all that an earlier run may have written of these: what is not written now is removed.
+    Returns the endings of the files. Raises OSError.
+    """
+    base = Path(folder) / stem
+    base.parent.mkdir(parents=True, exist_ok=True)
+    stale = {file.name for ending in endings for file in base.parent.glob(escape(base.name) + ending)}
+    for name in stale - {base.name + ending for ending in contents}:
+        base.with_name(name).unlink(missing_ok=True)
+    for ending, content in contents.items():
+        with whole_file(base.with_name(base.name + ending)) as temporary, open(temporary, "wb") as file:
+            if isinstance(content, bytes):
+                file.write(content)
+            else:
+                np.save(file, content)  # bit by bit
+    return [*contents]
 
 
 def save_result(folder: str | os.PathLike, stem: str, image: str, result: Result, *, overlay: np.ndarray | None = None,

@@ -43,7 +43,7 @@ def gesture(hand: Hand) -> str | None:
 def _bone_angles(joints: np.ndarray) -> float:
     """Degrees between the three bones of a finger's four joints (4, 3), both angles together, without a sign.
 
-    They are not the flexions of `finger_angles`: the thresholds were chosen on these.
+    They are not the flexions of `joint_angles`: the thresholds were chosen on these.
     """
     bones = np.diff(joints, axis=0)
     return _angle(bones[0], bones[1]) + _angle(bones[1], bones[2])

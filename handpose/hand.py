@@ -6,6 +6,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from .camera import Camera
+from .joint_angles import joint_angles
+from .wrist_frame import openxr_poses, operator_pose, wrist_pose
 
 SURE, FAIRLY_SURE = 0.9, 0.7  # scores from which on these words are right; clear photos score .93 and more
 
@@ -39,6 +41,26 @@ class Hand:
         """The score in words: "sure", "fairly sure" or "not sure"."""
         return "sure" if self.score >= SURE else "fairly sure" if self.score >= FAIRLY_SURE else "not sure"
 
+    @property
+    def joint_angles(self) -> dict[str, float]:
+        """Degrees by name ("index_mcp_flexion", ..): see `handpose.joint_angles`."""
+        return joint_angles(self)
+
+    @property
+    def wrist_pose(self) -> np.ndarray:
+        """The wrist's pose (4, 4) in the camera's frame, in MANO's axes: see `handpose.wrist_frame`."""
+        return wrist_pose(self)
+
+    @property
+    def operator_pose(self) -> np.ndarray:
+        """The wrist's pose (4, 4) in the camera's frame, in dex-retargeting's axes: see `handpose.wrist_frame`."""
+        return operator_pose(self)
+
+    @property
+    def openxr_poses(self) -> np.ndarray:
+        """The poses (26, 4, 4) of OpenXR's joints in the camera's frame: see `handpose.wrist_frame`."""
+        return openxr_poses(self)
+
     def seen_by(self, camera: Camera) -> Hand:
         """The same hand in space, its pixels those of another camera in the same place."""
         joints_2d = camera.project(self.joints_3d)
@@ -50,7 +72,9 @@ class Hand:
                 "hand_model": self.hand_model, "joints_2d": _rounded(self.joints_2d, 2),
                 "joints_3d": _rounded(self.joints_3d, 5),
                 "mano": {"global_orient": _rounded(self.global_orient, 5), "hand_pose": _rounded(self.hand_pose, 5),
-                         "betas": _rounded(self.betas, 5), "transl": _rounded(self.transl, 5)}}
+                         "betas": _rounded(self.betas, 5), "transl": _rounded(self.transl, 5)},
+                "joint_angles": {name: round(angle, 1) for name, angle in self.joint_angles.items()},
+                "wrist_pose": _rounded(self.wrist_pose, 5), "operator_pose": _rounded(self.operator_pose, 5)}
 
 
 @dataclass(frozen=True)
@@ -72,7 +96,8 @@ class Result:
         """JSON-ready values; `image` is the name that they give the photo."""
         camera = self.camera
         return {"image": image, "width": self.width, "height": self.height,
-                "camera": {"fx": camera.fx, "fy": camera.fy, "cx": camera.cx, "cy": camera.cy, "source": camera.source},
+                "camera": {"fx": camera.fx, "fy": camera.fy, "cx": camera.cx, "cy": camera.cy, "source": camera.source,
+                           **({"distortion": list(camera.distortion)} if camera.distortion else {})},
                 "hands": [hand.to_dict() for hand in self.hands]}
 
 

@@ -52,6 +52,10 @@ class Photo:
     def height(self) -> int:
         return self.rgb.shape[0]
 
+    def mirrored(self) -> Photo:
+        """The photo flipped left-right: what a mirrored one, as selfies often are, shows in truth."""
+        return Photo(np.ascontiguousarray(self.rgb[:, ::-1]), self.focal_35mm)
+
 
 def load_photo(source: str | os.PathLike | bytes | BinaryIO, name: str | None = None) -> Photo:
     """Reads a photo from a path, from the bytes of a file, or from an open binary file.

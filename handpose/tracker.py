@@ -70,10 +70,10 @@ class HandTracker:
 
         `camera` defaults to the guess. Where time runs backwards or frames change their size, all starts anew.
         """
-        if camera is not None and not camera.has_square_pixels:  # the networks know no others
-            square_rgb, square = camera.square_pixels(rgb)
+        if camera is not None and not camera.is_plain:  # the networks know no others
+            plain_rgb, plain = camera.plain(rgb)
             return [replace(tracked, hand=tracked.hand.seen_by(camera))
-                    for tracked in self(square_rgb, time_s, square)]
+                    for tracked in self(plain_rgb, time_s, plain)]
         if time_s < self._time or self._shape not in (None, rgb.shape):
             self.reset()
         self._time, self._shape = time_s, rgb.shape

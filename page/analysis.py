@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from handpose import HandEstimator, Photo, Result, load_photo
+from handpose import HandEstimator, HandModel, Result, load_photo
 from handpose.camera import told_camera
 from handpose.crop import halved
 from handpose.estimator import MIN_SCORE, PhotoPrediction
@@ -93,6 +93,12 @@ class ShownResult(Result):
     """The hands of a photo under a visitor's options."""
     analysis: Analysis
     options: Options
+    hand_models: dict[str, HandModel]  # by side
+
+    @property
+    def fov_deg(self) -> float:
+        """The camera's field of view across the longer side, degrees."""
+        return float(np.degrees(2 * np.arctan(max(self.width, self.height) / 2 / self.camera.fx)))
 
 
 def number(what: str, value: Any, low: float, high: float, unit: str = "") -> float:
@@ -107,7 +113,7 @@ def analyse(estimator: HandEstimator, source: str | bytes, name: str | None = No
     """Reads a photo, from its path or its file's bytes, and runs the networks. Raises PhotoError."""
     photo = load_photo(source, name)
     if mirrored:
-        photo = Photo(np.ascontiguousarray(photo.rgb[:, ::-1]), photo.focal_35mm)
+        photo = photo.mirrored()
     with CORES.work(PHOTO):
         return Analysis(key or secrets.token_urlsafe(6), name or Path(source).name, mirrored, _jpeg(photo.rgb),
                         estimator.predict(photo))
@@ -118,7 +124,8 @@ def result_of(estimator: HandEstimator, analysis: Analysis, options: Options) ->
     camera = told_camera(analysis.width, analysis.height, **options.camera_arguments())
     result = estimator.place(analysis.prediction, camera, options.min_score)
     hands = [hand for hand in result.hands if options.left_hands or hand.side == "right"]
-    return ShownResult(analysis.width, analysis.height, result.camera, hands[:options.most_hands], analysis, options)
+    return ShownResult(analysis.width, analysis.height, result.camera, hands[:options.most_hands], analysis, options,
+                       estimator.hand_models)
 
 
 def _jpeg(rgb: np.ndarray) -> bytes:

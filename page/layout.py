@@ -15,32 +15,38 @@ from .server.faults import refuse_in_sentences
 from .server.gate import guard
 from .server.hosts import Hosts
 from .server.room import Room
+from .server.shell import site_route, use_own_shell
 from .server.unfetched import forget_unfetched
 from .server.uploads import LARGEST_CLIP
-from .tabs.about import about_tab, programs_tab
+from .tabs.about import about_tab, api_tab
 from .tabs.live import live_tab
 from .tabs.photo import KEPT_S, PhotoTab, example_photos
 from .tabs.video import VideoTab
 
-SCRIPTS = Path(__file__).parent / "browser"  # what runs in the browser, and its style sheet
-TITLE = """<h1>From a photo to a <em>3D hand</em></h1><p>Drop in a picture and turn the hand around. Your photo stays on
-the machine that runs this page and is deleted after 30 minutes.</p>"""
+BROWSER = Path(__file__).parent / "browser"  # what runs in the browser, and its style sheets
+SCRIPTS = ("page", "tabs", "turns", "backdrop", "view", "figure", "display", "intake")  # those of the whole page, in their order
+STYLES = ("page", "photo", "view", "live", "video")
+NAME = "A 3D hand from one photo"
+DESCRIPTION = "Drop in a photo, see the 3D hand over it, and turn it around. No sign-up, openly licensed."
+PICTURE = "A hand in a photo, and the same hand as a 3D mesh"
+TITLE = """<h1>A <em>3D hand</em> from one photo</h1><p>Drop in a photo and turn the hand around. It stays on the
+machine that runs this page and is deleted after 30 minutes.</p>"""
 MOST_REMEMBERED = 300  # visitors; one whom many have followed drops the photo in again
 
 
 def build_page(estimator: HandEstimator, network: str | None = None) -> gr.Blocks:
     """`network`: what visitors are told that the estimator runs, where that is not the network that ships."""
-    with gr.Blocks(title="A 3D hand from one photo", delete_cache=(300, KEPT_S)) as page:
+    with gr.Blocks(title=NAME, delete_cache=(300, KEPT_S)) as page:
         gr.HTML(TITLE, elem_id="title")
-        with gr.Tabs(elem_id="tabs"):
+        with gr.Tabs(elem_id="tabs"):  # page/browser/tabs.js knows their labels
             with gr.Tab("Photo", id="photo"):
                 PhotoTab(estimator, example_photos(shipped("assets") / "examples"), network)
             with gr.Tab("Live", id="live-tab"):
-                live_tab(estimator, SCRIPTS)
+                live_tab(estimator, BROWSER)
             with gr.Tab("Video", id="video-tab"):
-                video = VideoTab(estimator, SCRIPTS)
-            with gr.Tab("For programs", id="programs-tab"):
-                programs_tab()
+                video = VideoTab(estimator, BROWSER)
+            with gr.Tab("API", id="api-tab"):
+                api_tab()
             with gr.Tab("About", id="about-tab"):
                 about_tab(network)
         add_endpoints(estimator)
@@ -53,8 +59,10 @@ def build_page(estimator: HandEstimator, network: str | None = None) -> gr.Block
 
 
 def launch_options(room: Room) -> dict:
-    """Options of `launch`: theme and scripts, the gate before the server, and nothing that reports or remembers."""
-    script = "\n".join((SCRIPTS / f"{name}.js").read_text() for name in ("turns", "backdrop", "view", "figure", "page"))
-    return dict(app_kwargs={"lifespan": guard(Hosts.of_environment(), room)}, ssr_mode=False, share=False,
-                theme=theme(), css_paths=SCRIPTS / "page.css", head=f"<script>{script}</script>", footer_links=[],
-                run_history=False, max_file_size=LARGEST_CLIP, state_session_capacity=MOST_REMEMBERED)
+    """Options of `launch`: the page's own shell, the gate before the server, and nothing that reports or remembers."""
+    styles, scripts = ("\n".join((BROWSER / f"{name}.{kind}").read_text() for name in names)
+                       for names, kind in ((STYLES, "css"), (SCRIPTS, "js")))
+    use_own_shell(NAME, DESCRIPTION, PICTURE, styles, scripts)
+    return dict(app_kwargs={"lifespan": guard(Hosts.of_environment(), room), "routes": [site_route()]}, ssr_mode=False,
+                share=False, theme=theme(), footer_links=[], run_history=False, max_file_size=LARGEST_CLIP,
+                state_session_capacity=MOST_REMEMBERED)

@@ -125,7 +125,9 @@ def test_a_second_run_does_what_is_new(seen, photos, tmp_path, capsys, monkeypat
 
 
 @pytest.mark.parametrize("options", [["--again"], ["--focal", "77"], ["--fov", "50"], ["--no-overlay"],
-                                     ["--mesh", "ply"], ["--npz"], ["--smplx"], ["--max-hands", "1"]])
+                                     ["--mesh", "ply"], ["--npz"], ["--smplx"], ["--max-hands", "1"],
+                                     ["--camera", "99,99,20,20"], ["--min-score", "0.5"], ["--side", "left"],
+                                     ["--mirrored"]])
 def test_other_options_are_another_result(seen, photos, tmp_path, options):
     make_photos(photos, 3)
     for given in [], options, [option for option in options if option != "--again"]:

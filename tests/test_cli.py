@@ -11,7 +11,7 @@ from bad_images import READABLE, UNREADABLE, encode, exif_bytes, scene, write
 from PIL import Image
 from test_export import HANDS
 
-from handpose import Camera, Result
+from handpose import Camera, HandBox, Result
 from handpose.command import cli, ledger
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -21,18 +21,19 @@ class StubEstimator:
     """In the place of the network: sees the hands it is told to in every photo, and remembers what it was given."""
     hands = HANDS
     seen: list = []
+    chosen: list = []  # what else it was told
 
     @classmethod
     def load(cls, checkpoint=None, hand_model=None):
         if checkpoint is not None and not Path(checkpoint).exists():
             raise FileNotFoundError(f"There is no checkpoint {checkpoint}: check the path.")
-        cls.seen = []
+        cls.seen, cls.chosen = [], []
         return cls()
 
-    def __call__(self, photo, camera=None, *, focal_px=None, fov_deg=None):
-        camera = Camera.of_photo(photo.width, photo.height, focal_px=focal_px, fov_deg=fov_deg,
-                                 focal_35mm=photo.focal_35mm)
+    def __call__(self, photo, camera=None, **chosen):
+        camera = camera or Camera.of_photo(photo.width, photo.height, focal_35mm=photo.focal_35mm)
         self.seen.append((photo.rgb, camera))
+        self.chosen.append(chosen)
         return Result(photo.width, photo.height, camera, sorted(self.hands, key=lambda hand: -hand.score))
 
 
@@ -167,6 +168,35 @@ def test_focal_length_from_user_exif_or_default(stub, photos, tmp_path):
     assert stub.seen[0][1].source == "default"
 
 
+def test_a_whole_camera_and_its_lens(stub, photos, tmp_path, capsys):
+    path, = write(photos, READABLE, ["grey.jpg"])
+    calibrated = ["--camera", "90,95,47,31", "--distortion", "-0.2,0.05,0,-0.001"]
+    assert predict(path, "--out", tmp_path / "out", *calibrated, "--npz") == 0
+    camera = json.loads((tmp_path / "out" / "grey.json").read_text())["camera"]
+    assert camera == {"fx": 90, "fy": 95, "cx": 47, "cy": 31, "source": "user",
+                      "distortion": [-0.2, 0.05, 0, -0.001, 0]}
+    with np.load(tmp_path / "out" / "grey.npz") as arrays:
+        assert np.allclose(arrays["distortion"], camera["distortion"]) and arrays["intrinsics"][0, 2] == 47
+    assert predict(path, "--out", tmp_path / "out", "--camera", "90,95,47,31", "--distortion=-9,0,0,0") == 1
+    assert predict(path, "--out", tmp_path / "out", "--camera", "90,95,1e6,31") == 1
+    folds, elsewhere = [line for line in capsys.readouterr().err.splitlines() if str(path) in line]
+    assert "folds an image of 96 x 64" in folds and "not that of an image of 96 x 64" in elsewhere
+
+
+def test_boxes_sides_scores_and_mirrors(stub, photos, tmp_path, capsys):
+    path, other = write(photos, READABLE, ["rotated1.jpg", "grey.png"])
+    assert predict(path, "--out", tmp_path / "out", "--box", "-5,10,40,50,left", "--box", "40,10,90.5,50",
+                   "--min-score", "0.7", "--side", "left", "--mirrored") == 0
+    chosen, = stub.chosen
+    assert chosen == {"boxes": [HandBox(-5, 10, 40, 50, "left"), HandBox(40, 10, 90.5, 50)], "min_score": 0.7}
+    assert np.abs(stub.seen[0][0][:, ::-1].astype(int) - scene()).max() <= 4
+    hand, = json.loads((tmp_path / "out" / "rotated1.json").read_text())["hands"]
+    assert hand["side"] == "left"
+    assert predict(photos, "--out", tmp_path / "out") == 0 and {"boxes": None, "min_score": 0.3} in stub.chosen
+    assert predict(path, "--out", tmp_path / "out", "--box", "500,10,600,50") == 1
+    assert "is not around a hand of an image of 96 x 64 pixels" in capsys.readouterr().err
+
+
 def test_surest_hands_and_other_files(stub, photos, tmp_path):
     write(photos, READABLE, ["grey.png"])
     stub.hands = [HANDS[1], HANDS[0]]  # .8 and .9
@@ -193,11 +223,23 @@ def test_result_that_cannot_be_written_is_named(stub, photos, tmp_path, capsys):
     ["predict", "PHOTO", "--out", "OUT", "--mesh", "stl"], ["predict", "PHOTO", "--out", "OUT", "--max-hands", "0"],
     ["predict", "PHOTO", "--out", "OUT", "--max-hands", "two"], ["predict", "MISSING", "--out", "OUT"],
     ["predict", "PHOTO", "MISSING", "--out", "OUT"], ["predict", "EMPTY", "--out", "OUT"],
+    ["predict", "PHOTO", "--out", "OUT", "--distortion", "0.1,0,0,0"],
+    ["predict", "PHOTO", "--out", "OUT", "--camera", "9,9,9"],
+    ["predict", "PHOTO", "--out", "OUT", "--camera", "0,0,9,9"],
+    ["predict", "PHOTO", "--out", "OUT", "--camera", "9,9,9,9", "--focal", "9"],
+    ["predict", "PHOTO", "--out", "OUT", "--camera", "9,9,9,9", "--distortion", "0.1,0"],
+    ["predict", "PHOTO", "--out", "OUT", "--camera", "9,9,9,9", "--distortion", "nan,0,0,0"],
+    ["predict", "PHOTO", "--out", "OUT", "--camera", "9,9,9,9", "--distortion", "--again"],
+    ["predict", "PHOTO", "--out", "OUT", "--box", "1,2,3"], ["predict", "PHOTO", "--out", "OUT", "--box", "9,9,1,1"],
+    ["predict", "PHOTO", "--out", "OUT", "--box", "1,1,9,9,up"], ["predict", "PHOTO", "PAIR", "--out", "OUT", "--box",
+                                                                   "1,1,9,9"],
+    ["predict", "PHOTO", "--out", "OUT", "--min-score", "2"], ["predict", "PHOTO", "--out", "OUT", "--side", "both"],
     ["predict", "PHOTO", "--out", "PHOTO"], ["predict", "PHOTO", "--out", "OUT", "--checkpoint", "MISSING"]])
 def test_wrong_usage(stub, tmp_path, capsys, arguments):
-    photo, = write(tmp_path, READABLE, ["grey.png"])
+    photo, pair = write(tmp_path, READABLE, ["grey.png", "rgba.png"])
     (tmp_path / "empty").mkdir()
-    words = {"PHOTO": photo, "OUT": tmp_path / "out", "MISSING": tmp_path / "missing", "EMPTY": tmp_path / "empty"}
+    words = {"PHOTO": photo, "PAIR": pair, "OUT": tmp_path / "out", "MISSING": tmp_path / "missing",
+             "EMPTY": tmp_path / "empty"}
     assert cli.main([str(words.get(word, word)) for word in arguments]) == 2
     out, err = capsys.readouterr()
     assert not out and err.strip() and "Traceback" not in err

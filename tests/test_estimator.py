@@ -151,6 +151,30 @@ def test_a_stretched_picture_whose_camera_is_told_shows_the_same_hand(estimator,
         assert np.allclose(one.box, [*one.joints_2d.min(0), *one.joints_2d.max(0)])
 
 
+def test_a_photo_by_a_distorting_lens_shows_the_same_hand(estimator, photo, truth):
+    """The same view through a lens that bulges, by OpenCV's remapping: all that is said stays, but for the pixels."""
+    camera, _, joints_2d = truth
+    told = replace(camera, distortion=(-0.7, 0.1, 0.003, -0.003, 0))
+    size = photo.shape[1::-1]
+    u, v = np.meshgrid(*map(np.arange, size))
+    rays = cv2.undistortImagePoints(np.stack([u, v], -1).reshape(-1, 1, 2).astype(float), told.matrix,
+                                    np.array(told.distortion))
+    distorted = cv2.remap(photo, *np.moveaxis(rays.reshape(*size[::-1], 2), 2, 0).astype(np.float32), cv2.INTER_CUBIC)
+    (hand,) = estimator(photo, camera).hands
+    result = estimator(distorted, told)
+    (tracked,) = HandTracker(estimator, smooth=False)(distorted, 0.0, told)
+    there = hand.seen_by(told)  # where the lens images it
+    (boxed,) = estimator(distorted, told, boxes=[there.box]).hands
+    (pointed_at,) = estimator(photo, camera, boxes=[hand.box]).hands
+    assert np.linalg.norm(there.joints_2d - hand.joints_2d, axis=1).max() > 6
+    assert result.camera == told and (result.width, result.height) == size
+    for one, same in ((result.hands[0], hand), (tracked.hand, hand), (boxed, pointed_at)):
+        assert np.linalg.norm(one.joints_3d - same.joints_3d, axis=1).max() < 0.02 * same.distance
+        assert error_2d(one.joints_2d, same.seen_by(told).joints_2d) < 0.02
+        assert np.allclose(one.joints_2d, told.project(one.joints_3d))
+    assert result.to_dict("x")["camera"]["distortion"] == list(told.distortion)
+
+
 def test_a_camera_is_told_in_one_of_three_ways(estimator, photo):
     width = photo.shape[1]
     focal = width / 2 / np.tan(np.radians(40) / 2)

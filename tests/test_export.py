@@ -47,7 +47,7 @@ def read_glb(data: bytes) -> tuple[dict, list[np.ndarray]]:
     for accessor in tree["accessors"]:
         kind, columns = {5126: "<f4", 5125: "<u4", 5123: "<u2", 5121: "u1"}[accessor["componentType"]], accessor["type"]
         start = tree["bufferViews"][accessor["bufferView"]].get("byteOffset", 0) + accessor.get("byteOffset", 0)
-        width = {"SCALAR": 1, "VEC3": 3, "VEC4": 4}[columns]
+        width = {"SCALAR": 1, "VEC2": 2, "VEC3": 3, "VEC4": 4, "MAT4": 16}[columns]
         arrays.append(np.frombuffer(binary, kind, accessor["count"] * width, start).reshape(-1, width))
     return tree, arrays
 
@@ -129,6 +129,9 @@ def test_json_is_the_convention(tmp_path):
         assert np.allclose(CAMERA.project(np.array(read["joints_3d"])), read["joints_2d"], atol=0.05)
         assert {name: len(values) for name, values in read["mano"].items()} == {
             "global_orient": 3, "hand_pose": 45, "betas": 10, "transl": 3}
+        assert read["joint_angles"] == pytest.approx(hand.joint_angles, abs=0.06)
+        assert np.allclose(read["wrist_pose"], hand.wrist_pose, atol=1e-5)
+        assert np.allclose(read["operator_pose"], hand.operator_pose, atol=1e-5)
     write_json(tmp_path / "none.json", "b.jpg", replace(RESULT, hands=[]))
     assert json.loads((tmp_path / "none.json").read_text())["hands"] == []
 
@@ -137,11 +140,13 @@ def test_npz_holds_what_smplx_takes(tmp_path):
     write_npz(tmp_path / "a.npz", CAMERA, HANDS)
     with np.load(tmp_path / "a.npz", allow_pickle=False) as read:
         for name in ("vertices", "faces", "joints_3d", "joints_2d", "global_orient", "hand_pose", "betas", "transl",
-                     "box", "score"):
+                     "box", "score", "wrist_pose", "operator_pose", "openxr_poses"):
             assert np.array_equal(read[name], np.stack([getattr(hand, name) for hand in HANDS])), name
         assert read["side"].tolist() == ["right", "left"] and read["hand_model"].tolist() == ["open", "open"]
         assert np.array_equal(read["right_hand_pose"], HANDS[0].hand_pose[None])
         assert np.array_equal(read["left_hand_pose"], HANDS[1].hand_pose[None])
+        for angles, hand in zip(read["joint_angles"], HANDS, strict=True):
+            assert dict(zip(read["joint_angle_names"].tolist(), angles, strict=True)) == hand.joint_angles
         pixels = read["joints_3d"] @ read["intrinsics"].T
         assert np.allclose(pixels[..., :2] / pixels[..., 2:], read["joints_2d"])
 
@@ -151,7 +156,7 @@ def test_npz_of_no_hands_has_the_same_names_and_shapes(tmp_path):
     write_npz(tmp_path / "two.npz", CAMERA, HANDS)
     with np.load(tmp_path / "none.npz") as none, np.load(tmp_path / "two.npz") as two:
         assert set(none) == set(two)
-        for name in set(none) - {"intrinsics"}:
+        for name in set(none) - {"intrinsics", "distortion", "joint_angle_names"}:
             assert len(none[name]) == 0 and none[name].dtype.kind == two[name].dtype.kind
             assert name in ("vertices", "faces") or none[name].shape[1:] == two[name].shape[1:]
 

@@ -1,101 +1,152 @@
-"""Joint angles from joints alone: those that hands were built and posed with, by rotations that are composed here."""
+"""Angles are those that were posed, with their signs, of both hands and of another hand model."""
 import numpy as np
 import pytest
+from mano_files import mano_arrays
 from scipy.spatial.transform import Rotation
 
-from handpose.hand_model.model import HandModel
-from handpose.hand_model.skeleton import FINGERS, MANO_JOINT_NAMES
-from train.scoring.joint_angles import ABDUCTIONS, ANGLES, FLEXIONS, angle_errors, joint_angles
+from handpose.hand import Hand
+from handpose.hand_model.model import HandModel, mirror_rotvec
+from handpose.hand_model.skeleton import FINGERS, MANO_JOINT_NAMES, TIP_JOINTS
+from handpose.joint_angles import ANGLE_NAMES, angles_of_joints, finger_bends
+from page.content.text import card
 
-# A right hand before the camera: fingers up (-y), its back to the camera, so that the palm looks along +z; thumb left.
-FORWARD, PALMAR, TOWARDS_THUMB = np.array([0, -1.0, 0]), np.array([0, 0, 1.0]), np.array([-1.0, 0, 0])
-KNUCKLES = {"index": [-.025, -.09, 0], "middle": [0, -.095, 0], "ring": [.02, -.09, 0], "little": [.04, -.08, 0]}
-LENGTHS = [.045, .028, .022]
+MODELS = {"open": HandModel.load(), "mano": HandModel(mano_arrays(), "mano")}
+EVERY_HAND = [pytest.param(MODELS[name], side, id=f"{name}-{side}") for name in MODELS for side in ("right", "left")]
+every_hand = pytest.mark.parametrize(("right", "side"), EVERY_HAND)
+THUMB_AXIS = np.array([0.36, -0.91, 0.21]) / np.linalg.norm([0.36, -0.91, 0.21])
+THUMB_ACROSS = np.cross(np.cross(THUMB_AXIS, [-0.61, -0.42, 0.67]), THUMB_AXIS)  # along the thumb, across its axis
+THUMB_ACROSS /= np.linalg.norm(THUMB_ACROSS)
+X = np.array([-1.0, 0, 0])  # along the fingers
 
 
-def built(flexion, abduction):
-    """Joints (21, 3) of a hand whose fingers are bent (5, 3) and spread (5,) by so many degrees."""
-    joints = np.zeros((21, 3))
-    for number, finger in enumerate(FINGERS):
-        joints[1 + 4 * number] = KNUCKLES.get(finger, [-.03, -.02, .01])
-        # A finger bends towards the palm and spreads towards the thumb; a thumb bends away from its side of the palm
-        # and spreads towards where the palm looks.
-        bending, spreading = (-TOWARDS_THUMB, PALMAR) if finger == "thumb" else (PALMAR, TOWARDS_THUMB)
-        frame = Rotation.identity()
-        for part, angle in enumerate(np.radians(flexion[number])):
-            frame = frame * Rotation.from_rotvec(angle * np.cross(FORWARD, bending))
+def turn_of(finger: str, degrees: float) -> np.ndarray:
+    """The axis-angle (3,) that bends a right hand's joint by so many degrees."""
+    return np.radians(degrees) * (THUMB_AXIS if finger == "thumb" else np.array([0, 0, 1.0]))
+
+
+def posed(right: HandModel, side: str, turns: dict[str, np.ndarray]) -> Hand:
+    """A hand whose named joints ("index2") are turned, each given as a right hand's axis-angle (3,)."""
+    pose = np.zeros((15, 3))
+    for joint, turn in turns.items():
+        pose[MANO_JOINT_NAMES.index(joint) - 1] = turn
+    orient, model = np.array([0.4, -1.1, 2.0]), right
+    if side == "left":
+        pose, orient, model = mirror_rotvec(pose), mirror_rotvec(orient), right.left()
+    place = np.array([0.05, 0, 0.5])
+    hand = model(*(np.reshape(value, (1, -1)) for value in (orient, pose, np.zeros(10), place)))
+    joints = hand.joints[0]
+    return Hand(side, 1.0, np.zeros(4), model.name, joints[:, :2], joints, hand.vertices[0], model.faces, orient,
+                pose.ravel(), np.zeros(10), place)
+
+
+def towards_the_palm(hand: Hand, flat: Hand, joint: int) -> float:
+    """Metres that a joint lies farther than in the flat hand on the palm's side, which the knuckles tell."""
+    wrist, index, little = hand.joints_3d[[0, 5, 17]]
+    normal = np.cross(index - wrist, little - wrist) * (1 if hand.side == "right" else -1)
+    return float((hand.joints_3d[joint] - flat.joints_3d[joint]) @ normal / np.linalg.norm(normal))
+
+
+@every_hand
+def test_a_flat_hand_is_not_bent(right, side):
+    flat = posed(right, side, {})
+    assert list(flat.joint_angles) == list(ANGLE_NAMES) and len(set(ANGLE_NAMES)) == 20
+    assert all(abs(angle) < 3 for angle in flat.joint_angles.values())
+    assert all(abs(bend) < 3 for bend in finger_bends(flat).values())
+
+
+@every_hand
+@pytest.mark.parametrize("degrees", [30, -20, 95])
+@pytest.mark.parametrize("finger", FINGERS)
+@pytest.mark.parametrize("part", [0, 1, 2])
+def test_a_joints_flexion_is_what_was_posed_and_hyperextension_is_negative(right, side, degrees, finger, part):
+    hand = posed(right, side, {f"{finger}{part + 1}": turn_of(finger, degrees)})
+    joint = ("cmc", "mcp", "ip")[part] if finger == "thumb" else ("mcp", "pip", "dip")[part]
+    expected = dict.fromkeys(ANGLE_NAMES, 0) | {f"{finger}_{joint}_flexion": degrees}
+    assert hand.joint_angles == pytest.approx(expected, abs=1e-4)
+    tip = TIP_JOINTS[FINGERS.index(finger)]
+    flat = posed(right, side, {})
+    if finger != "thumb" and degrees < 90:
+        assert np.sign(towards_the_palm(hand, flat, tip)) == np.sign(degrees)
+    if finger == "thumb" and degrees < 90:  # across the palm, to the little finger
+        def to_the_little_finger(one):
+            return np.linalg.norm(one.joints_3d[4] - one.joints_3d[17])
+        assert np.sign(to_the_little_finger(flat) - to_the_little_finger(hand)) == np.sign(degrees)
+
+
+@every_hand
+@pytest.mark.parametrize("degrees", [25, -15])
+@pytest.mark.parametrize("finger", FINGERS)
+def test_abduction_leads_away_from_the_middle_finger_or_the_palm(right, side, degrees, finger):
+    """By where the tip goes, which no sign of an axis tells; abduction was posed about the axis across flexion's."""
+    away = np.array([0.0, 1, 0]) * (-1 if finger in ("ring", "little") else 1)  # z towards the thumb is +y turning -x
+    if finger == "thumb":
+        away = np.cross(THUMB_ACROSS, THUMB_AXIS)
+    flat, hand = posed(right, side, {}), posed(right, side, {f"{finger}1": np.radians(degrees) * away})
+    name = "thumb_cmc_abduction" if finger == "thumb" else f"{finger}_mcp_abduction"
+    assert hand.joint_angles == pytest.approx(dict.fromkeys(ANGLE_NAMES, 0) | {name: degrees}, abs=0.1)
+    tip = TIP_JOINTS[FINGERS.index(finger)]
+    if finger == "thumb":
+        assert np.sign(towards_the_palm(hand, flat, tip)) == np.sign(degrees)
+    else:  # the middle finger goes towards the thumb, from the ring finger
+        other = TIP_JOINTS[FINGERS.index("ring" if finger == "middle" else "middle")]
+        gap = [np.linalg.norm(one.joints_3d[tip] - one.joints_3d[other]) for one in (hand, flat)]
+        assert np.sign(gap[0] - gap[1]) == np.sign(degrees)
+
+
+@every_hand
+@pytest.mark.parametrize("seed", [0, 1])
+def test_all_angles_at_once_are_those_of_the_isbs_order(right, side, seed):
+    """Flexion, then abduction, then a roll, composed here; by SciPy's own intrinsic Euler angles for the fingers."""
+    dice, turns, expected = np.random.default_rng(seed), {}, {}
+    for finger in FINGERS:
+        joints = ("cmc", "mcp", "ip") if finger == "thumb" else ("mcp", "pip", "dip")
+        lateral, forward = (THUMB_AXIS, THUMB_ACROSS) if finger == "thumb" else (np.array([0, 0, 1.0]), X)
+        for part, joint in enumerate(joints):
+            flexion, abduction, roll = dice.uniform([-40, -30, -30], [110, 30, 30])
+            turn = (Rotation.from_rotvec(np.radians(flexion) * lateral)
+                    * Rotation.from_rotvec(np.radians(abduction) * np.cross(forward, lateral))
+                    * Rotation.from_rotvec(np.radians(roll) * forward))
+            if finger != "thumb":
+                euler = turn.as_euler("ZYX", degrees=True)
+                assert euler == pytest.approx([flexion, abduction, -roll], abs=1e-6)
+            turns[f"{finger}{part + 1}"] = turn.as_rotvec()
+            expected[f"{finger}_{joint}_flexion"] = flexion
             if part == 0:
-                frame = frame * Rotation.from_rotvec(np.radians(abduction[number]) * np.cross(FORWARD, spreading))
-            joints[2 + 4 * number + part] = joints[1 + 4 * number + part] + LENGTHS[part] * frame.apply(FORWARD)
-    return joints
+                expected[f"{finger}_{joint}_abduction"] = abduction * (-1 if finger in ("ring", "little") else 1)
+    assert posed(right, side, turns).joint_angles == pytest.approx(expected, abs=1e-3)
 
 
-@pytest.mark.parametrize("seed", range(4))
-def test_angles_are_those_a_hand_was_built_with_wherever_it_is(seed):
-    rng = np.random.default_rng(seed)
-    flexion, abduction = rng.uniform(-30, 120, (5, 3)), rng.uniform(-25, 25, 5)
-    joints = built(flexion, abduction)
-    turn = Rotation.random(random_state=seed)
-    for hand in (joints, 1.3 * turn.apply(joints) + [.1, .2, .7], np.stack([joints] * 2)[1]):
-        bent, spread = joint_angles(hand)
-        np.testing.assert_allclose(bent, flexion, atol=1e-6)
-        np.testing.assert_allclose(spread, abduction, atol=1e-6)
+@pytest.mark.parametrize("degrees", [-20, 40, 80])
+def test_angles_by_rotations_agree_with_those_of_the_joints_alone(degrees):
+    """Two ways to the same angles: less those of the flat hand's bones, fingers agree; a thumb's come out small."""
+    right = MODELS["open"]
+    flat = angles_of_joints(posed(right, "right", {}).joints_3d)[0]
+    for finger in FINGERS:
+        hand = posed(right, "right", {f"{finger}2": turn_of(finger, degrees)})
+        number, middle = FINGERS.index(finger), "mcp" if finger == "thumb" else "pip"
+        by_joints = (angles_of_joints(hand.joints_3d)[0] - flat)[number, 1]
+        share = by_joints / hand.joint_angles[f"{finger}_{middle}_flexion"]
+        assert 0.7 < share < 0.95 if finger == "thumb" else share == pytest.approx(1, abs=0.05)
 
 
-def test_a_mirrored_hand_bends_the_other_way_and_errs_as_much():
-    rng = np.random.default_rng(0)
-    a, b = (built(rng.uniform(0, 90, (5, 3)), rng.uniform(-20, 20, 5)) for _ in range(2))
-    mirrored = [joints * [-1, 1, 1] for joints in (a, b)]
-    other = np.array([1, -1, -1, -1, -1])  # all but the thumb, which bends along the palm
-    np.testing.assert_allclose(joint_angles(mirrored[0])[0], other[:, None] * joint_angles(a)[0], atol=1e-6)
-    np.testing.assert_allclose(joint_angles(mirrored[0])[1], -other * joint_angles(a)[1], atol=1e-6)
-    assert angle_errors(*mirrored) == pytest.approx(angle_errors(a, b))
+@every_hand
+def test_bends_are_what_a_fingers_joints_bend_together(right, side):
+    hand = posed(right, side, {f"{finger}{part}": turn_of(finger, bend) for finger in FINGERS
+                               for part, bend in ((1, 30), (2, 40), (3, -10))})
+    for finger, bend in finger_bends(hand).items():
+        assert bend == pytest.approx(30 if finger == "thumb" else 60, abs=2)
 
 
-def test_errors_are_means_of_absolute_differences_by_joint():
-    flexion, abduction = np.full((5, 3), 20.0), np.zeros(5)
-    other, spread = flexion.copy(), abduction.copy()
-    other[0] += [3, -6, 9]  # thumb
-    other[1, 0] += 8  # index MCP
-    other[4, 2] -= 4  # little DIP
-    spread[[0, 2]] = 5, -2
-    errors = angle_errors(built(other, spread), built(flexion, abduction))
-    assert errors == pytest.approx({
-        "flexion": (3 + 6 + 9 + 8 + 4) / 15, "abduction": 7 / 5, "flexion thumb CMC": 3, "flexion thumb MCP": 6,
-        "flexion thumb IP": 9, "flexion MCP": 2, "flexion PIP": 0, "flexion DIP": 1, "abduction thumb CMC": 5,
-        "abduction MCP": .5}, abs=1e-6)
-    assert set(errors) - {"flexion", "abduction"} == set(ANGLES) and len(ANGLES) == len(FLEXIONS) + len(ABDUCTIONS)
-    straight = built(np.zeros((5, 3)), abduction)
-    far, back = (built(np.full((5, 3), angle), abduction) for angle in (175, -175))
-    assert angle_errors(far, back)["flexion MCP"] == pytest.approx(10) and angle_errors(straight, straight) == (
-        pytest.approx(dict.fromkeys(errors, 0), abs=1e-6))
+def test_a_turn_that_is_written_the_long_way_round_is_the_same_bend():
+    hand = posed(MODELS["open"], "right", {"index2": turn_of("index", 330)})
+    assert hand.joint_angles["index_pip_flexion"] == pytest.approx(-30)
 
 
-@pytest.mark.filterwarnings("error")
-def test_what_cannot_be_said_is_left_out():
-    goal = built(np.full((5, 3), 10.0), np.zeros(5))
-    aside = goal.copy()
-    aside[6:9] += [.05 * -1, 0, 0] - (aside[6] - aside[5])  # the index finger straight towards the thumb
-    assert np.isnan(joint_angles(aside)[0][1, 0]) and joint_angles(aside)[1][1] == pytest.approx(90)
-    assert np.isfinite(angle_errors(aside, goal)["flexion MCP"])  # of the three that are left
-    nothing = angle_errors(np.zeros((21, 3)), goal)
-    assert np.isnan([*nothing.values()]).all()
-
-
-@pytest.mark.parametrize("degrees", [20, 60, 90])
-def test_posed_hands_bend_as_they_were_posed(degrees):
-    model, poses = HandModel.load(), []
-    for finger in FINGERS[1:]:
-        for part in (1, 2, 3):
-            pose = np.zeros((15, 3))
-            pose[MANO_JOINT_NAMES.index(f"{finger}{part}") - 1, 2] = np.radians(degrees)  # the open hand bends about z
-            poses.append(pose.ravel())
-    turn = np.tile([.5, -1, .3], (13, 1))
-    posed = model(turn, np.array([np.zeros(45), *poses]), np.zeros((13, 10)), np.zeros((13, 3))).joints
-    flexion, abduction = joint_angles(posed)
-    for row in range(12):
-        bent = np.zeros((5, 3))
-        bent[1 + row // 3, row % 3] = degrees
-        # The flat hand's fingers are not quite straight, nor quite across the axes that their outer joints bend about.
-        np.testing.assert_allclose(flexion[row + 1] - flexion[0], bent, atol=[.03, .03, .14][row % 3] * degrees)
-        np.testing.assert_allclose(abduction[row + 1], abduction[0], atol=1.5)
+def test_the_cards_words_and_bars_tell_bent_from_bent_back():
+    hand = posed(MODELS["open"], "left", {"index2": turn_of("index", 40), "ring1": turn_of("ring", -10),
+                                          "thumb3": turn_of("thumb", 12), "little1": turn_of("little", 2)})
+    html = card(hand)
+    words = "Fingers: thumb bent 12°, index bent 40°, middle straight, ring bent back 10°, little straight"
+    assert f'aria-label="{words}" title="{words}"' in html
+    heights = [int(part.split("%")[0]) for part in html.split("height: ")[1:]]
+    assert len(heights) == 5 and heights[2:] == [100, 100, 99] and heights[1] < 100

@@ -35,7 +35,9 @@ def covered(center, radius: float, camera: Camera, width: int, height: int, samp
     """The part of each pixel, (height, width) in 0..1, whose rays meet a sphere."""
     fine = (np.arange(max(width, height) * samples) + 0.5) / samples - 0.5
     u, v = np.meshgrid(fine[:width * samples], fine[:height * samples])
-    rays = np.stack([(u - camera.cx) / camera.fx, (v - camera.cy) / camera.fy, np.ones_like(u)], -1)
+    pixels = np.stack([u, v], -1).reshape(-1, 1, 2)
+    rays = cv2.undistortPoints(pixels, camera.matrix, np.array(camera.distortion or np.zeros(5)))
+    rays = np.concatenate([rays.reshape(*u.shape, 2), np.ones_like(u)[..., None]], -1)
     along = rays @ center / np.linalg.norm(rays, axis=-1)
     hit = np.dot(center, center) - along ** 2 <= radius ** 2
     return hit.reshape(height, samples, width, samples).mean((1, 3))
@@ -51,9 +53,10 @@ def centroid(alpha: np.ndarray) -> np.ndarray:
 
 
 @PATHS
-@pytest.mark.parametrize("camera", [CAMERA, Camera(150.0, 130.0, 60.3, 71.8)], ids=["centred", "odd"])
+@pytest.mark.parametrize("camera", [CAMERA, Camera(150.0, 130.0, 60.3, 71.8),
+                                    replace(CAMERA, distortion=(-0.3, 0.1, 0, 0))], ids=["centred", "odd", "barrel"])
 def test_a_ball_covers_the_pixels_whose_rays_meet_it(opengl, camera):
-    center, radius = np.array([0.06, -0.04, 0.5]), 0.09
+    center, radius = np.array([0.12 if camera.distortion else 0.06, -0.04, 0.5]), 0.09
     alpha = render_mesh([ball(center, radius)], camera, WIDTH, HEIGHT, opengl)[..., 3] / 255
     truth = covered(center, radius, camera, WIDTH, HEIGHT)
     assert iou(alpha, truth) > 0.985

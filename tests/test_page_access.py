@@ -1,11 +1,46 @@
 """The page for everybody: keyboard, names for screen readers, contrast, a phone, a server that is away."""
+import html
+import io
 import re
 
 import cv2
+import httpx
 import numpy as np
 import pytest
 from page_steps import PHOTO, hand_lines, options, upload, visible_layers
+from PIL import Image
 from playwright.sync_api import expect
+
+
+def test_a_link_to_the_page_has_its_own_name_picture_and_icon_and_comes_compressed(running_page):
+    answer = httpx.get(running_page.address, headers={"Accept-Encoding": "gzip"})
+    assert answer.headers["Content-Encoding"] == "gzip"
+    told = {name: html.unescape(text) for name, text in
+            re.findall(r'<meta (?:property|name)="([\w:]+)" content="([^"]*)"', answer.text)}
+    assert told["og:title"] == "A 3D hand from one photo" and f"<title>{told['og:title']}</title>" in answer.text
+    assert "turn it around" in told["og:description"] and told["og:url"] == f"{running_page.address}/"
+    assert "{url}" not in answer.text and 'content="Gradio"' not in answer.text
+    picture = Image.open(io.BytesIO(httpx.get(told["og:image"]).content))
+    assert picture.size == (1200, 630) and told["og:image"].startswith(running_page.address)
+    base = httpx.URL(f"{running_page.address}/")
+    manifest = base.join(re.search(r'rel="manifest" href="([^"]+)"', answer.text)[1])
+    for icon in httpx.get(manifest).json()["icons"]:
+        size = tuple(map(int, icon["sizes"].split("x")))
+        assert Image.open(io.BytesIO(httpx.get(manifest.join(icon["src"])).content)).size == size
+    assert httpx.get(base.join("site/../layout.py")).status_code == 404
+    assert httpx.get(base.join("site/%2e%2e/layout.py")).status_code == 404
+
+
+def test_the_opened_tab_is_in_the_address_and_back_goes_back(page, running_page):
+    page.get_by_role("tab", name="API").click()
+    page.get_by_role("tab", name="Live").click()
+    assert page.url == f"{running_page.address}/#live"
+    page.go_back()
+    expect(page.get_by_role("tab", name="API")).to_have_attribute("aria-selected", "true")
+    page.reload()
+    expect(page.get_by_role("tab", name="API")).to_have_attribute("aria-selected", "true")
+    page.go_back()
+    expect(page.get_by_role("tab", name="Photo")).to_have_attribute("aria-selected", "true")
 
 
 def test_the_server_may_go_and_come_back(page):
@@ -30,10 +65,10 @@ def test_everything_that_can_be_used_has_a_name_and_the_keyboard_reaches_it(page
     assert page.evaluate("document.activeElement.name") == "opacity"
 
 
-def test_the_examples_for_programs_tell_this_page_s_address(page, running_page):
-    page.get_by_role("tab", name="For programs").click()
-    expect(page.locator("#programs")).to_contain_text(f'Client("{running_page.address}")')
-    expect(page.locator("#programs")).not_to_contain_text("ADDRESS")
+def test_the_apis_examples_tell_this_page_s_address(page, running_page):
+    page.get_by_role("tab", name="API").click()
+    expect(page.locator("#api")).to_contain_text(f'Client("{running_page.address}")')
+    expect(page.locator("#api")).not_to_contain_text("ADDRESS")
 
 
 # Text on the colour that really lies behind it, by WCAG 2.2's contrast.
@@ -51,7 +86,7 @@ CONTRASTS = """() => {
         }
         return number(getComputedStyle(document.body).backgroundColor);
     };
-    return [...document.querySelectorAll("#title p, .bar *, .hand *, .note, .message *, #take-along button, .label," +
+    return [...document.querySelectorAll("#title p, .bar *, .hand *, .note, .message *, #downloads button, .label," +
                                          "[role=tab], #photo p, .frame p, .block-info, label span, .before *")]
         .filter((one) => [...one.childNodes].some((node) => node.nodeType === 3 && node.data.trim()))
         .filter((one) => one.checkVisibility())

@@ -15,9 +15,11 @@ from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 from page_steps import run_apart
 from PIL import Image
+from rig_files import Played, of_vertices
+from test_export import in_gltf_frame
 
 from benchmarks.running_page import RunningPage, Visitor
-from handpose import Camera, HandEstimator, load_photo
+from handpose import Camera, HandEstimator, HandModel, load_photo
 from page.tabs import about
 
 ROOT = Path(__file__).parent.parent
@@ -72,10 +74,21 @@ def test_files_of_every_kind(client):
         assert sum(len(mesh.vertices) for mesh in trimesh.load_scene(file, process=False).geometry.values()) == 1609
     result = json.loads(Path(client.predict(handle_file(PHOTO), "json", api_name="/files")).read_text())
     assert [hand["side"] for hand in result["hands"]] == ["right"]
-    assert np.load(client.predict(handle_file(PHOTO), "npz", api_name="/files"))["hand_pose"].shape == (1, 45)
+    arrays = np.load(client.predict(handle_file(PHOTO), "npz", api_name="/files"))
+    assert arrays["hand_pose"].shape == (1, 45)
+    rig = Path(client.predict(handle_file(PHOTO), "rig", api_name="/files"))
+    points = of_vertices(Played(rig.read_bytes()).skinned("hand0_right_mesh"), HandModel.load())
+    assert rig.name == "hand_right.rig.glb" and np.abs(points - in_gltf_frame(arrays["vertices"][0])).max() < 1e-4
     assert Image.open(client.predict(handle_file(PHOTO), "png", api_name="/files")).format == "PNG"
+    with zipfile.ZipFile(client.predict(handle_file(PHOTO), "depth", api_name="/files")) as archive:
+        depth = archive.namelist()
+        assert depth == [f"hand_right.{end}" for end in ("depth.png", "depth.npy", "hand0_right.mask.png")]
+        millimetres = np.asarray(Image.open(archive.open("hand_right.depth.png")))
+        u, v = np.round(result["hands"][0]["joints_2d"][9]).astype(int)
+        behind = 1000 * result["hands"][0]["joints_3d"][9][2] - int(millimetres[v, u])
+        assert millimetres.shape == Image.open(PHOTO).size[::-1] and 0 < behind < 30  # the knuckle lies under the skin
     with zipfile.ZipFile(client.predict(handle_file(PHOTO), api_name="/files")) as archive:
-        assert len(archive.namelist()) == 7
+        assert len(archive.namelist()) == 8 + len(depth)
 
 
 @pytest.mark.parametrize(("options", "reason"), [
@@ -92,7 +105,7 @@ def test_what_is_no_photo_and_what_has_no_hand(client, visitor, tmp_path):
     assert "photo must be" in visitor.call("estimate", None, None, None, 1, 0.3, False)[1]["error"]
     Image.new("RGB", (200, 200), "grey").save(tmp_path / "wall.png")
     assert client.predict(handle_file(tmp_path / "wall.png"), api_name="/estimate")["hands"] == []
-    with pytest.raises(AppError, match="no hand to take along"):
+    with pytest.raises(AppError, match="no hand to download"):
         client.predict(handle_file(tmp_path / "wall.png"), "glb", api_name="/files")
 
 
@@ -110,7 +123,7 @@ def examples(text: str, language: str) -> list[str]:
     return re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
 
 
-@pytest.mark.parametrize("text", [(ROOT / "docs" / "api.md").read_text(), about.PROGRAMS], ids=["docs", "page"])
+@pytest.mark.parametrize("text", [(ROOT / "docs" / "api.md").read_text(), about.API], ids=["docs", "page"])
 def test_the_examples_run_as_they_are_shown(running_page, tmp_path, monkeypatch, capsys, text):
     shutil.copy(PHOTO, tmp_path / "photo.jpg")
     monkeypatch.chdir(tmp_path)

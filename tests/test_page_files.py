@@ -1,4 +1,4 @@
-"""What a visitor takes along from the photo tab, in a real browser."""
+"""What a visitor downloads from the photo tab, in a real browser."""
 import io
 import json
 import zipfile
@@ -13,7 +13,7 @@ from playwright.sync_api import Page, expect
 
 def take(page: Page, name: str) -> tuple[str, bytes]:
     with page.expect_download() as download:
-        page.locator("#take-along").get_by_role("button", name=name, exact=name != "Everything").click()
+        page.locator("#downloads").get_by_role("button", name=name, exact=name != "Everything").click()
     return download.value.suggested_filename, Path(download.value.path()).read_bytes()
 
 
@@ -22,39 +22,46 @@ def check_file(name: str, data: bytes, hands: int = 1) -> None:
     kind = name.rsplit(".", 1)[1]
     if kind in ("glb", "obj", "ply"):
         scene = trimesh.load_scene(io.BytesIO(data), file_type=kind, process=False)
-        assert sum(len(mesh.vertices) for mesh in scene.geometry.values()) == 1609 * hands
+        vertices = 1818 if ".rig." in name else 1609  # those on the texture's seams twice, and the wrist's middle
+        assert sum(len(mesh.vertices) for mesh in scene.geometry.values()) == vertices * hands
     elif kind == "json":
         result = json.loads(data)
         assert set(result) == {"image", "width", "height", "camera", "hands"} and len(result["hands"]) == hands
         for hand in result["hands"]:
-            assert set(hand) == {"side", "score", "box", "hand_model", "joints_2d", "joints_3d", "mano"}
+            assert set(hand) == {"side", "score", "box", "hand_model", "joints_2d", "joints_3d", "mano", "joint_angles",
+                                 "wrist_pose", "operator_pose"}
             assert np.shape(hand["joints_3d"]) == (21, 3) and len(hand["mano"]["hand_pose"]) == 45
     elif kind == "npz":
         with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
             assert arrays["hand_pose"].shape == (hands, 45) and arrays["vertices"].shape == (hands, 1609, 3)
             assert {"global_orient", "betas", "transl", "left_hand_pose", "right_hand_pose", "faces"} <= set(arrays)
+    elif kind == "npy":
+        assert np.load(io.BytesIO(data), allow_pickle=False).shape == Image.open(PHOTO).size[::-1]
     else:
         assert kind == "png" and Image.open(io.BytesIO(data)).size == Image.open(PHOTO).size
 
 
 def test_each_file_is_named_after_the_photo_and_opens_elsewhere(page):
     upload(page, "Ferien am Meer (3).jpg", PHOTO.read_bytes())
-    for kind in ("GLB", "OBJ", "PLY", "JSON", "NPZ", "PNG"):
+    endings = {kind: kind.lower() for kind in ("GLB", "OBJ", "PLY", "JSON", "NPZ")}
+    for kind, ending in {**endings, "RIG": "rig.glb", "PNG": "overlay.png"}.items():
         name, data = take(page, kind)
-        assert name == f"Ferien am Meer (3).{'overlay.' if kind == 'PNG' else ''}{kind.lower()}"
+        assert name == f"Ferien am Meer (3).{ending}"
         check_file(name, data)
     name, data = take(page, "Everything")
     assert name == "Ferien am Meer (3).zip"
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         assert archive.testzip() is None
         inside = set(archive.namelist()) - {"README.txt"}
-        assert inside == {f"Ferien am Meer (3).{end}" for end in ("glb", "obj", "ply", "json", "npz", "overlay.png")}
+        assert inside == {f"Ferien am Meer (3).{end}" for end in (
+            "glb", "rig.glb", "obj", "ply", "json", "npz", "overlay.png", "depth.png", "depth.npy",
+            "hand0_right.mask.png")}
         for one in inside:
             check_file(one, archive.read(one))
 
 
-def test_the_picture_to_take_along_is_what_is_shown(page):
-    """The example, too, can be taken along, and options count."""
+def test_the_downloaded_picture_is_what_is_shown(page):
+    """Options count."""
     upload(page, "hand.jpg", PHOTO.read_bytes())
     photo = np.asarray(Image.open(PHOTO).convert("RGB"), int)
     pictures = {}
@@ -66,13 +73,13 @@ def test_the_picture_to_take_along_is_what_is_shown(page):
     assert 0 < pictures["Skeleton"].mean() < 0.5 * pictures["Mesh"].mean()
 
 
-def test_the_example_can_be_taken_along_but_nothing_cannot(page):
+def test_the_example_can_be_downloaded_but_nothing_cannot(page):
     _, data = take(page, "JSON")
     assert len(json.loads(data)["hands"]) == page.locator(".hand").count()
     upload(page, "hand.jpg", PHOTO.read_bytes())
     page.locator("#photo").get_by_role("button", name="Remove Image").click()
     expect(page.locator("#stage .photo")).to_have_count(0)
-    page.locator("#take-along").get_by_role("button", name="GLB").click()
+    page.locator("#downloads").get_by_role("button", name="GLB").click()
     expect(page.get_by_text("There is no photo yet")).to_be_visible()
 
 
@@ -82,7 +89,7 @@ def test_the_snippet_gives_the_same_hands(page, tmp_path, monkeypatch, capsys):
     page.get_by_label("Field of view").check()
     expect(page.locator("#options .note")).to_contain_text("you gave")
     result = json.loads(take(page, "JSON")[1])
-    page.get_by_role("button", name="The same in Python").click()
+    page.get_by_role("button", name="Python code").click()
     page.locator("[data-copy]").click()
     expect(page.locator("[data-copy]")).to_have_text("Copied")
     program = page.evaluate("navigator.clipboard.readText()")

@@ -79,7 +79,7 @@ def test_photos_are_taken_wherever_they_are_pasted_or_dropped(page, way, name):
     page.evaluate(GIVE, [name, base64.b64encode(PHOTO.read_bytes()).decode(), way])
     settled(page, before)
     assert len(hand_lines(page)) == 1
-    page.get_by_role("button", name="The same in Python").click()
+    page.get_by_role("button", name="Python code").click()
     expect(page.locator(".snippet code")).to_contain_text(name)
 
 
@@ -251,8 +251,10 @@ def test_the_focal_length_comes_from_the_file_unless_the_visitor_gives_one(page)
     expect(page.locator(".hand").first).not_to_have_text(near)
     number.fill("200")
     assert "between 1 and 179" in message(page)
+    in_use = round(max(width, height) / 2 / np.tan(np.radians(10)))
     page.get_by_label("Focal length").check()
-    expect(note).to_contain_text("focal length 1000 pixels")
+    expect(number).to_have_value(str(in_use))
+    expect(note).to_contain_text(f"focal length {in_use} pixels")
     page.get_by_label("Automatic").check()
     expect(note).to_contain_text(field_of_view)
 

@@ -1,10 +1,13 @@
 """The video tab in a real browser, with clips of our own generator."""
+import zipfile
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from playwright.sync_api import expect
+from rig_files import Bvh, Played
+from test_export import in_gltf_frame
 
 from handpose.clips.reading import read_clip
 from handpose.clips.writing import ClipWriter
@@ -63,6 +66,21 @@ def test_a_clip_becomes_an_overlay_a_playback_and_arrays(video, clips):
         box = np.ptp(truth["joints_2d"], axis=2).max(-1)
         apart = np.linalg.norm(arrays["joints_2d"] - truth["joints_2d"], axis=-1).mean(-1)
         assert (apart / box).mean() < 0.15
+
+    with video.expect_download() as download:
+        video.locator("#clip-rig").click()
+    assert download.value.suggested_filename == "waving.rig.glb"
+    played = Played(Path(download.value.path()).read_bytes())
+    assert [one["name"] for one in played.tree["animations"]] == ["track1_right"]
+    wrist = played.tree["skins"][0]["joints"][0]
+    for number in (0, FRAMES - 1):
+        place = played.at(truth["times_s"][number]).matrix(wrist)[:3, 3]
+        assert np.linalg.norm(place - in_gltf_frame(truth["joints_3d"][number, :, 0])) < 0.1  # its depth is a guess
+    with video.expect_download() as download:
+        video.locator("#clip-bvh").click()
+    with zipfile.ZipFile(download.value.path()) as archive:
+        assert archive.namelist() == ["waving.track1_right.bvh"]
+        assert len(Bvh(archive.read("waving.track1_right.bvh").decode()).rows) == FRAMES
 
     moved = video.evaluate("""async () => {
         const player = document.querySelector("#overlay-video video");

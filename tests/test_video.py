@@ -202,7 +202,10 @@ def test_a_clip_becomes_an_overlay_and_arrays(tmp_path):
     for name, shape in SHAPES.items():
         assert data[name].shape == (6, 2, *shape)
         assert np.isnan(data[name][data["track"] < 0]).all()
-        assert np.allclose(data[name][4, 1], getattr(HANDS[1], name), rtol=1e-5, atol=1e-5)
+        expected = getattr(HANDS[1], name)
+        expected = [*expected.values()] if isinstance(expected, dict) else expected
+        assert np.allclose(data[name][4, 1], expected, rtol=1e-5, atol=1e-5)
+    assert data["joint_angle_names"].tolist() == [*HANDS[1].joint_angles]
     assert np.allclose(data["intrinsics"], CAMERA.matrix) and data["size"].tolist() == [96, 64]
 
 
@@ -290,7 +293,7 @@ def test_a_folder_that_is_not_there_is_an_os_error(tmp_path):
 
 def test_columns_belong_to_tracks():
     hand = HANDS[0]
-    arrays = ClipArrays(SimpleNamespace(matrix=np.eye(3), source="user"), 8, 8)
+    arrays = ClipArrays(Camera.of_photo(8, 8), 8, 8)
     for tracks in [1, 2], [2], [2, 3], [1, 2], []:
         arrays.add(0.0, [TrackedHand(track, hand) for track in tracks])
     assert arrays.arrays()["track"].tolist() == [[1, 2], [-1, 2], [3, 2], [1, 2], [-1, -1]]

@@ -27,7 +27,7 @@ from handpose.whole_file import whole_file
 
 from .data.sources import load_sources
 from .learning.recipe import Recipe
-from .scoring.joint_angles import ABDUCTION, ABDUCTIONS, FLEXION, FLEXIONS
+from .scoring.angle_errors import ABDUCTION, ABDUCTIONS, FLEXION, FLEXIONS
 from .scoring.measure import (
     ALIGNED,
     CONSTANT,

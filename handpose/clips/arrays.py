@@ -12,7 +12,10 @@ no other hand has taken it; what says which hand it is, is `track`. float32 unle
     joints_3d (T, K, 21, 3)  metres, camera frame (x right, y down, z away)
     global_orient (T, K, 3), hand_pose (T, K, 45), betas (T, K, 10), transl (T, K, 3)
         as smplx.MANO(flat_hand_mean=True, use_pca=False) takes them, of a hand of its side
-    intrinsics (3, 3)  float64, K; camera_source  "user" or "default"
+    joint_angles (T, K, 20)  degrees, of joint_angle_names (20,); see `handpose.joint_angles`
+    wrist_pose, operator_pose (T, K, 4, 4)  see `handpose.wrist_frame`
+    intrinsics (3, 3)  float64, K; distortion (5,)  float64, OpenCV's k1, k2, p1, p2, k3
+    camera_source  "user" or "default"
     size (2,)  int, width and height of the frames that pixels count in; hand_model  name, "" without any hand
 """
 from __future__ import annotations
@@ -22,11 +25,13 @@ import os
 import numpy as np
 
 from ..camera import Camera
-from ..hand import TrackedHand
+from ..hand import Hand, TrackedHand
+from ..joint_angles import ANGLE_NAMES
 from ..whole_file import whole_file
 
 SHAPES = {"score": (), "box": (4,), "joints_2d": (21, 2), "joints_3d": (21, 3), "global_orient": (3,),
-          "hand_pose": (45,), "betas": (10,), "transl": (3,)}
+          "hand_pose": (45,), "betas": (10,), "transl": (3,), "joint_angles": (len(ANGLE_NAMES),),
+          "wrist_pose": (4, 4), "operator_pose": (4, 4)}
 
 
 class ClipArrays:
@@ -49,7 +54,7 @@ class ClipArrays:
                 column = next((k for k, owner in enumerate(self._owners) if owner not in here), len(self._owners))
                 self._owners[column:column + 1] = [one.track]
             hand = one.hand
-            values = (np.asarray(getattr(hand, name), np.float32) for name in SHAPES)
+            values = (np.asarray(_value(hand, name), np.float32) for name in SHAPES)
             frame[column] = (one.track, hand.side, *values)
             self._hand_model = hand.hand_model
         self._times.append(float(time_s))
@@ -73,10 +78,17 @@ class ClipArrays:
                 for name, value in zip(SHAPES, values[2:], strict=True):
                     numbers[name][row, column] = value
         return {"times_s": np.array(self._times), "track": track, "side": side, **numbers,
-                "intrinsics": self.camera.matrix, "camera_source": np.array(self.camera.source),
-                "size": np.array([self.width, self.height]), "hand_model": np.array(self._hand_model)}
+                "intrinsics": self.camera.matrix, "distortion": np.array(self.camera.distortion or np.zeros(5)),
+                "camera_source": np.array(self.camera.source),
+                "size": np.array([self.width, self.height]), "hand_model": np.array(self._hand_model),
+                "joint_angle_names": np.array(ANGLE_NAMES)}
 
     def save(self, path: str | os.PathLike) -> None:
         """Writes the arrays as an `.npz`, whole or not at all. Raises OSError."""
         with whole_file(path) as temporary, open(temporary, "wb") as file:
             np.savez_compressed(file, **self.arrays())
+
+
+def _value(hand: Hand, name: str) -> np.ndarray | list[float]:
+    """What an array of SHAPES holds of a hand."""
+    return [*hand.joint_angles.values()] if name == "joint_angles" else getattr(hand, name)

@@ -68,8 +68,8 @@ class Clip:
     """A clip as it is seen. Iterating decodes it: (time_s, rgb) for each frame, rgb (height, width, 3) uint8, upright.
 
     Times are seconds since the clip's beginning, strictly rising, as irregular as the file's. Damaged stretches are
-    left out with a logged warning. Iterating raises ClipError where the clip turns out to be longer than it may be or
-    takes too long to decode, and Cancelled. May be iterated again.
+    left out with a logged warning. `mirrored` flips frames left-right. Iterating raises ClipError where the clip turns
+    out to be longer than it may be or takes too long to decode, and Cancelled. May be iterated again.
     """
     path: Path
     name: str  # what errors call it
@@ -83,6 +83,7 @@ class Clip:
     max_seconds: float = math.inf
     max_frames: float = math.inf
     cancelled: Callable[[], bool] | None = None  # asked at every packet of the file
+    mirrored: bool = False
 
     def __iter__(self) -> Iterator[tuple[float, np.ndarray]]:
         last, count = -math.inf, 0
@@ -93,7 +94,8 @@ class Clip:
                     time_s = last + 1 / self.fps
                 last, count = max(time_s, 0.0), count + 1
                 _check_length(last, count, self.max_seconds, self.max_frames, self.name)
-                yield last, _upright_rgb(frame, self.width, self.height)
+                rgb = _upright_rgb(frame, self.width, self.height)
+                yield last, np.ascontiguousarray(rgb[:, ::-1]) if self.mirrored else rgb
 
 
 def read_clip(path: str | os.PathLike, name: str | None = None, *, largest: int | None = None,

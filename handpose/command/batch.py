@@ -9,23 +9,30 @@ import os
 from collections import deque
 from collections.abc import Callable, Generator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from threading import Event
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from tqdm import tqdm
 
-from ..camera import told_camera
+from ..camera import Camera, told_camera
 from ..clips.reading import Cancelled, ClipError, read_clip
+from ..depth_files import write_depth
 from ..drawing.overlay import draw_overlay
+from ..estimator import MIN_SCORE, HandEstimator
 from ..export import save_result
 from ..file_names import shown_name
+from ..hand import TrackedHand
 from ..image import PhotoError, load_photo
+from ..rig.files import write_rigs
+from ..rig.motion import motions_of_clip, motions_of_photo
 from .jobs import Job, Outcome, source_state
 
 if TYPE_CHECKING:
-    from ..estimator import HandEstimator
+    from ..clips.track_clip import Tracker
+    from ..detection.region import HandBox
 
 MOST_THREADS = 8  # more only wait for Python's lock
 INTERRUPT_S = 0.5  # s in which Ctrl-C is heard even where it does not end a wait, as on Windows
@@ -34,18 +41,27 @@ JOBS_AHEAD = 1000  # of the one whose outcome is next, lest a long clip keeps th
 
 @dataclass(frozen=True)
 class Options:
-    """What is written, where to, and with which camera. `smplx`: options of `export.write_smplx`, None for not at all.
+    """What is written, where to, of which hands, and with which camera.
 
-    `max_hands` counts in a photo or a frame; None is all hands of a photo, and the tracker's own number.
+    `camera`: what an estimator is told of it by name, `focal_px`, `fov_deg` or `camera`. `boxes` are those of the one
+    photo. `mirrored`: pictures are flipped left-right before all else. Hands of another `side` and those of a score
+    below `min_score` (None: the estimator's and the tracker's own) are left out. `max_hands` counts in a photo or a
+    frame; None is all hands of a photo, and the tracker's own number. `smplx`: options of `export.write_smplx`, None
+    for not at all.
     """
     out: Path
-    focal_px: float | None = None
-    fov_deg: float | None = None
+    camera: dict[str, Any] = field(default_factory=dict)
+    boxes: list[HandBox] | None = None
+    side: str | None = None
+    mirrored: bool = False
+    min_score: float | None = None
     max_hands: int | None = None
     overlay: bool = True
     mesh: str = "glb"
     npz: bool = False
     smplx: dict | None = None
+    depth: bool = False
+    rig: bool = False
 
 
 def do(job: Job, estimator: HandEstimator, options: Options, cancelled: Callable[[], bool] | None = None,
@@ -70,21 +86,29 @@ def do(job: Job, estimator: HandEstimator, options: Options, cancelled: Callable
 
 def _do_photo(job: Job, estimator: HandEstimator, options: Options) -> tuple[int, list[str]]:
     photo = load_photo(job.path, str(job.path))
-    result = estimator(photo, focal_px=options.focal_px, fov_deg=options.fov_deg)
-    result = replace(result, hands=result.hands[:options.max_hands])
+    if options.mirrored:
+        photo = photo.mirrored()
+    camera = _told_camera(job, options, photo.width, photo.height)
+    result = estimator(photo, camera=camera, boxes=options.boxes,
+                       min_score=MIN_SCORE if options.min_score is None else options.min_score)
+    hands = [hand for hand in result.hands if options.side in (None, hand.side)]
+    result = replace(result, hands=hands[:options.max_hands])
     overlay = draw_overlay(photo.rgb, result.camera, result.hands) if options.overlay else None
-    return len(result.hands), save_result(options.out, job.stem, job.image, result, overlay=overlay, mesh=options.mesh,
-                                          npz=options.npz, smplx=options.smplx)
+    depth = write_depth(options.out, job.stem, result) if options.depth else []
+    rigs = (write_rigs(options.out, job.stem, motions_of_photo(result.hands, estimator.hand_models))
+            if options.rig else [])
+    # With the JSON last: where it lies, all others do too.
+    return len(result.hands), depth + rigs + save_result(options.out, job.stem, job.image, result, overlay=overlay,
+                                                  mesh=options.mesh, npz=options.npz, smplx=options.smplx)
 
 
 def _do_clip(job: Job, estimator: HandEstimator, options: Options, cancelled: Callable[[], bool] | None,
              progress: bool) -> tuple[int, list[str]]:
     from ..clips.track_clip import track_clip, write_overlay
-    from ..tracker import MAX_HANDS, HandTracker
 
-    clip = read_clip(job.path, str(job.path), cancelled=cancelled)
-    camera = told_camera(clip.width, clip.height, focal_px=options.focal_px, fov_deg=options.fov_deg)
-    tracker = HandTracker(estimator, max_hands=options.max_hands or MAX_HANDS)
+    clip = replace(read_clip(job.path, str(job.path), cancelled=cancelled), mirrored=options.mirrored)
+    camera = _told_camera(job, options, clip.width, clip.height)
+    tracker = _tracker(estimator, options)
     overlay, npz = (options.out / f"{job.stem}{ending}" for ending in (".overlay.mp4", ".npz"))
     overlay.parent.mkdir(parents=True, exist_ok=True)
     with tqdm(total=clip.frames, unit="frame", desc=job.path.name, leave=False, disable=not progress) as bar:
@@ -94,10 +118,43 @@ def _do_clip(job: Job, estimator: HandEstimator, options: Options, cancelled: Ca
 
         if options.overlay:
             arrays = write_overlay(clip, tracker, overlay, npz, camera, progress=show, cancelled=cancelled)
-            return len(arrays.tracks), [".npz", ".overlay.mp4"]
-        arrays = track_clip(clip, tracker, camera, progress=show, cancelled=cancelled)
-        arrays.save(npz)
-        return len(arrays.tracks), [".npz"]
+        else:
+            arrays = track_clip(clip, tracker, camera, progress=show, cancelled=cancelled)
+            arrays.save(npz)
+    rigs = (write_rigs(options.out, job.stem, motions_of_clip(arrays.arrays(), estimator.hand_models))
+            if options.rig else [])
+    return len(arrays.tracks), [".npz", *[".overlay.mp4"] * options.overlay, *rigs]
+
+
+def _told_camera(job: Job, options: Options, width: int, height: int) -> Camera | None:
+    """The camera that the options tell of a picture of these pixels. Raises PhotoError, for its boxes, too."""
+    try:
+        for box in options.boxes or ():
+            box.check_inside(width, height)
+        return told_camera(width, height, **options.camera)
+    except ValueError as error:
+        raise PhotoError(f"{shown_name(str(job.path))} cannot be done with these options: {error}") from error
+
+
+def _tracker(estimator: HandEstimator, options: Options) -> Tracker:
+    from ..tracker import MAX_HANDS, HandTracker
+
+    most = options.max_hands or MAX_HANDS
+    if options.side is None and options.min_score is None:
+        return HandTracker(estimator, max_hands=most)
+    return _Chosen(HandTracker(estimator, max_hands=MAX_HANDS), options.side, options.min_score or 0, most)
+
+
+class _Chosen:
+    """A tracker of whose hands only those count that were asked for."""
+
+    def __init__(self, tracker: Tracker, side: str | None, min_score: float, most: int):
+        self._tracker, self._side, self._min_score, self._most = tracker, side, min_score, most
+        self.guess_camera, self.reset = tracker.guess_camera, tracker.reset
+
+    def __call__(self, rgb: np.ndarray, time_s: float, camera: Camera) -> list[TrackedHand]:
+        return [one for one in self._tracker(rgb, time_s, camera)
+                if self._side in (None, one.hand.side) and one.hand.score >= self._min_score][:self._most]
 
 
 def usual_threads() -> int:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-OVERLAY_ENDINGS = (".overlay.jpg", ".overlay.png")  # results, which a later run must not take for photos
+# Of results, which a later run must not take for photos.
+RESULT_ENDINGS = (".overlay.jpg", ".overlay.png", ".depth.png", ".mask.png")
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ def find_jobs(paths: list[Path]) -> list[Job]:
                 name = file.relative_to(path)
                 hidden = any(part.startswith(".") for part in name.parts)  # such as macOS's "._photo.jpg"
                 if (file.suffix.lower() in IMAGE_SUFFIXES and file.is_file() and not hidden
-                        and not file.name.lower().endswith(OVERLAY_ENDINGS)):
+                        and not file.name.lower().endswith(RESULT_ENDINGS)):
                     found.setdefault(file, name.as_posix())
         elif path.exists():
             found.setdefault(path, path.name)

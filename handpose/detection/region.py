@@ -1,8 +1,8 @@
 """Where a hand is in an image: the oriented square that a detector gives, and the box that somebody draws."""
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from numbers import Real
 from typing import Protocol
 
@@ -10,6 +10,7 @@ import numpy as np
 
 from ..crop import Crop
 
+OUTLINE_POINTS = 9  # of one side of a box
 LARGEST_BOX = 4.0  # times the image's longer side
 SAME_HAND = 0.2  # regions whose centres are closer than this share of their side show the same hand
 
@@ -50,10 +51,13 @@ class HandBox:
         if self.side not in (None, "left", "right"):
             raise ValueError(f'A hand\'s side is "left", "right" or None where it is not known, not {self.side!r:.40}.')
 
-    def stretched(self, factor: float) -> HandBox:
-        """The same box in an image that is `factor` times as high."""
-        v0, v1 = ((v + 0.5) * factor - 0.5 for v in (self.v0, self.v1))
-        return replace(self, v0=v0, v1=v1)
+    def moved(self, move: Callable[[np.ndarray], np.ndarray]) -> HandBox:
+        """The box around where `move` takes the pixels (N, 2) of its outline."""
+        u, v = np.linspace(self.u0, self.u1, OUTLINE_POINTS), np.linspace(self.v0, self.v1, OUTLINE_POINTS)
+        outline = np.concatenate([np.stack(np.broadcast_arrays(*edge), 1) for edge in (
+            (u, self.v0), (u, self.v1), (self.u0, v), (self.u1, v))])
+        moved = move(outline)
+        return HandBox(*moved.min(0).tolist(), *moved.max(0).tolist(), self.side)
 
     def check_inside(self, width: int, height: int) -> None:
         """Raises ValueError for a box that does not touch an image of these pixels, or is many times as large."""

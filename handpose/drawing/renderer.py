@@ -8,7 +8,7 @@ import logging
 import os
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -61,7 +61,8 @@ def render_region(meshes: list[Mesh], camera: Camera, width: int, height: int, o
     vertices, colors, faces = _join(meshes)
     if not len(faces):
         return None
-    pixels = camera.project(vertices)
+    vertices = camera.bent(vertices)  # after `_join` has lit them as they are
+    pixels = replace(camera, distortion=()).project(vertices)
     left, top = np.maximum(np.floor(pixels.min(0)) - 1, 0)
     right, bottom = np.minimum(np.ceil(pixels.max(0)) + 2, [width, height])
     if left >= right or top >= bottom:

@@ -23,7 +23,10 @@ MANO_PARENTS = (-1, 0, 1, 2, 0, 4, 5, 0, 7, 8, 0, 10, 11, 0, 13, 14)
 MANO_TO_JOINT = (0, 5, 6, 7, 9, 10, 11, 17, 18, 19, 13, 14, 15, 1, 2, 3)
 TIP_JOINTS = (4, 8, 12, 16, 20)  # thumb .. little
 PALM_JOINTS = (0, 5, 9, 13, 17)  # wrist and knuckles: the part that is nearly rigid
-# About which joints bend in the rest pose of a right hand, whose fingers point along -x, back along y, thumb along z.
+# The rest pose of a right hand: its fingers point along -x, its back along y, its thumb to z. Axes that joints bend
+# about, and directions of the outer bones.
+FINGER_DIRECTION = np.array([-1.0, 0.0, 0.0])
 FINGER_FLEXION_AXIS = np.array([0.0, 0.0, 1.0])
+THUMB_DIRECTION = np.array([-0.61, -0.42, 0.67])  # of the open hand's, from MCP to IP
 THUMB_FLEXION_AXIS = np.array([0.36, -0.91, 0.21])  # by the normal of the open hand's thumbnail; not of unit length
 MIRROR = np.array([-1.0, 1, 1])  # x -> -x, which turns a right hand into a left one

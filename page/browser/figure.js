@@ -1,5 +1,5 @@
 // The 3D view of the photo tab: a drawn poster until Plotly is there, which parts and hands are shown, the named views.
-const figure = (() => {
+(() => {
     const GLASSY = 0.5;  // opacity of a mesh whose skeleton shall be seen inside it (handpose/drawing/figure.py)
     const PAUSE_MS = 900;  // before a new photo's hands turn by themselves
     const place = () => document.querySelector("#figure");
@@ -85,5 +85,5 @@ const figure = (() => {
         if (button && view) view.turnTo(button.dataset.view);
     });
     new MutationObserver(follow).observe(document, {childList: true, subtree: true});
-    return {showParts, get view() { return view; }};
+    handpose.figure = {showParts, get view() { return view; }};
 })();

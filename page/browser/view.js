@@ -173,6 +173,7 @@ class HandView {
     #listen() {
         const {place} = this, touching = new Map(), SLACK = 6;  // pixels that a tap may move
         place.tabIndex = 0;
+        place.classList.add("turnable");
         const here = () => [...touching.values()];
         const apart = () => Math.hypot(here()[0].x - here()[1].x, here()[0].y - here()[1].y);
         const stop = (event) => event.stopPropagation();

@@ -1,25 +1,35 @@
-"""The files that a result can be taken along as, each made when it is asked for."""
+"""The files that a result can be downloaded as, each made when it is asked for."""
 from __future__ import annotations
 
 from dataclasses import replace
 
 import numpy as np
 
+from handpose.depth_files import depth_contents
 from handpose.drawing.overlay import draw_overlay
 from handpose.export import json_bytes, mesh_bytes, npz_bytes, picture_bytes, zip_bytes
+from handpose.rig.files import GLB_ENDING
+from handpose.rig.motion import motions_of_photo
+from handpose.rig.rigged_glb import rigged_glb
 
 from ..analysis import ShownResult
+from ..server.cores import CORES, PHOTO
 
 KINDS = {"glb": "3D model, for viewers, Blender, games and the web", "obj": "3D model, for nearly every 3D program",
          "ply": "3D model with colours, for MeshLab and research code",
          "json": "Side, confidence, joints, MANO parameters, camera",
-         "npz": "NumPy arrays with MANO's and SMPL-X's names", "png": "The photo with the hands drawn over it"}
-MESHES = ("glb", "obj", "ply")
+         "npz": "NumPy arrays with MANO's and SMPL-X's names", "rig": "3D model with a skeleton, to pose and animate",
+         "png": "The photo with the hands drawn over it",
+         "depth": "How far away the hands are and a mask of each, pixel by pixel"}
+OF_HANDS = ("glb", "obj", "ply", "rig", "depth")  # of what there is only where there are hands
 README = """The hands of {image}
 
 *.glb, *.obj, *.ply   3D models, metres; x right, y up, z towards the viewer
+*.rig.glb             the same with MANO's 16 joints, to pose and animate; without rotations the hands are flat
 *.json, *.npz         joints, MANO parameters, camera; metres; x right, y down, z away (OpenCV)
 *.overlay.png         the photo with the hands drawn over it
+*.depth.png           millimetres along the optical axis, 16 bits, 0 where there is no hand; *.depth.npy: metres
+*.mask.png            of each hand, 255 where it is seen
 
 hand_pose is axis-angle relative to the flat hand (flat_hand_mean=True in smplx). Hand model: {model}.
 """
@@ -32,14 +42,19 @@ def file_of(result: ShownResult, kind: str, show: str = "mesh", opacity: float =
     """
     analysis, camera, hands = result.analysis, result.camera, result.hands
     if kind == "zip":
-        kinds = [kind for kind in KINDS if hands or kind not in MESHES]
+        kinds = [kind for kind in KINDS if kind != "depth" and (hands or kind not in OF_HANDS)]
         files = dict(file_of(result, kind, show, opacity) for kind in kinds)
+        files |= depth_files(result) if hands else {}
         model = hands[0].hand_model if hands else "none"
         files["README.txt"] = README.format(image=analysis.name, model=model).encode()
         return f"{analysis.stem}.zip", zip_bytes(files)
-    if kind in MESHES:
-        if not hands:
-            raise ValueError("There is no hand to take along: drop in a photo that shows one.")
+    if kind in OF_HANDS and not hands:
+        raise ValueError("There is no hand to download: drop in a photo that shows one.")
+    if kind == "depth":
+        return f"{analysis.stem}.depth.zip", zip_bytes(depth_files(result))
+    if kind == "rig":
+        return f"{analysis.stem}{GLB_ENDING}", rigged_glb(motions_of_photo(hands, result.hand_models))
+    if kind in OF_HANDS:
         return f"{analysis.stem}.{kind}", mesh_bytes(hands, kind)
     if kind == "json":
         return f"{analysis.stem}.json", json_bytes(analysis.name, result)
@@ -48,6 +63,13 @@ def file_of(result: ShownResult, kind: str, show: str = "mesh", opacity: float =
     if kind == "png":
         return f"{analysis.stem}.overlay.png", picture_bytes(overlay(result, show, opacity), "PNG")
     raise ValueError(f"A file is one of zip, {', '.join(KINDS)}, not {kind!r}.")
+
+
+def depth_files(result: ShownResult) -> dict[str, bytes | np.ndarray]:
+    """By name, what `zip_bytes` takes: depth and masks at the photo's own pixels."""
+    with CORES.work(PHOTO):
+        contents = depth_contents(result)
+    return {result.analysis.stem + ending: content for ending, content in contents.items()}
 
 
 def overlay(result: ShownResult, show: str, opacity: float) -> np.ndarray:

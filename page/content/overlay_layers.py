@@ -13,7 +13,7 @@ from handpose.drawing.skeleton_lines import Dot, Line, lines_of_hands
 
 from ..analysis import ShownResult
 
-EMPTY = ('<div class="stage"><div class="frame empty"><p>Your photo appears here, with its hands drawn over it.</p>'
+EMPTY = ('<div class="stage"><div class="frame empty"><p>Drop in a photo: it is shown here with the hands over it.</p>'
          '</div></div>')
 THINNEST, THINNEST_OUTLINE = 1.0, 0.7  # pixels of the picture, so that a small hand's lines can be seen
 
@@ -23,8 +23,8 @@ def picture(result: ShownResult) -> str:
     analysis = result.analysis
     shown = analysis.shown.shape
     camera = result.camera.resized(shown[1] / analysis.width, shown[0] / analysis.height)
-    ratio = f"--ratio: {analysis.width / analysis.height:.5f}"
-    return f"""<div class="stage"><div class="frame" data-photo="{analysis.key}" style="{ratio}">
+    about = f'data-photo="{analysis.key}" data-focal="{result.camera.fx:.6g}"'
+    return f"""<div class="stage"><div class="frame" {about} style="--ratio: {analysis.width / analysis.height:.5f}">
         <img class="photo" alt="The photo" src="data:image/jpeg;base64,{b64encode(analysis.jpeg).decode()}">
         <div class="drawn">{layers(result.hands, camera, shown[1], shown[0],
                                    result.analysis.width / shown[1])}</div>

@@ -3,13 +3,11 @@ from __future__ import annotations
 
 from html import escape
 
-import numpy as np
-
 from handpose import Hand
 from handpose.drawing.palette import FINGER_COLORS, css, hand_color
 from handpose.estimator import MIN_SCORE
-from handpose.finger_angles import finger_bends
 from handpose.gesture import gesture
+from handpose.joint_angles import finger_bends
 
 from ..analysis import FOCAL, FOV, ShownResult
 
@@ -41,7 +39,7 @@ def card(hand: Hand) -> str:
         <div><b>{hand.side.capitalize()} hand</b>
         <small>{hand.certainty.capitalize()}, {hand.score:.0%}{name}</small></div>
         {_bars(hand)}
-        <div class="distance"><b>{hand.distance * 100:.0f} cm</b><small>away</small></div></li>"""
+        <div class="distance"><b>{distance(hand.distance)}</b><small>away</small></div></li>"""
 
 
 def _bars(hand: Hand) -> str:
@@ -62,11 +60,15 @@ def _bend_in_words(bend: float) -> str:
     return f"bent {bend:.0f}°" if bend > 0 else f"bent back {-bend:.0f}°"
 
 
+def distance(metres: float) -> str:
+    """"45 cm", or from 100 cm on "1.2 m"."""
+    return f"{metres * 100:.0f} cm" if metres < 0.995 else f"{metres:.1f} m"
+
+
 def camera_note(result: ShownResult) -> str:
     """Which camera the distances rest on."""
-    camera, analysis = result.camera, result.analysis
-    fov = f"{np.degrees(2 * np.arctan(max(analysis.width, analysis.height) / 2 / camera.fx)):.0f}°"
-    used = f"field of view {fov}, focal length {camera.fx:.0f} pixels"
+    camera = result.camera
+    used = f"field of view {result.fov_deg:.0f}°, focal length {camera.fx:.0f} pixels"
     return '<p class="note">' + {
         "user": f"Distances follow from the lens you gave: {used}.",
         "exif": f"Distances follow from the focal length in the photo's file: {used}.",
@@ -85,8 +87,7 @@ def snippet(result: ShownResult, network: str | None = None) -> str:
     lines = ["from handpose import HandEstimator, load_photo", "",
              f"photo = load_photo({analysis.name!r})"]
     if analysis.mirrored:
-        lines[0] = "from handpose import HandEstimator, Photo, load_photo"
-        lines.append("photo = Photo(photo.rgb[:, ::-1].copy(), photo.focal_35mm)  # turned back, as it was mirrored")
+        lines[-1] += ".mirrored()  # turned back"
     lines.append(f"hands = HandEstimator.load({network!r})(photo{lens}).hands" if network else
                  f"hands = HandEstimator.load()(photo{lens}).hands")
     chosen = [f"hand.score >= {options.min_score:g}"] if options.min_score > MIN_SCORE else []
@@ -102,7 +103,8 @@ def snippet_html(result: ShownResult, network: str | None = None) -> str:
             f'<pre tabindex="0"><code>{escape(snippet(result, network))}</code></pre></div>')
 
 
-def lens_label(lens: str) -> tuple[float | None, str]:
-    """First value and label of the number that goes with a choice of lens."""
-    return {FOV: (55, "Degrees across the photo's longer side"),
-            FOCAL: (1000, "Pixels of the photo")}.get(lens, (None, ""))
+def lens_words(lens: str) -> tuple[str, str]:
+    """Label of the number that goes with a choice of lens, and its bounds."""
+    return {FOV: ("Degrees across the photo's longer side", "From 1 to 179; a phone's main camera has about 65."),
+            FOCAL: ("Pixels of the photo", "From 1 to 1000 times the photo's longer side; most lenses have .8 to 2"
+                                           " times that side.")}.get(lens, ("", ""))

@@ -13,6 +13,7 @@ from h11 import LocalProtocolError
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.responses import JSONResponse, PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -49,6 +50,7 @@ class Gate:
 
     def __init__(self, app: ASGIApp, hosts: Hosts, room: Room):
         self.app, self.hosts, self.room = app, hosts, room
+        self.whole_page = GZipMiddleware(app, compresslevel=6)  # which Gradio itself would send as it is
         self.uploading: Counter[str] = Counter()  # uploads under way, by address
         self.coming = 0  # bytes that these have yet to bring
         embedders = f"'self' {SPACES}" if os.environ.get("SPACE_ID") else "'self'"
@@ -80,7 +82,8 @@ class Gate:
                     await self.app(scope, limited, sent)
             else:
                 largest = LARGEST.get(path.removeprefix(API).partition("/")[0], LARGEST_MESSAGE)
-                await self.app(scope, _limited(scope, receive, largest), sent)
+                app = self.whole_page if path == "/" else self.app
+                await app(scope, _limited(scope, receive, largest), sent)
         except Refusal as refusal:
             await refuse(refusal.detail, refusal.status_code)
         except Exception as error:

@@ -1,4 +1,4 @@
-"""The tabs "For programs" and "About". Numbers and licences are those of the files that ship, in one place each."""
+"""The tabs "API" and "About". Numbers and licences are those of the files that ship, in one place each."""
 from __future__ import annotations
 
 import gradio as gr
@@ -19,7 +19,7 @@ or reported to anyone, and the page loads nothing from other servers.
 OTHER_NETWORK = """### How good it is, and what it may be used for
 This page runs another network than the one that comes with it, `NETWORK`: only who made that one can say.
 """
-PROGRAMS = """### From Python
+API = """### From Python
 ```python
 from gradio_client import Client, handle_file
 
@@ -50,9 +50,9 @@ library under all of this.
 """
 
 
-def programs_tab() -> None:
-    with gr.Column(elem_id="programs", elem_classes="reading"):
-        gr.Markdown(PROGRAMS)
+def api_tab() -> None:
+    with gr.Column(elem_id="api", elem_classes="reading"):
+        gr.Markdown(API)
 
 
 def about_tab(network: str | None = None) -> None:

@@ -24,6 +24,7 @@ from handpose.hand import TrackedHand
 from handpose.tracker import HandTracker
 
 from ..content import overlay_layers as stage
+from ..content.text import distance
 from ..server.cores import CORES, LIVE
 from ..server.turns import Turns
 
@@ -141,7 +142,7 @@ def _tag(one: TrackedHand, width: int, height: int) -> str:
     name = gesture(hand) if hand.certainty == "sure" else hand.certainty
     return (f'<span style="--u: {100 * np.clip(u / width, 0.06, 0.94):.2f}%; '
             f'--v: {100 * np.clip(v / height, 0.04, 0.96):.2f}%"><b>{hand.side.capitalize()}</b> '
-            f'{name or ""} <i>{hand.distance * 100:.0f} cm</i></span>')
+            f'{name or ""} <i>{distance(hand.distance)}</i></span>')
 
 
 def live_tab(estimator: HandEstimator, scripts: Path) -> None:

@@ -20,7 +20,7 @@ from ..server.uploads import UploadError, read_upload
 
 KEPT_S = 1800  # seconds until a visitor's photo is deleted
 EXAMPLE_KEY, FIRST_EXAMPLE = "example", "open_palm"
-MODEL_WAITS = "The hand appears here.<br>Drag to turn it."
+MODEL_WAITS = "The hand is shown here in 3D."
 # Runs in the browser before an event: the last input says how the result is displayed at this moment.
 WITH_DISPLAY = "(...inputs) => [...inputs.slice(0, -1), handpose.display()]"
 
@@ -71,7 +71,7 @@ class PhotoTab:
                         self.figure = gr.Plot(first[1], show_label=False, elem_id="figure", container=False)
                 self.found = gr.HTML((words.EXAMPLE if self.example else "") + first[2], elem_id="found",
                                      html_template='<div aria-live="polite">${value}</div>', apply_default_css=False)
-                self._take_along(first[4])
+                self._downloads(first[4])
         self._events()
 
     # ---- layout
@@ -88,13 +88,13 @@ class PhotoTab:
                                    info="It is turned back first, so that left is left.")
         return [self.lens, self.lens_value, least, most, left], mirrored
 
-    def _take_along(self, snippet: str) -> None:
-        with gr.Row(elem_id="take-along"):
-            gr.HTML('<div class="label" id="take-along-label">Take along</div>')
+    def _downloads(self, snippet: str) -> None:
+        with gr.Row(elem_id="downloads"):
+            gr.HTML('<div class="label">Download</div>')
             self.downloads = {"zip": gr.Button("Everything (ZIP)", size="sm", variant="primary", min_width=90)}
             for kind in files.KINDS:
                 self.downloads[kind] = gr.Button(kind.upper(), size="sm", min_width=60)
-        with gr.Accordion("The same in Python", open=False, elem_id="in-python"):
+        with gr.Accordion("Python code", open=False, elem_id="in-python"):
             self.snippet = gr.HTML(snippet, apply_default_css=False)
 
     def _events(self) -> None:
@@ -104,14 +104,15 @@ class PhotoTab:
         gr.on([self.photo.change, self.mirrored.input], self.estimate, preprocess=False, js=WITH_DISPLAY,
               inputs=[self.photo, self.mirrored, *self.options, self.display], outputs=[*results, self.photo],
               show_progress="minimal", show_progress_on=[self.stage], trigger_mode="always_last",
-              api_name="photo", api_visibility="private", concurrency_id="estimate", concurrency_limit=2)
+              api_name="photo", api_visibility="private", concurrency_id="estimate", concurrency_limit=2
+              ).then(None, None, None, js="() => handpose.lookHere()")
         self.photo.clear(lambda: (None, *self._nothing()), None, results, show_progress="hidden",
                          api_visibility="private")
         again = dict(fn=self.show, inputs=[self.analysis, *self.options, self.display], outputs=shown, js=WITH_DISPLAY,
                      show_progress="hidden", trigger_mode="always_last", api_visibility="private",
                      concurrency_limit=4)
-        self.lens.change(self.lens_field, self.lens, self.lens_value, show_progress="hidden",
-                         api_visibility="private").then(**again)
+        self.lens.change(self.lens_field, [self.lens, self.analysis, self.display], self.lens_value, js=WITH_DISPLAY,
+                         show_progress="hidden", api_visibility="private").then(**again)
         gr.on([self.lens_value.input, *(option.change for option in self.options[2:])], **again)
         for kind, button in self.downloads.items():
             button.click(partial(self.download, kind), [self.analysis, *self.options, self.display], self.file,
@@ -146,19 +147,28 @@ class PhotoTab:
         analysis = self._analysis_of(analysis, display)
         if analysis is None:
             raise gr.Error(words.GONE if display.get("photo") else "There is no photo yet: drop one in first.",
-                           title="Nothing to take along", print_exception=False)
+                           title="Nothing to download", print_exception=False)
         try:
             result = result_of(self.estimator, analysis, Options.of(*options))
             opacity = number("The opacity", display.get("opacity", 0.85), 0, 1)
             name, content = files.file_of(result, kind, str(display.get("show")), opacity)
         except ValueError as error:
-            raise gr.Error(str(error), title="Nothing to take along", print_exception=False) from error
+            raise gr.Error(str(error), title="Nothing to download", print_exception=False) from error
         return processing_utils.save_bytes_to_cache(content, name, self.file.GRADIO_CACHE)
 
-    @staticmethod
-    def lens_field(lens: str) -> gr.Number:
-        value, label = words.lens_label(lens)
-        return gr.Number(value, label=label, visible=lens != AUTOMATIC)
+    def lens_field(self, lens: str, analysis: Analysis | None, display: dict | None) -> gr.Number:
+        """The number that goes with a choice of lens, which begins as what is in use."""
+        analysis = self._analysis_of(analysis, display)
+        if lens not in (FOV, FOCAL) or analysis is None:
+            return gr.Number(visible=False)
+        try:
+            in_use = Options.of(FOCAL, display.get("focal") if isinstance(display, dict) else None, MIN_SCORE, 1)
+            result = result_of(self.estimator, analysis, in_use)
+        except ValueError:
+            result = result_of(self.estimator, analysis, Options())
+        label, bounds = words.lens_words(lens)
+        value = round(result.fov_deg, 1) if lens == FOV else round(result.camera.fx)
+        return gr.Number(value, label=label, info=bounds, visible=True)
 
     # ---- what these have in common
 
@@ -186,9 +196,9 @@ class PhotoTab:
 
 def figure(result: ShownResult, show: str | None = None) -> go.Figure:
     """The hands in 3D; `layout.meta["key"]` tells the browser which photo they are of."""
-    figure = hand_figure(result, mesh=show != "skeleton", skeleton=show in ("skeleton", "both"), height=None,
-                         message="No hand found")
-    return figure.update_layout(meta={**(figure.layout.meta or {}), "key": result.analysis.key})
+    shown = hand_figure(result, mesh=show != "skeleton", skeleton=show in ("skeleton", "both"), height=None,
+                        message="No hand found")
+    return shown.update_layout(meta={**(shown.layout.meta or {}), "key": result.analysis.key})
 
 
 def example_photos(folder: Path) -> list[str]:

@@ -17,9 +17,13 @@ from handpose.clips.reading import ClipError, read_clip
 from handpose.clips.track_clip import Cancelled, write_overlay
 from handpose.drawing.overlay import draw_overlay
 from handpose.drawing.palette import FINGER_COLORS, css
+from handpose.export import write_contents, zip_bytes
 from handpose.file_names import safe_stem
 from handpose.hand import TrackedHand
 from handpose.hand_model.skeleton import FINGER_OF_JOINT, FINGERS
+from handpose.rig.files import GLB_ENDING, bvh_contents
+from handpose.rig.motion import HandMotion, motions_of_clip
+from handpose.rig.rigged_glb import rigged_glb
 from handpose.tracker import HandTracker
 
 from ..content import text as words
@@ -82,9 +86,13 @@ class VideoTab:
                     with gr.Column(min_width=300):
                         self.playback = gr.HTML(elem_id="playback", apply_default_css=False, html_template=PLAYBACK,
                                                 js_on_load=(scripts / "playback.js").read_text())
-                self.npz = gr.DownloadButton("Joints and MANO parameters of every picture (.npz)", visible=False,
-                                             size="sm", elem_id="clip-arrays")
-        outputs = [self.overlay, self.npz, self.playback, self.said, self.go, self.cancel]
+                with gr.Row():
+                    self.npz = gr.DownloadButton("Joints and MANO parameters of every picture (.npz)", visible=False,
+                                                 size="sm", elem_id="clip-arrays")
+                    self.rig = gr.DownloadButton("Moving hands with a skeleton (.glb)", visible=False, size="sm",
+                                                 elem_id="clip-rig")
+                    self.bvh = gr.DownloadButton("Motion capture (.bvh)", visible=False, size="sm", elem_id="clip-bvh")
+        outputs = [self.overlay, self.npz, self.playback, self.said, self.go, self.cancel, self.rig, self.bvh]
         self.go.click(lambda: (gr.Button(visible=False), gr.Button(visible=True)), None, [self.go, self.cancel],
                       queue=False, show_progress="hidden", api_visibility="private").then(
             # preprocess=False: Gradio would convert the clip with a program of its own first.
@@ -96,16 +104,18 @@ class VideoTab:
     def video(self, clip: Any, parts: str, request: gr.Request, progress=gr.Progress()):  # noqa: B008
         """Follows the hands through a clip of up to a minute.
 
-        Answers with the clip with its hands drawn over it (MP4) and with an `.npz` of every frame's joints and MANO
-        parameters (arrays as in handpose/clips/arrays.py).
+        Answers with the clip with its hands drawn over it (MP4), with an `.npz` of every frame's joints and MANO
+        parameters (arrays as in handpose/clips/arrays.py) and, last, with the moving hands: a GLB with their skeletons
+        and a zip with a BVH of each.
 
         Args:
             clip: The clip: MP4, MOV, WebM and others, up to 60 seconds.
             parts: What is drawn: "Mesh", "Skeleton" or "Both".
         """
         ready = gr.Button(visible=True), gr.Button(visible=False)
+        nothing = *ready, _no_file(), _no_file()
         if not (clip.get("video", clip) if isinstance(clip, dict) else clip):
-            return None, _no_arrays(), None, words.problem("There is no clip yet: drop one in first."), *ready
+            return None, _no_file(), None, words.problem("There is no clip yet: drop one in first."), *nothing
         calls_off = self._calls_off[request.session_hash or ""] = threading.Event()
         began = time.monotonic()
         address = request.client.host if request.client else ""
@@ -127,17 +137,18 @@ class VideoTab:
                 arrays = write_overlay(
                     source, tracker, overlay, npz, progress=tell, cancelled=calls_off.is_set,
                     draw=lambda rgb, camera, hands: draw(rgb, camera, hands, parts)).arrays()
+                rigs = write_rigs(folder, stem, motions_of_clip(arrays, self.estimator.hand_models))
         except (ClipError, UploadError) as error:
-            return None, _no_arrays(), None, words.problem(error), *ready
+            return None, _no_file(), None, words.problem(error), *nothing
         except OSError as error:
-            return None, _no_arrays(), None, words.problem(
-                f"The result cannot be written ({error.strerror}): try again later, or with a shorter clip."), *ready
+            return None, _no_file(), None, words.problem(
+                f"The result cannot be written ({error.strerror}): try again later, or with a shorter clip."), *nothing
         except Cancelled:
-            return None, _no_arrays(), None, '<p class="note">Cancelled.</p>', *ready
+            return None, _no_file(), None, '<p class="note">Cancelled.</p>', *nothing
         finally:
             self._calls_off.pop(request.session_hash or "", None)
         return (str(overlay), gr.DownloadButton(value=str(npz), visible=True), playback(arrays),
-                summary(arrays, time.monotonic() - began), *ready)
+                summary(arrays, time.monotonic() - began), *ready, *rigs)
 
     def call_off(self, request: gr.Request) -> None:
         """Ends the work on a visitor's clip, whether they said so or left."""
@@ -147,6 +158,18 @@ class VideoTab:
 
 def draw(rgb: np.ndarray, camera: Camera, hands: list[Hand], parts: str) -> np.ndarray:
     return draw_overlay(rgb, camera, hands, mesh=parts != SKELETON, skeleton=parts in (SKELETON, BOTH))
+
+
+def write_rigs(folder: Path, stem: str, motions: list[HandMotion]) -> tuple[gr.DownloadButton, gr.DownloadButton]:
+    """Writes a clip's hands with their skeletons; the buttons for the GLB and for a zip of each hand's BVH."""
+    if not motions:
+        return _no_file(), _no_file()
+    with CORES.work(CLIP):
+        motion_capture = {f"{stem}{ending}": content for ending, content in bvh_contents(motions).items()}
+        contents = {GLB_ENDING: rigged_glb(motions), ".bvh.zip": zip_bytes(motion_capture)}
+    glb, bvh = (gr.DownloadButton(value=str(folder / f"{stem}{ending}"), visible=True)
+                for ending in write_contents(folder, stem, contents))
+    return glb, bvh
 
 
 def summary(arrays: dict[str, np.ndarray], seconds: float) -> str:
@@ -184,7 +207,7 @@ def playback(arrays: dict[str, np.ndarray]) -> str:
                        "ranges": [[float(m - half), float(m + half)] for m in (low + high) / 2]})
 
 
-def _no_arrays() -> gr.DownloadButton:
+def _no_file() -> gr.DownloadButton:
     return gr.DownloadButton(visible=False)
 
 

@@ -17,7 +17,7 @@ from handpose.estimator import MIN_SCORE, HandEstimator, PhotoPrediction
 from handpose.hand import Hand
 from handpose.image import Photo, load_photo
 
-from .joint_angles import ABDUCTION, ANGLES, FLEXION, angle_errors
+from .angle_errors import ABDUCTION, ANGLES, FLEXION, angle_errors
 from .metrics import F_THRESHOLDS, error_2d, f_score, pa_mpjpe, palm_rotation, procrustes, root_relative, similarity
 from .test_sets import Case
 
@@ -81,7 +81,7 @@ def answers_of(estimator: HandEstimator, case: Case) -> dict[str, list[Answer]]:
 def placed_answers(estimator: HandEstimator, prediction: PhotoPrediction, case: Case) -> list[Answer]:
     """The hands of a prediction before the case's camera, if the estimator may be told it, else before its guess."""
     placed = {CS_GUESSED: estimator.place(prediction, None, MIN_SCORE).hands}
-    if case.camera and case.camera.has_square_pixels:  # the networks know no others
+    if case.camera and case.camera.is_plain:  # the networks know no others
         placed[CS_TRUE] = estimator.place(prediction, case.camera, MIN_SCORE).hands
     network_joints = [hand.joints_2d for hand in sorted(prediction.hands, key=lambda hand: -hand.score)]
     return [Answer(hand.side, hand.joints_2d, hand.joints_3d, network_joints[number], hand.vertices,
