@@ -133,7 +133,7 @@ def test_parts_opacity_and_comparison_change_at_once_and_ask_the_server_nothing(
         visible = {trace["type"]: trace["visible"] for trace in page.evaluate(FIGURE)["traces"]}
         assert visible == {"mesh3d": "mesh" in layers, "scatter3d": "skeleton" in layers}
     page.locator("input[name=opacity]").fill("30")
-    assert page.evaluate("getComputedStyle(document.querySelector('#stage .mesh')).opacity") == "0.3"
+    expect(page.locator("#stage .mesh")).to_have_css("opacity", "0.3")
 
     drawn = page.locator("#stage .drawn")
     page.get_by_text("Compare").click()
@@ -200,7 +200,7 @@ def test_named_views_are_kept_by_options_and_end_with_the_photo(page):
         expect(page.get_by_role("button", name=name, exact=True)).to_have_attribute("aria-pressed", "true")
         joints[name] = np.array(page.evaluate(DRAWN_JOINTS)[0])
         assert page.evaluate(BACKDROP)["seen"] == 0
-    wrist, knuckle, tip = 0, 13, 15  # of the middle finger, as the trace runs: five of each finger, thumb first
+    wrist, knuckle, tip = 10, 11, 14  # of the middle finger: the trace runs from the wrist through one after the other
     for name in ("Front", "Side"):
         assert joints[name][wrist, 1] - joints[name][knuckle, 1] > 60  # pixels: the fingers stand upright
     assert np.linalg.norm(joints["Top"][wrist] - joints["Top"][tip]) < 0.6 * np.linalg.norm(

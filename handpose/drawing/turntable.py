@@ -51,7 +51,7 @@ def write_turntable(path: str | os.PathLike, result: Result) -> None:
 
 
 def turntable_pictures(result: Result, size: int = SIZE, count: int = FPS * SECONDS) -> Iterator[np.ndarray]:
-    """`count` pictures (size, size, 3) uint8 of the hands, turned once around the photo's vertical through their middle.
+    """`count` pictures (size, size, 3) uint8 of the hands, turned once around the photo's vertical.
 
     The first one sees them from the photo's side; lights stand still. Raises ValueError without hands.
     """
