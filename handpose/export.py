@@ -94,7 +94,8 @@ def write_npz(path: str | os.PathLike, camera: Camera, hands: list[Hand]) -> Non
     intrinsics (3, 3), K; distortion (5,), OpenCV's k1, k2, p1, p2, k3. The parameters have the names and shapes that
     smplx.MANO(flat_hand_mean=True, use_pca=False) takes: global_orient (N, 3), hand_pose (N, 45), betas (N, 10),
     transl (N, 3); left_hand_pose and right_hand_pose (.., 45) are the rows of hand_pose of that side, as smplx.SMPLX
-    takes them. joint_angles (N, 20) are the degrees of joint_angle_names (20,), see `handpose.joint_angles`;
+    takes them. scale (N,) multiplies the model's vertices before transl is added, 1 unless a person's size was told.
+    joint_angles (N, 20) are the degrees of joint_angle_names (20,), see `handpose.joint_angles`;
     wrist_pose and operator_pose (N, 4, 4) and openxr_poses (N, 26, 4, 4) those of `handpose.wrist_frame`.
     """
     _write(path, npz_bytes(camera, hands))
@@ -110,6 +111,7 @@ def npz_bytes(camera: Camera, hands: list[Hand]) -> bytes:
     np.savez_compressed(
         buffer, side=side, hand_model=np.array([hand.hand_model for hand in hands], str),
         score=np.array([hand.score for hand in hands], float), box=stack("box", 4),
+        scale=np.array([hand.scale for hand in hands], float),
         joints_2d=stack("joints_2d", 21, 2), joints_3d=stack("joints_3d", 21, 3), vertices=stack("vertices", 0, 3),
         faces=stack("faces", 0, 3).astype(np.int32), intrinsics=camera.matrix,
         distortion=np.array(camera.distortion or np.zeros(5)),

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import io
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from handpose import HandEstimator, HandModel, Result, load_photo
+from handpose import Camera, HandBox, HandEstimator, HandModel, Result, load_photo
 from handpose.camera import told_camera
 from handpose.crop import halved
 from handpose.estimator import MIN_SCORE, PhotoPrediction
@@ -109,14 +110,18 @@ def number(what: str, value: Any, low: float, high: float, unit: str = "") -> fl
 
 
 def analyse(estimator: HandEstimator, source: str | bytes, name: str | None = None, mirrored: bool = False,
-            key: str | None = None) -> Analysis:
-    """Reads a photo, from its path or its file's bytes, and runs the networks. Raises PhotoError."""
+            key: str | None = None, camera: Camera | None = None, boxes: Sequence[HandBox] | None = None) -> Analysis:
+    """Reads a photo, from its path or its file's bytes, and runs the networks; camera and boxes may be told.
+
+    Raises PhotoError, and ValueError for what is told and cannot be of this photo.
+    """
     photo = load_photo(source, name)
     if mirrored:
         photo = photo.mirrored()
+    told_camera(photo.width, photo.height, camera)
     with CORES.work(PHOTO):
         return Analysis(key or secrets.token_urlsafe(6), name or Path(source).name, mirrored, _jpeg(photo.rgb),
-                        estimator.predict(photo))
+                        estimator.predict(photo, boxes, camera=camera))
 
 
 def result_of(estimator: HandEstimator, analysis: Analysis, options: Options) -> ShownResult:

@@ -9,7 +9,7 @@ from playwright.sync_api import expect
 from rig_files import Bvh, Played
 from test_export import in_gltf_frame
 
-from handpose.clips.reading import read_clip
+from handpose.clips.reading import ClipError, read_clip
 from handpose.clips.writing import ClipWriter
 from page.server.turns import Turns
 from page.tabs.video import VideoTab
@@ -134,6 +134,6 @@ def test_a_full_disk_is_told_in_a_sentence_and_odd_names_are_cleaned(tmp_path, m
     tab = SimpleNamespace(estimator=None, _calls_off={}, _turns=Turns(1, 2, 60.0),
                           overlay=SimpleNamespace(GRADIO_CACHE=str(tmp_path)))
     upload = {"path": str(clip), "orig_name": "two\nlines\0" + "手" * 81 + ".mp4"}
-    answer = VideoTab.video(tab, upload, "Mesh", SimpleNamespace(session_hash="visitor", client=None))
-    assert "cannot be written (No space left on device): try again later" in answer[3] and answer[0] is None
+    with pytest.raises(ClipError, match=r"cannot be written \(No space left on device\): try again later"):
+        VideoTab.follow(tab, upload, "Mesh", SimpleNamespace(session_hash="visitor", client=None))
     assert written == [f"two_lines_{'手' * 36}{ending}" for ending in (".overlay.mp4", ".npz")]

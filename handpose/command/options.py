@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from ..detection.region import HandBox
 
 FOCAL_LIMITS, FOV_LIMITS = (1, 1_000_000), (1, 179)  # pixels, degrees: those of the page
+LENGTH_LIMITS = (50, 350)  # millimetres: those of `person`
 LISTS = ("--box", "--camera", "--distortion")  # whose values may begin with a minus, which argparse takes for an option
 
 
@@ -41,6 +42,7 @@ def parser() -> argparse.ArgumentParser:
                          help="where the results go; made if it does not exist")
     _add_camera(command.add_argument_group("the camera").add_mutually_exclusive_group(), command)
     _add_hands(command.add_argument_group("which hands"))
+    _add_person(command.add_argument_group("whose hands"))
     _add_results(command.add_argument_group("what is written"))
     _add_running(command.add_argument_group("the run"))
     return parser
@@ -71,6 +73,14 @@ def _add_hands(group: Any) -> None:
     group.add_argument("--box", type=_box, action="append", dest="boxes", metavar="U0,V0,U1,V1[,SIDE]",
                        help="a hand of the one photo that is given, left, top, right and bottom in its pixels: it is "
                             "looked for there alone, and reported however unsure; may be repeated")
+
+
+def _add_person(group: Any) -> None:
+    group.add_argument("--hand-length", type=_number(*LENGTH_LIMITS), metavar="MM",
+                       help="millimetres from the wrist to the tip of the middle finger of the flat hand: all hands "
+                            "are that long, and their distances follow (default: as long as the network thinks)")
+    group.add_argument("--one-person", action="store_true",
+                       help="all hands are one person's: a first look at all files finds their shape, and all have it")
 
 
 def _add_results(group: Any) -> None:

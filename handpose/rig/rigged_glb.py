@@ -87,7 +87,8 @@ class _Skin:
 def _add_hand(file: GltfFile, motion: HandMotion, skin: _Skin, rest: RestHand, joints: list[int]) -> list[int]:
     """Adds a hand that moves with these joints; returns its nodes at the top of the scene."""
     hand = file.add("nodes", name=motion.name, rotation=HALF_TURN_ABOUT_X, children=[joints[0]], extras={
-        "side": motion.side, "hand_model": motion.model.name, "betas": np.round(motion.betas, 5).tolist()})
+        "side": motion.side, "hand_model": motion.model.name, "scale": motion.model.scale,
+        "betas": np.round(motion.betas, 5).tolist()})
     unbind = np.tile(np.eye(4, dtype=np.float32), (16, 1, 1))
     unbind[:, 3, :3] = -rest.joints  # of matrices that are written column by column
     bound = file.add("skins", name=motion.name, joints=joints, skeleton=joints[0],
