@@ -13,14 +13,14 @@ from PIL import Image
 from scipy.spatial.transform import Rotation
 
 from ..camera import Camera
-from ..clips.writing import ClipWriter
+from ..drawing.overlay import blend
+from ..drawing.palette import hand_color
+from ..drawing.renderer import Mesh, render_region
+from ..drawing.smooth import smooth
 from ..hand import Result
-from .overlay import blend
-from .palette import hand_color
-from .renderer import Mesh, render_region
-from .smooth import smooth
+from .writing import ClipWriter
 
-KINDS = ("mp4", "gif")
+KINDS, ENDING = ("mp4", "gif"), ".turntable.mp4"
 SIZE, FPS, SECONDS = 512, 24, 4  # pixels a side; pictures a second; of one turn
 GIF_SIZE, GIF_STEP = 360, 2  # pixels a side; a GIF has every second picture, or it would be several MB
 FIELD_DEG, ROOM = 34.0, 1.08  # field of view, and how much larger it is than what the hands need
@@ -45,9 +45,18 @@ def turntable_bytes(result: Result, kind: str, work: Work = nullcontext) -> byte
         return path.read_bytes()
 
 
-def write_turntable(path: str | os.PathLike, result: Result) -> None:
-    """Writes a turntable as MP4, whole or not at all. Raises ValueError without hands, and OSError."""
+def write_turntable(folder: Path, stem: str, result: Result) -> list[str]:
+    """Writes `folder/stem.turntable.mp4`, with its folders, where there are hands; returns its ending, in a list.
+
+    Where there is none, the film of an earlier run is removed. Raises OSError.
+    """
+    path = folder / f"{stem}{ENDING}"
+    if not result.hands:
+        path.unlink(missing_ok=True)
+        return []
+    path.parent.mkdir(parents=True, exist_ok=True)
     _write_mp4(path, turntable_pictures(result))
+    return [ENDING]
 
 
 def turntable_pictures(result: Result, size: int = SIZE, count: int = FPS * SECONDS) -> Iterator[np.ndarray]:
