@@ -19,6 +19,7 @@ from tqdm import tqdm
 
 from ..camera import Camera, told_camera
 from ..clips.reading import Cancelled, Clip, ClipError, read_clip
+from ..clips.turntable import write_turntable
 from ..depth_files import write_depth
 from ..drawing.overlay import draw_overlay
 from ..estimator import MIN_SCORE, HandEstimator
@@ -64,6 +65,7 @@ class Options:
     depth: bool = False
     rig: bool = False
     usdz: bool = False
+    turntable: bool = False
     person: dict[str, Any] = field(default_factory=dict)
 
 
@@ -97,9 +99,10 @@ def _do_photo(job: Job, estimator: HandEstimator, options: Options) -> tuple[int
     overlay = draw_overlay(photo.rgb, result.camera, result.hands) if options.overlay else None
     depth = write_depth(options.out, job.stem, result) if options.depth else []
     rigs = _write_rigs(job, options, lambda: motions_of_photo(result.hands, estimator.hand_models))
-    # With the JSON last: where it lies, all others do too.
-    return len(result.hands), depth + rigs + save_result(options.out, job.stem, job.image, result, overlay=overlay,
-                                                  mesh=options.mesh, npz=options.npz, smplx=options.smplx)
+    films = write_turntable(options.out, job.stem, result) if options.turntable else []
+    last = save_result(options.out, job.stem, job.image, result, overlay=overlay, mesh=options.mesh, npz=options.npz,
+                       smplx=options.smplx)  # with the JSON at its end: where that lies, all others do too
+    return len(result.hands), [*depth, *rigs, *films, *last]
 
 
 def _do_clip(job: Job, estimator: HandEstimator, options: Options, cancelled: Callable[[], bool] | None,

@@ -92,7 +92,7 @@ def _start(todo: list[Job], jobs: list[Job], args: argparse.Namespace) -> Genera
         raise UsageError(f"The network cannot be loaded: {error}") from error
     options = Options(args.out, camera_arguments(args), args.boxes, args.side, args.mirrored, args.min_score,
                       args.max_hands, not args.no_overlay, args.mesh, args.npz, smplx_options(args), args.depth,
-                      args.rig, args.usdz)
+                      args.rig, args.usdz, args.turntable)
     person = {"hand_length": args.hand_length / 1000} if args.hand_length else {}
     if args.one_person:
         from .one_person import betas_in_common

@@ -98,6 +98,8 @@ def _add_results(group: Any) -> None:
     group.add_argument("--usdz", action="store_true",
                        help="also write NAME.usdz: the same for programs that read USD (needs: pip install "
                             "'handpose[usd]')")
+    group.add_argument("--turntable", action="store_true",
+                       help="also write NAME.turntable.mp4: a film of a photo's hands, turned once around")
     group.add_argument("--smplx", action="store_true",
                        help="also write NAME.smplx.npz: right_hand_pose and left_hand_pose as smplx.create() takes "
                             "them, axis-angle relative to the flat hand (flat_hand_mean=True)")
