@@ -23,7 +23,7 @@ def names(found) -> list[tuple[str, str, bool]]:
 def test_folders_hold_photos_clips_and_what_is_counted(tmp_path):
     write(tmp_path, READABLE, ["grey.png", "animated.gif", "animated.webp", "rgba.webp"])
     for name in ("sub/clip.MP4", "grey.mov", "notes.txt", "NOTES.TXT", "Makefile", ".hidden.txt", "a.overlay.mp4",
-                 "b.overlay.jpg", "c.mask.png", "out/grey.json", "out/grey.glb"):
+                 "b.overlay.jpg", "c.mask.png", "d.turntable.mp4", "out/grey.json", "out/grey.glb"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
     found = find_jobs([tmp_path], out=tmp_path / "out")

@@ -54,7 +54,7 @@ def test_between_two_frames_each_joint_turns_about_one_axis(side):
                                                                         "transl")))
         assert np.abs(posed.joints[0] - data["joints_3d"][row, 0]).max() < 1e-4
         assert np.abs(CAMERA.project(posed.joints[0]) - data["joints_2d"][row, 0]).max() < 0.1
-        assert all(np.isfinite(data[name][row]).all() for name in SHAPES)
+        assert all(np.isfinite(data[name][row]).all() for name in SHAPES if not name.startswith("joints_error"))
 
 
 def test_long_gaps_other_sides_and_unknown_models_stay_open():

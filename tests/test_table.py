@@ -33,6 +33,7 @@ def test_photos_and_clips_become_one_table(photos, tmp_path, monkeypatch, capsys
     assert photo.joint.tolist() == list(JOINT_NAMES) and (photo.side == "right").all()
     assert np.allclose(photo[["u", "v"]], result["joints_2d"]) and np.allclose(photo[["x", "y", "z"]],
                                                                             result["joints_3d"])
+    assert photo.hidden.tolist() == list(map(int, result["joints_hidden"])) and photo.error_px.isna().all()
     for name, degrees in result["joint_angles"].items():
         joint, motion = name.rsplit("_", 1)
         assert photo.set_index("joint").loc[joint, f"{motion}_deg"] == pytest.approx(degrees)

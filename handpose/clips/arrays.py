@@ -16,6 +16,7 @@ no other hand has taken it; what says which hand it is, is `track`. float32 unle
     scale (T, K)  multiplies the model's vertices before transl is added, 1 unless a person's size was told
     joint_angles (T, K, 20)  degrees, of joint_angle_names (20,); see `handpose.joint_angles`
     wrist_pose, operator_pose (T, K, 4, 4)  see `handpose.wrist_frame`
+    joints_error_px, joints_error_mm, joints_hidden (T, K, 21)  see `handpose.joint_errors`; hidden is 1, seen 0
     intrinsics (3, 3)  float64, K; distortion (5,)  float64, OpenCV's k1, k2, p1, p2, k3
     camera_source  "user", "exif" (the file's own tags) or "default"
     size (2,)  int, width and height of the frames that pixels count in; hand_model  name, "" without any hand
@@ -32,12 +33,13 @@ from ..camera import Camera
 from ..hand import Hand, TrackedHand
 from ..hand_model.model import HandModel
 from ..joint_angles import ANGLE_NAMES
+from ..joint_errors import JointErrors, joint_errors
 from ..whole_file import whole_file
 from .gaps import Entry, hand_between, short_gaps
 
 SHAPES = {"score": (), "box": (4,), "joints_2d": (21, 2), "joints_3d": (21, 3), "global_orient": (3,),
           "hand_pose": (45,), "betas": (10,), "transl": (3,), "scale": (), "joint_angles": (len(ANGLE_NAMES),),
-          "wrist_pose": (4, 4), "operator_pose": (4, 4)}
+          "wrist_pose": (4, 4), "operator_pose": (4, 4), **dict.fromkeys(JointErrors._fields, (21,))}
 
 
 class ClipArrays:
@@ -54,13 +56,13 @@ class ClipArrays:
     def add(self, time_s: float, tracked: list[TrackedHand]) -> None:
         """Adds a frame."""
         frame, here = {}, {one.track for one in tracked}
-        for one in tracked:
+        for one, errors in zip(tracked, joint_errors([one.hand for one in tracked]), strict=True):
             if one.track in self._owners:
                 column = self._owners.index(one.track)
             else:
                 column = next((k for k, owner in enumerate(self._owners) if owner not in here), len(self._owners))
                 self._owners[column:column + 1] = [one.track]
-            frame[column] = _entry(one.track, one.hand)
+            frame[column] = _entry(one.track, one.hand, errors)
             self._hand_model = one.hand.hand_model
         self._times.append(float(time_s))
         self._frames.append(frame)
@@ -100,7 +102,7 @@ class ClipArrays:
             for row in rows:
                 share = (times[row] - times[gap.first]) / (times[gap.last] - times[gap.first])
                 hand = hand_between(before, after, share, model, self.camera)
-                frames[row][column] = _entry(before.track, hand, filled=True)
+                frames[row][column] = _entry(before.track, hand, *joint_errors([hand]), filled=True)
         return frames
 
     def save(self, path: str | os.PathLike) -> None:
@@ -109,11 +111,13 @@ class ClipArrays:
             np.savez_compressed(file, **self.arrays())
 
 
-def _entry(track: int, hand: Hand, filled: bool = False) -> Entry:
-    values = {name: np.asarray(_value(hand, name), np.float32) for name in SHAPES}
+def _entry(track: int, hand: Hand, errors: JointErrors, filled: bool = False) -> Entry:
+    values = {name: np.asarray(_value(hand, errors, name), np.float32) for name in SHAPES}
     return Entry(track, hand.side, values, filled)
 
 
-def _value(hand: Hand, name: str) -> np.ndarray | list[float]:
+def _value(hand: Hand, errors: JointErrors, name: str) -> np.ndarray | list[float]:
     """What an array of SHAPES holds of a hand."""
+    if name in JointErrors._fields:
+        return getattr(errors, name)
     return [*hand.joint_angles.values()] if name == "joint_angles" else getattr(hand, name)

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Generator, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 
 # What takes time to import is imported where it is used: --help and wrong usage answer at once.
@@ -90,13 +91,15 @@ def _start(todo: list[Job], jobs: list[Job], args: argparse.Namespace) -> Genera
     """Loads what the jobs need; the outcomes of those to do, in order, come as they are done. Raises UsageError."""
     from ..estimator import HandEstimator
     from .batch import Options, run
+    if args.usdz and find_spec("pxr") is None:
+        raise UsageError("--usdz needs USD's library: pip install 'handpose[usd]'.")
     try:
         estimator = HandEstimator.load(args.checkpoint, args.hand_model)
     except (OSError, ValueError) as error:
         raise UsageError(f"The network cannot be loaded: {error}") from error
     options = Options(args.out, camera_arguments(args), args.boxes, args.side, args.mirrored, args.min_score,
                       args.max_hands, not args.no_overlay, args.mesh, args.npz, smplx_options(args), args.depth,
-                      args.rig)
+                      args.rig, args.usdz, args.turntable)
     person = {"hand_length": args.hand_length / 1000} if args.hand_length else {}
     if args.one_person:
         from .one_person import betas_in_common

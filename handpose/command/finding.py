@@ -11,7 +11,8 @@ from ..file_names import shown_name
 from .jobs import Job, UsageError
 
 # Of results, which a later run must not take for photos or clips.
-RESULT_ENDINGS = (".overlay.jpg", ".overlay.png", ".overlay.mp4", ".depth.png", ".mask.png")
+RESULT_ENDINGS = (".overlay.jpg", ".overlay.png", ".overlay.mp4", ".depth.png", ".mask.png", ".turntable.mp4",
+                  ".turntable.gif")
 NUMBER = re.compile(r"%0?\d*d")  # in the name of numbered photos, as FFmpeg has it
 USUAL_FPS = 30.0  # of numbered photos
 MOST_KINDS = 5  # of files passed over that are named

@@ -100,6 +100,11 @@ def _add_results(group: Any) -> None:
     group.add_argument("--rig", action="store_true",
                        help="also write NAME.rig.glb: the hands with a skeleton to pose and animate; of a clip they "
                             "move, and NAME.track1_right.bvh is the motion of one")
+    group.add_argument("--usdz", action="store_true",
+                       help="also write NAME.usdz: the same for programs that read USD (needs: pip install "
+                            "'handpose[usd]')")
+    group.add_argument("--turntable", action="store_true",
+                       help="also write NAME.turntable.mp4: a film of a photo's hands, turned once around")
     group.add_argument("--csv", action="store_true",
                        help="also write DIR/hands.csv, all hands of all files in one table, a row for each joint")
     group.add_argument("--smplx", action="store_true",
