@@ -22,11 +22,12 @@ from PIL import Image
 from trimesh.visual.material import PBRMaterial
 
 from .camera import Camera
+from .drawing.material import METALLIC, ROUGHNESS, base_color, crease_colors
 from .drawing.palette import HAND_COLORS
-from .drawing.shading import concavity, vertex_normals
 from .hand import Hand, Result
 from .hand_model.smplx import body_arguments
 from .joint_angles import ANGLE_NAMES
+from .joint_errors import JointErrors, joint_errors
 from .whole_file import whole_file
 
 if TYPE_CHECKING:
@@ -34,8 +35,6 @@ if TYPE_CHECKING:
 
 MESH_KINDS = ("glb", "obj", "ply")
 CAMERA_TO_GLTF = np.diag([1.0, -1.0, -1.0])  # half a turn about x
-CREASE = 0.45  # how much darker the deepest crease is, linear light
-SRGB_GAMMA = 2.2  # glTF's material colours are linear light; vertex colours of OBJ and PLY are sRGB by custom
 
 
 def write_json(path: str | os.PathLike, image: str, result: Result) -> None:
@@ -72,16 +71,13 @@ def mesh_bytes(hands: list[Hand], kind: str) -> bytes:
 
 def _mesh(hand: Hand, kind: str) -> trimesh.Trimesh:
     mesh = trimesh.Trimesh(hand.vertices @ CAMERA_TO_GLTF, hand.faces, process=False)
-    color = np.array(HAND_COLORS[hand.side]) / 255
     if kind == "glb":  # two-sided, for the mesh is open at the wrist and its inside shows
-        skin = PBRMaterial("skin", baseColorFactor=(*color ** SRGB_GAMMA, 1.0), metallicFactor=0.0,
-                           roughnessFactor=0.6, doubleSided=True)
+        skin = PBRMaterial("skin", baseColorFactor=base_color(hand.side), metallicFactor=METALLIC,
+                           roughnessFactor=ROUGHNESS, doubleSided=True)
         mesh.visual = trimesh.visual.TextureVisuals(material=skin)
-        # Multiplied with the material by viewers: creases are darker, as in the page's own views.
-        crease = CREASE * concavity(mesh.vertices, hand.faces, vertex_normals(mesh.vertices, hand.faces))
-        lightness = np.repeat(255 * (1 - crease[:, None]), 3, 1)
-        mesh.visual.vertex_attributes["color"] = np.column_stack([lightness, np.full(len(lightness), 255)]).round()
+        mesh.visual.vertex_attributes["color"] = crease_colors(mesh.vertices, hand.faces)
     else:
+        color = np.array(HAND_COLORS[hand.side]) / 255
         mesh.visual.vertex_colors = np.tile((*color, 1.0), (len(mesh.vertices), 1))
     return mesh
 
@@ -96,7 +92,8 @@ def write_npz(path: str | os.PathLike, camera: Camera, hands: list[Hand]) -> Non
     transl (N, 3); left_hand_pose and right_hand_pose (.., 45) are the rows of hand_pose of that side, as smplx.SMPLX
     takes them. scale (N,) multiplies the model's vertices before transl is added, 1 unless a person's size was told.
     joint_angles (N, 20) are the degrees of joint_angle_names (20,), see `handpose.joint_angles`;
-    wrist_pose and operator_pose (N, 4, 4) and openxr_poses (N, 26, 4, 4) those of `handpose.wrist_frame`.
+    wrist_pose and operator_pose (N, 4, 4) and openxr_poses (N, 26, 4, 4) those of `handpose.wrist_frame`;
+    joints_error_px, joints_error_mm and joints_hidden (N, 21) those of `handpose.joint_errors`.
     """
     _write(path, npz_bytes(camera, hands))
 
@@ -108,6 +105,7 @@ def npz_bytes(camera: Camera, hands: list[Hand]) -> bytes:
 
     side, hand_pose = np.array([hand.side for hand in hands], "U5"), stack("hand_pose", 45)
     buffer = io.BytesIO()
+    errors = joint_errors(hands)
     np.savez_compressed(
         buffer, side=side, hand_model=np.array([hand.hand_model for hand in hands], str),
         score=np.array([hand.score for hand in hands], float), box=stack("box", 4),
@@ -120,7 +118,9 @@ def npz_bytes(camera: Camera, hands: list[Hand]) -> bytes:
         joint_angle_names=np.array(ANGLE_NAMES),
         joint_angles=np.reshape([[*hand.joint_angles.values()] for hand in hands], (len(hands), len(ANGLE_NAMES))),
         wrist_pose=stack("wrist_pose", 4, 4), operator_pose=stack("operator_pose", 4, 4),
-        openxr_poses=stack("openxr_poses", 26, 4, 4))
+        openxr_poses=stack("openxr_poses", 26, 4, 4),
+        **{name: np.array([getattr(one, name) for one in errors], bool if name == "joints_hidden" else float
+                          ).reshape(len(hands), 21) for name in JointErrors._fields})
     return buffer.getvalue()
 
 

@@ -6,7 +6,7 @@ import pytest
 from drawn_hand import WALL, draw_hand, small_hand
 from PIL import Image
 
-from handpose.detection.landmarks import LandmarkModel, Landmarks, confirmed_landmarks, confirms, find_hands, region_of
+from handpose.detection.landmarks import LandmarkModel, Landmarks, confirmed_landmarks, confirms, find_hands, is_hand, region_of
 from handpose.detection.palm_detector import HandRegion, PalmDetector
 from train.pseudo_label import VIEWS, label_crop, label_folder
 
@@ -134,15 +134,29 @@ def test_each_hand_once_and_only_hands(model, drawn):
     wall = HandRegion(np.array([40., 60.]), 100, 0)
     detector = Everywhere([wall, right, moved, left])
     hands = find_hands(both, detector, model)
-    assert len(hands) == 2 and detector.searches == [False]
+    assert len(hands) == 2 and detector.searches == [True]
     assert sorted(hand.points[0, 0] > 400 for hand in hands) == [False, True]
 
 
-def test_searches_only_after_the_first_look_failed(model):
+def test_a_photo_is_searched_for_small_hands_unless_it_must_be_quick(model):
     wall = np.broadcast_to(WALL, (300, 300, 3)).astype(np.uint8)
     detector = Everywhere([HandRegion(np.array([150., 150.]), 200, 0)])
-    assert find_hands(wall, detector, model) == []
-    assert detector.searches == [False, True]
+    assert find_hands(wall, detector, model) == find_hands(wall, detector, model, thorough=False) == []
+    assert detector.searches == [True, False]
+
+
+def test_what_one_witness_doubts_the_other_must_be_sure_of(model, drawn):
+    hand = model(drawn[0], region_of(drawn[1]))
+
+    def told(presence, score):
+        return is_hand(replace(hand, presence=presence), HandRegion(np.zeros(2), 1.0, 0.0, score))
+
+    assert told(0.95, 0.35) and told(0.5, 0.9) and told(0.75, 0.75) and told(1.0, 0.3) and told(0.6, 1.0)
+    assert not told(0.5, 0.5) and not told(0.95, 0.2) and not told(0.2, 0.95) and not told(0.0, 1.0)
+    odds = lambda share: share / (1 - share)  # noqa: E731
+    for presence in (0.3, 0.6, 0.9):  # the same product of odds is the same evidence
+        score = (np.e**2 / odds(presence)) / (1 + np.e**2 / odds(presence))
+        assert told(presence, score + 1e-6) and not told(presence, score - 1e-6)
 
 
 def test_small_hand_is_found(detector, model):
@@ -177,12 +191,17 @@ def test_one_look_is_enough_where_it_is_sure_of_hand_and_side_and_well_framed(dr
     good = region_of(joints)
     sure = Saying(points, (.95, .9))
     assert confirmed_landmarks(image, good, sure).presence == .95 and sure.asked == [False]
-    for region, first in ((good, (.8, .9)), (good, (.95, .6)), (replace(good, angle=good.angle + .5), (.95, .9))):
-        doubtful = Saying(points, first, (.9, .2), (.7, .4))
+    again = (.9, .2), (.7, .4), (.8, .3)  # over the region of the first, its mirror image, and the region of these
+    for region, first in ((good, (.95, .6)), (replace(good, angle=good.angle + .5), (.95, .9))):
+        doubtful = Saying(points, first, *again)
         look = confirmed_landmarks(image, region, doubtful)
-        assert doubtful.asked == [False, False, True] and (look.presence, look.right) == (.7, pytest.approx(.3))
-    nothing = Saying(points, (.4, .9))
-    assert confirmed_landmarks(image, good, nothing).presence == .4 and nothing.asked == [False]
+        assert doubtful.asked == [False, False, True, False]
+        assert (look.presence, look.right) == (.7, pytest.approx(.3))
+    turned = Saying(points, (.6, .9), (.5, .9), (.8, .9), *again)  # not sure: in other turns, too
+    assert confirmed_landmarks(image, good, turned).presence == .7
+    assert turned.asked == [False] * 4 + [True, False]
+    nothing = Saying(points, (.04, .9), (.03, .9), (.02, .9))
+    assert confirmed_landmarks(image, good, nothing).presence == .04 and nothing.asked == [False] * 3
 
 
 @pytest.mark.parametrize("turns", [0, 1])

@@ -3,14 +3,13 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import gradio as gr
 import plotly.graph_objects as go
 from gradio import processing_utils
 
 from handpose import HandEstimator, PhotoError
-from handpose.drawing.figure import hand_figure, views
+from handpose.drawing.figure import hand_figure
 from handpose.estimator import MIN_SCORE
 
 from ..analysis import AUTOMATIC, FOCAL, FOV, MOST_HANDS, Analysis, Options, ShownResult, analyse, number, result_of
@@ -22,9 +21,8 @@ from ..server.uploads import UploadError, read_upload
 KEPT_S = 1800  # seconds until a visitor's photo is deleted
 EXAMPLE_KEY, FIRST_EXAMPLE = "example", "open_palm"
 MODEL_WAITS = "The hand is shown here in 3D."
-# Run in the browser before an event: the last input says how the result is displayed at this moment.
+# Runs in the browser before an event: the last input says how the result is displayed at this moment.
 WITH_DISPLAY = "(...inputs) => [...inputs.slice(0, -1), handpose.display()]"
-ANEW = "(...inputs) => { handpose.startAnew(); return [...inputs.slice(0, -1), handpose.display()]; }"
 
 CONTROLS = """<div class="bar" role="group" aria-label="What is drawn over the photo">
 <div class="choice">
@@ -33,11 +31,12 @@ CONTROLS = """<div class="bar" role="group" aria-label="What is drawn over the p
 <label><input type="radio" name="show" value="both"><span>Both</span></label></div>
 <label class="opacity">Opacity <input type="range" name="opacity" min="0" max="100" value="85"></label>
 <label class="toggle"><input type="checkbox" name="compare"><span>Compare</span></label></div>"""
-VIEWS = """<div class="bar" role="group" aria-label="Turn the 3D view"><div class="choice">
+VIEWS = """<div class="bar" role="group" aria-label="The 3D view"><div class="choice">
 <button type="button" data-view="camera" title="From where the photo was taken">Camera</button>
 <button type="button" data-view="front" title="Into the palm">Front</button>
 <button type="button" data-view="side" title="From the thumb's side">Side</button>
 <button type="button" data-view="top" title="Down on the fingertips">Top</button></div>
+<div class="choice" data-hands role="group" aria-label="Hands in the 3D view" hidden></div>
 <span class="hint">drag to turn, scroll to zoom</span></div>"""
 
 
@@ -102,7 +101,7 @@ class PhotoTab:
         results = [self.analysis, self.stage, self.figure, self.found, self.note, self.snippet]
         shown = results[1:]
         # preprocess=False: Gradio would open the file itself and answer a broken one without a reason.
-        gr.on([self.photo.change, self.mirrored.input], self.estimate, preprocess=False, js=ANEW,
+        gr.on([self.photo.change, self.mirrored.input], self.estimate, preprocess=False, js=WITH_DISPLAY,
               inputs=[self.photo, self.mirrored, *self.options, self.display], outputs=[*results, self.photo],
               show_progress="minimal", show_progress_on=[self.stage], trigger_mode="always_last",
               api_name="photo", api_visibility="private", concurrency_id="estimate", concurrency_limit=2
@@ -131,8 +130,7 @@ class PhotoTab:
             analysis = analyse(self.estimator, *read_upload(file), bool(mirrored))
         except (PhotoError, UploadError) as error:
             return None, *self._nothing(words.problem(error)), None
-        anew = {**display, "view": None} if isinstance(display, dict) else None  # as the photo's camera saw it
-        return analysis, *self._updates(analysis, options, anew), gr.skip()
+        return analysis, *self._updates(analysis, options, display), gr.skip()
 
     def show(self, analysis: Analysis | None, *options_and_display) -> tuple:
         """The same photo under other options."""
@@ -188,29 +186,19 @@ class PhotoTab:
     def _shown(self, result: ShownResult, display: dict | None = None) -> tuple:
         """Stage, figure, cards, the camera's note and the snippet."""
         display = display if isinstance(display, dict) else {}
-        return (stage.picture(result), figure(result, display.get("show"), display.get("view")), words.describe(result),
+        return (stage.picture(result), figure(result, display.get("show")), words.describe(result),
                 words.camera_note(result), words.snippet_html(result, self.network))
 
     @staticmethod
     def _nothing(message: str = "") -> tuple:
-        return stage.EMPTY, hand_figure([], height=None, message=MODEL_WAITS), message, "", ""
+        return stage.EMPTY, hand_figure(None, height=None, message=MODEL_WAITS), message, "", ""
 
 
-def figure(result: ShownResult, show: str | None = None, view: Any = None) -> go.Figure:
-    """The hands in 3D, seen as the visitor last did: from one of the named views or from an angle of their own."""
-    camera = view if _is_camera(view) else views(result.hands).get(str(view)) if result.hands else None
-    shown = hand_figure(result.hands, mesh=show != "skeleton", skeleton=show in ("skeleton", "both"), height=None,
-                        message="No hand found", camera=camera)
-    shown.layout.uirevision = result.analysis.key  # another photo's angle is not kept
-    return shown
-
-
-def _is_camera(view: Any) -> bool:
-    """Whether something that a browser sent is a camera of Plotly's."""
-    return isinstance(view, dict) and all(
-        isinstance(view.get(part), dict) and set(view[part]) == set("xyz")
-        and all(isinstance(x, int | float) and abs(x) < 100 for x in view[part].values())
-        for part in ("eye", "center", "up")) and set(view) <= {"eye", "center", "up", "projection"}
+def figure(result: ShownResult, show: str | None = None) -> go.Figure:
+    """The hands in 3D; `layout.meta["key"]` tells the browser which photo they are of."""
+    shown = hand_figure(result, mesh=show != "skeleton", skeleton=show in ("skeleton", "both"), height=None,
+                        message="No hand found")
+    return shown.update_layout(meta={**(shown.layout.meta or {}), "key": result.analysis.key})
 
 
 def example_photos(folder: Path) -> list[str]:
