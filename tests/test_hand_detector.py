@@ -52,7 +52,7 @@ def test_cells_near_a_hand_and_in_doubtful_boxes_are_not_learned_from():
     hands = PictureHands(np.array([[100.0, 100.0]]), np.array([60.0]), np.zeros(1), np.ones(1),
                          np.array([[180.0, 180.0, 230.0, 230.0]]))
     score = targets(hands, 256, 256)[0][0]
-    assert score[12, 12] == 1 and np.isnan(score[13, 14]) and score[20, 12] == 0
+    assert score[12, 12] == 1 and np.isnan(score[13, 13]) and score[20, 12] == 0
     assert np.isnan(score[25, 25]) and score[25, 20] == 0
 
 

@@ -6,7 +6,15 @@ import pytest
 from drawn_hand import WALL, draw_hand, small_hand
 from PIL import Image
 
-from handpose.detection.landmarks import LandmarkModel, Landmarks, confirmed_landmarks, confirms, find_hands, is_hand, region_of
+from handpose.detection.landmarks import (
+    LandmarkModel,
+    Landmarks,
+    confirmed_landmarks,
+    confirms,
+    find_hands,
+    is_hand,
+    region_of,
+)
 from handpose.detection.palm_detector import HandRegion, PalmDetector
 from train.pseudo_label import VIEWS, label_crop, label_folder
 

@@ -6,7 +6,7 @@ import gradio as gr
 from handpose.shipped import shipped
 
 HOW = """### How it works
-MediaPipe's palm detector and landmark model find the hands and 21 points in each. A small neural network looks at each
+A small detector finds the hands, MediaPipe's landmark model 21 points in each. A small neural network looks at each
 hand, upright and cut out, and answers with the bend of every joint and the shape of the hand. The hand model, posed
 like that, is moved to where it covers the hand in the photo; how far away that is follows from the camera's lens.
 """
