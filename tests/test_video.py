@@ -165,6 +165,7 @@ CAMERA = Camera.of_photo(WIDTH, HEIGHT, fov_deg=40)
 
 class StubTracker:
     """Sees a hand from the second frame on, and another one from the fourth."""
+    hand_models = {}
 
     def __init__(self):
         self.resets, self.seen = 0, []
@@ -235,7 +236,7 @@ def test_decoding_and_drawing_go_on_beside_the_tracker():
             meeting.wait(60)
         shown.append(time_s)
 
-    shown, tracker.reset = [], lambda: None
+    shown, tracker.reset, tracker.hand_models = [], lambda: None, {}
     arrays = track_clip(Frames(width=WIDTH, height=HEIGHT, frames=4), tracker, CAMERA, show=show)
     assert len(arrays) == 4 and shown == [number / FPS for number in range(4)]
 

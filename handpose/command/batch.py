@@ -18,6 +18,7 @@ import numpy as np
 from tqdm import tqdm
 
 from ..camera import Camera, told_camera
+from ..clips.pictures import read_photos, read_webp
 from ..clips.reading import Cancelled, Clip, ClipError, read_clip
 from ..clips.turntable import write_turntable
 from ..depth_files import write_depth
@@ -29,7 +30,7 @@ from ..hand import TrackedHand
 from ..image import Photo, PhotoError, load_photo
 from ..rig.files import write_rigs, write_usdz
 from ..rig.motion import HandMotion, motions_of_clip, motions_of_photo
-from .jobs import Job, Outcome, source_state
+from .jobs import Job, Outcome
 
 if TYPE_CHECKING:
     from ..clips.track_clip import Tracker
@@ -72,7 +73,7 @@ class Options:
 def do(job: Job, estimator: HandEstimator, options: Options, cancelled: Callable[[], bool] | None = None,
        progress: bool = True) -> Outcome:
     """Does one photo or clip. `progress` shows a bar over a clip's frames; `cancelled` may end it (Cancelled)."""
-    source = source_state(job.path)
+    source = job.source()
     try:
         hands, endings = (_do_clip(job, estimator, options, cancelled, progress) if job.is_clip else
                           _do_photo(job, estimator, options))
@@ -136,7 +137,14 @@ def open_photo(job: Job, options: Options) -> Photo:
 
 def open_clip(job: Job, options: Options, cancelled: Callable[[], bool] | None) -> Clip:
     """The job's clip, flipped back where it is mirrored. Raises ClipError and Cancelled."""
-    return replace(read_clip(job.path, str(job.path), cancelled=cancelled), mirrored=options.mirrored)
+    if job.photos:
+        times, photos = zip(*job.photos, strict=True)
+        clip = read_photos(photos, times, job.fps, str(job.path), cancelled=cancelled)
+    elif job.path.suffix.lower() == ".webp":
+        clip = read_webp(job.path, str(job.path), cancelled=cancelled)
+    else:
+        clip = read_clip(job.path, str(job.path), cancelled=cancelled)
+    return replace(clip, mirrored=options.mirrored)
 
 
 def told_camera_of(job: Job, options: Options, width: int, height: int) -> Camera | None:
@@ -163,7 +171,7 @@ class _Chosen:
 
     def __init__(self, tracker: Tracker, side: str | None, min_score: float, most: int):
         self._tracker, self._side, self._min_score, self._most = tracker, side, min_score, most
-        self.guess_camera, self.reset = tracker.guess_camera, tracker.reset
+        self.guess_camera, self.reset, self.hand_models = tracker.guess_camera, tracker.reset, tracker.hand_models
 
     def __call__(self, rgb: np.ndarray, time_s: float, camera: Camera) -> list[TrackedHand]:
         return [one for one in self._tracker(rgb, time_s, camera)
