@@ -1,7 +1,7 @@
 """Draws what photos' files hold: `python docs/draw_outputs.py RESULTS docs/pictures/outputs.jpg PHOTO [PHOTO ..]`
 
-RESULTS is the folder of `handpose predict PHOTO [PHOTO ..] --depth --out RESULTS`; photos are alike in shape. From left to
-right: the photo, how far away the hands are (bright is near), whose pixels are whose, and how sure each joint is: a
+RESULTS is the folder of `handpose predict PHOTO [PHOTO ..] --depth --out RESULTS`; photos are alike in shape. From left
+to right: the photo, how far away the hands are (bright is near), whose pixels are whose, and how sure each joint is: a
 circle within which it lies two times out of three, on renders like those that were measured; open where it is hidden.
 """
 from __future__ import annotations
