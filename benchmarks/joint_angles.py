@@ -53,7 +53,7 @@ def main() -> None:
               f"{np.abs(errors[flat]).mean():14.1f}")
     bent = np.array([not name.endswith(ABDUCTION) for name in ANGLE_NAMES])
     back = (true < -10) & bent
-    print(f"{np.mean(told[back] < 0):.0%} of {back.sum()} joints bent back by more than 10 degrees are told to be bent back")
+    print(f"{back.sum()} joints are bent back by more than 10 degrees; {np.mean(told[back] < 0):.0%} are told to be so")
 
 
 if __name__ == "__main__":
