@@ -97,8 +97,8 @@ class VideoTab:
                         self.playback = gr.HTML(elem_id="playback", apply_default_css=False, html_template=PLAYBACK,
                                                 js_on_load=(scripts / "playback.js").read_text())
                 with gr.Row():
-                    self.npz = gr.DownloadButton("Joints and MANO parameters of every picture (.npz)", visible=False,
-                                                 size="sm", elem_id="clip-arrays")
+                    self.npz = gr.DownloadButton("Joints and MANO parameters (.npz)", visible=False, size="sm",
+                                                 elem_id="clip-arrays")
                     self.rig = gr.DownloadButton("Moving hands with a skeleton (.glb)", visible=False, size="sm",
                                                  elem_id="clip-rig")
                     self.bvh = gr.DownloadButton("Motion capture (.bvh)", visible=False, size="sm", elem_id="clip-bvh")
