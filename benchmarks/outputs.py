@@ -19,6 +19,7 @@ import numpy as np
 from benchmarks.timing import WARM_UP
 from handpose import HandEstimator, load_photo
 from handpose.clips.arrays import ClipArrays
+from handpose.clips.turntable import turntable_bytes
 from handpose.depth_files import depth_contents
 from handpose.drawing.overlay import draw_overlay
 from handpose.drawing.renderer import warm_up
@@ -53,6 +54,7 @@ def photo_formats(estimator: HandEstimator) -> Formats:
             ".rig.glb": lambda: rigged_glb(motions_of_photo(hands, models)),
             **({".usdz": lambda: usdz_bytes(motions_of_photo(hands, models))} if usdz_bytes else {}),
             ".overlay.jpg": lambda: picture_bytes(draw_overlay(photo.rgb, result.camera, hands), "JPEG"),
+            ".turntable.mp4": lambda: turntable_bytes(result, "mp4"),
             ".depth.png, .depth.npy, .mask.png, zipped": lambda: zip_bytes(depth_contents(result))}
 
 
