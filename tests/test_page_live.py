@@ -69,7 +69,7 @@ def test_it_stops_and_lets_the_camera_go(live, way):
     live.wait_for_function(f"!({LIGHT_IS_ON})()")
     live.get_by_role("tab", name="Live").click()
     expect(live.get_by_role("button", name="Start the camera")).to_be_visible()
-    expect(live.locator("#live canvas")).to_be_hidden()
+    expect(live.locator("#live .frame canvas")).to_be_hidden()
     requests = []
     live.on("request", lambda request: requests.append(request.url) if "app_id" not in request.url else None)
     live.wait_for_timeout(800)

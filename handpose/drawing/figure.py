@@ -88,14 +88,19 @@ def _mesh(hand: Hand, visible: bool, opacity: float) -> go.Mesh3d:
     vertices, faces = smooth(hand.vertices, hand.faces)
     x, y, z = to_plotly(vertices).astype(np.float32).T
     i, j, k = faces.astype(np.uint16).T
-    steps = np.linspace(0, 1, TONES)
-    tones = np.round(tone(hand_color(hand.side, hand.certainty), steps * BRIGHTEST) * 255).astype(int).tolist()
     # Plotly's own lights go wrong with positions in metres; the light is worked out here, and looked up in the tones.
     return go.Mesh3d(x=x, y=y, z=z, i=i, j=j, k=k, name=f"{hand.side} hand", visible=visible, opacity=opacity,
                      hoverinfo="skip", intensity=light_on(vertices, faces, vertex_normals(vertices, faces)).astype(
                          np.float32), cmin=0, cmax=BRIGHTEST, showscale=False,
-                     colorscale=[[step, css(color)] for step, color in zip(steps.tolist(), tones, strict=True)],
+                     colorscale=tones(hand.side, hand.certainty),
                      lighting=dict(ambient=1, diffuse=0, specular=0, fresnel=0))
+
+
+def tones(side: str, certainty: str) -> list[list]:
+    """A hand's colour from dark to light, as Plotly takes it: [share of BRIGHTEST, CSS colour]."""
+    steps = np.linspace(0, 1, TONES)
+    colors = np.round(tone(hand_color(side, certainty), steps * BRIGHTEST) * 255).astype(int).tolist()
+    return [[step, css(color)] for step, color in zip(steps.tolist(), colors, strict=True)]
 
 
 def _skeleton(hand: Hand, visible: bool) -> go.Scatter3d:
