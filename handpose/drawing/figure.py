@@ -103,14 +103,20 @@ def tones(side: str, certainty: str) -> list[list]:
     return [[step, css(color)] for step, color in zip(steps.tolist(), colors, strict=True)]
 
 
-def _skeleton(hand: Hand, visible: bool) -> go.Scatter3d:
-    """A line from the wrist through each finger, in the finger's colour."""
+def skeleton_line(hand: Hand) -> tuple[np.ndarray, list[str]]:
+    """A line from the wrist through each finger: points (30, 3), metres, camera frame, with gaps (NaN) between fingers,
+    and the colours of all of them."""
     points, colors = [], []
     for finger in FINGERS:
         joints = [0] + [joint for joint, name in enumerate(FINGER_OF_JOINT) if name == finger]
-        points += [hand.joints_3d[joints], np.full((1, 3), np.nan)]  # the gap keeps fingers apart
+        points += [hand.joints_3d[joints], np.full((1, 3), np.nan)]
         colors += [css(FINGER_COLORS[finger])] * (len(joints) + 1)
-    x, y, z = to_plotly(np.concatenate(points)).astype(np.float32).T
+    return np.concatenate(points), colors
+
+
+def _skeleton(hand: Hand, visible: bool) -> go.Scatter3d:
+    points, colors = skeleton_line(hand)
+    x, y, z = to_plotly(points).astype(np.float32).T
     return go.Scatter3d(x=x, y=y, z=z, mode="lines+markers", name=f"{hand.side} skeleton", visible=visible,
                         hoverinfo="skip", line=dict(color=colors, width=7), marker=dict(color=colors, size=4))
 
