@@ -72,7 +72,8 @@ HAND = told(make_hand("right", 0))
 
 
 @pytest.mark.parametrize("message", [
-    None, [], {}, {"hands": []}, {"hands": [HAND] * 11}, {"hands": [1]}, {"hands": "hands"},
+    None, [], {}, {"hands": []}, {"hands": [HAND] * 11, "curl": 0, "spread": 0, "shape": 0},
+    {"hands": [1]}, {"hands": "hands"},
     {"hands": [{**HAND, "side": "up"}]}, {"hands": [{**HAND, "scale": 1e9}]}, {"hands": [{**HAND, "scale": None}]},
     {"hands": [{**HAND, "betas": [0] * 9}]}, {"hands": [{**HAND, "betas": [float("nan")] * 10}]},
     {"hands": [{**HAND, "hand_pose": ["1"] * 45}]}, {"hands": [{**HAND, "wrist": [1e300] * 3}]},
