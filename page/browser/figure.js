@@ -34,6 +34,7 @@
             const same = meta?.key === key;
             [shown, key] = [meta, meta?.key ?? null];
             if (!view || view.place !== place()) view = new HandView(place(), mark);
+            document.dispatchEvent(new CustomEvent("handpose:figure"));
             if (meta?.photo) show(same);
             else view.hide();
         }
@@ -85,5 +86,6 @@
         if (button && view) view.turnTo(button.dataset.view);
     });
     new MutationObserver(follow).observe(document, {childList: true, subtree: true});
-    handpose.figure = {showParts, get view() { return view; }};
+    handpose.figure = {showParts, traces, get view() { return view; }, get plot() { return plot(); },
+                       get shown() { return shown; }};
 })();

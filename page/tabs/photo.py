@@ -3,6 +3,7 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import gradio as gr
 import plotly.graph_objects as go
@@ -16,8 +17,10 @@ from ..analysis import AUTOMATIC, FOCAL, FOV, MOST_HANDS, Analysis, Options, Sho
 from ..content import files
 from ..content import overlay_layers as stage
 from ..content import text as words
+from ..content.play import SLIDERS, Play, playthings
 from ..server.uploads import UploadError, read_upload
 
+BROWSER = Path(__file__).parent.parent / "browser"
 KEPT_S = 1800  # seconds until a visitor's photo is deleted
 EXAMPLE_KEY, FIRST_EXAMPLE = "example", "open_palm"
 MODEL_WAITS = "The hand is shown here in 3D."
@@ -69,6 +72,7 @@ class PhotoTab:
                     with gr.Column(min_width=300):
                         gr.HTML(VIEWS, apply_default_css=False)
                         self.figure = gr.Plot(first[1], show_label=False, elem_id="figure", container=False)
+                        self._play()
                 self.found = gr.HTML((words.EXAMPLE if self.example else "") + first[2], elem_id="found",
                                      html_template='<div aria-live="polite">${value}</div>', apply_default_css=False)
                 self._downloads(first[4])
@@ -96,6 +100,15 @@ class PhotoTab:
                 self.downloads[kind] = gr.Button(kind.upper(), size="sm", min_width=60)
         with gr.Accordion("Python code", open=False, elem_id="in-python"):
             self.snippet = gr.HTML(snippet, apply_default_css=False)
+
+    def _play(self) -> None:
+        bend = Play(self.estimator.hand_models)
+
+        def play(message: Any, request: gr.Request) -> dict:
+            return bend(message, request.client.host if request.client else "")
+
+        gr.HTML(SLIDERS, js_on_load=(BROWSER / "play.js").read_text(), server_functions=[play], elem_id="play",
+                apply_default_css=False)
 
     def _events(self) -> None:
         results = [self.analysis, self.stage, self.figure, self.found, self.note, self.snippet]
@@ -198,7 +211,8 @@ def figure(result: ShownResult, show: str | None = None) -> go.Figure:
     """The hands in 3D; `layout.meta["key"]` tells the browser which photo they are of."""
     shown = hand_figure(result, mesh=show != "skeleton", skeleton=show in ("skeleton", "both"), height=None,
                         message="No hand found")
-    return shown.update_layout(meta={**(shown.layout.meta or {}), "key": result.analysis.key})
+    return shown.update_layout(meta={**(shown.layout.meta or {}), "key": result.analysis.key,
+                                     "play": playthings(result)})
 
 
 def example_photos(folder: Path) -> list[str]:
