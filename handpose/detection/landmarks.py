@@ -109,7 +109,7 @@ def find_hands(rgb: np.ndarray, detector: Detector, model: LandmarkModel, thorou
     """
     candidates = [(confirmed_landmarks(rgb, region, model), region) for region in detector(rgb, thorough)]
     hands: list[Landmarks] = []
-    for hand, region in sorted(candidates, key=lambda candidate: -candidate[0].presence):
+    for hand, region in sorted(candidates, key=lambda candidate: -evidence(*candidate)):
         others = np.array([other.box for other in hands]).reshape(-1, 2, 2)
         if is_hand(hand, region) and (box_iou(hand.box, others) < SAME_HAND_IOU).all() and (
                 box_covered(hand.box, others) < PART_COVERED).all():
@@ -118,10 +118,15 @@ def find_hands(rgb: np.ndarray, detector: Detector, model: LandmarkModel, thorou
 
 
 def is_hand(hand: Landmarks, region: HandRegion) -> bool:
-    """Whether what the landmark model says of a detector's region convinces: what one of them doubts, the other must be
-    sure of (as naive Bayes adds up the evidence of witnesses that do not know of each other)."""
+    """Whether what the landmark model says of a detector's region convinces."""
+    return hand.presence >= LEAST_PRESENCE and evidence(hand, region) >= MIN_EVIDENCE
+
+
+def evidence(hand: Landmarks, region: HandRegion) -> float:
+    """What speaks for a hand: what one of two witnesses doubts, the other must be sure of. The logits of both scores
+    add up, as in naive Bayes, for the witnesses do not know of each other."""
     scores = np.clip([hand.presence, region.score], 1e-6, 1 - 1e-6)
-    return bool(hand.presence >= LEAST_PRESENCE and np.log(scores / (1 - scores)).sum() >= MIN_EVIDENCE)
+    return float(np.log(scores / (1 - scores)).sum())
 
 
 def landmarks_in_box(rgb: np.ndarray, box: HandBox, model: LandmarkModel) -> Landmarks:
