@@ -27,9 +27,9 @@ from odd_uploads import COSTLY, CROWDED, ODD_NAMES, odd_uploads, scans  # noqa: 
 
 PHOTO = ROOT / "tests" / "data" / "hand_right.jpg"
 META = {"meta": {"_type": "gradio.FileData"}}
-OPTIONS = None, None, 10, .5, False  # of the endpoints
+OPTIONS = None, None, 10, .5, False, None, None  # of the endpoints
 PHOTO_OPTIONS = False, "Automatic", None, .3, 10, True, None  # of the page's own event
-NUMBERS = ("focal_px", "fov_deg", "most_hands", "min_score", "mirrored")
+NUMBERS = ("focal_px", "fov_deg", "most_hands", "min_score", "mirrored", "camera", "boxes")
 
 # What is sent in the place of numbers and switches.
 WRONG_VALUES = (None, "", "wide", "1e999", -1, 0, 1e-300, 1e300, 10**400, -10**18, 2**63, float("nan"), float("inf"),

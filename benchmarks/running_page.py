@@ -116,7 +116,8 @@ class Visitor:
 
     def estimate(self, name: str, data: bytes, **options: Any) -> tuple[str, Any]:
         """Uploads a photo and asks for its hands; as `call`, with the one answer instead of a list of it."""
-        defaults = {"focal_px": None, "fov_deg": None, "most_hands": 10, "min_score": 0.5, "mirrored": False}
+        defaults = {"focal_px": None, "fov_deg": None, "most_hands": 10, "min_score": 0.5, "mirrored": False,
+                    "camera": None, "boxes": None}
         event, answer = self.call("estimate", self.upload(name, data), *(defaults | options).values())
         return event, answer[0] if event == "complete" else answer
 

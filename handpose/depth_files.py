@@ -10,15 +10,12 @@ Where hands overlap, pixels are the nearer one's: see `drawing.depth.draw_depth`
 from __future__ import annotations
 
 import os
-from glob import escape
-from pathlib import Path
 
 import numpy as np
 
 from .drawing.depth import draw_depth
-from .export import picture_bytes
+from .export import picture_bytes, write_contents
 from .hand import Result
-from .whole_file import whole_file
 
 MASK_ENDING = ".mask.png"
 
@@ -36,16 +33,4 @@ def write_depth(folder: str | os.PathLike, stem: str, result: Result) -> list[st
 
     Masks that an earlier run left of hands which are not there now are removed. Raises OSError.
     """
-    base = Path(folder) / stem
-    base.parent.mkdir(parents=True, exist_ok=True)
-    contents = depth_contents(result)
-    stale = {file.name for file in base.parent.glob(f"{escape(base.name)}.hand*{MASK_ENDING}")}
-    for name in stale - {base.name + ending for ending in contents}:
-        base.with_name(name).unlink(missing_ok=True)
-    for ending, content in contents.items():
-        with whole_file(base.with_name(base.name + ending)) as temporary, open(temporary, "wb") as file:
-            if isinstance(content, bytes):
-                file.write(content)
-            else:
-                np.save(file, content)
-    return [*contents]
+    return write_contents(folder, stem, depth_contents(result), f".hand*{MASK_ENDING}")

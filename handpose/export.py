@@ -12,6 +12,7 @@ import io
 import json
 import os
 import zipfile
+from glob import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -157,6 +158,27 @@ def zip_bytes(files: dict[str, bytes | np.ndarray]) -> bytes:
                 else:
                     np.save(member, content)  # bit by bit
     return buffer.getvalue()
+
+
+def write_contents(folder: str | os.PathLike, stem: str, contents: dict[str, bytes | np.ndarray], *endings: str
+                   ) -> list[str]:
+    """Writes contents by their endings, of an `.npy` its array, as `folder/stem.*`, making folders as needed.
+
+    `endings` are patterns of all that an earlier run may have written of these: what is not written now is removed.
+    Returns the endings of the files. Raises OSError.
+    """
+    base = Path(folder) / stem
+    base.parent.mkdir(parents=True, exist_ok=True)
+    stale = {file.name for ending in endings for file in base.parent.glob(escape(base.name) + ending)}
+    for name in stale - {base.name + ending for ending in contents}:
+        base.with_name(name).unlink(missing_ok=True)
+    for ending, content in contents.items():
+        with whole_file(base.with_name(base.name + ending)) as temporary, open(temporary, "wb") as file:
+            if isinstance(content, bytes):
+                file.write(content)
+            else:
+                np.save(file, content)  # bit by bit
+    return [*contents]
 
 
 def save_result(folder: str | os.PathLike, stem: str, image: str, result: Result, *, overlay: np.ndarray | None = None,

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import io
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from handpose import HandEstimator, Result, load_photo
+from handpose import Camera, HandBox, HandEstimator, HandModel, Result, load_photo
 from handpose.camera import told_camera
 from handpose.crop import halved
 from handpose.estimator import MIN_SCORE, HandPrediction, PhotoPrediction
@@ -108,6 +109,7 @@ class ShownResult(Result):
     """The hands of a photo under a visitor's options."""
     analysis: Analysis
     options: Options
+    hand_models: dict[str, HandModel]  # by side
 
     @property
     def fov_deg(self) -> float:
@@ -123,14 +125,19 @@ def number(what: str, value: Any, low: float, high: float, unit: str = "") -> fl
 
 
 def analyse(estimator: HandEstimator, source: str | bytes, name: str | None = None, mirrored: bool = False,
-            key: str | None = None) -> Analysis:
-    """Reads a photo, from its path or its file's bytes, and runs the networks. Raises PhotoError."""
+            key: str | None = None, camera: Camera | None = None, boxes: Sequence[HandBox] | None = None) -> Analysis:
+    """Reads a photo, from its path or its file's bytes, and runs the networks; camera and boxes may be told.
+
+    Raises PhotoError, and ValueError for what is told and cannot be of this photo.
+    """
     photo = load_photo(source, name)
     if mirrored:
         photo = photo.mirrored()
+    told_camera(photo.width, photo.height, camera)
     with CORES.work(PHOTO):
-        return Analysis(key or new_key(), name or Path(source).name, mirrored, _jpeg(photo.rgb),
-                        estimator.predict(photo))
+        prediction = estimator.predict(photo, boxes, camera=camera)
+        return Analysis(key or new_key(), name or Path(source).name, mirrored, _jpeg(photo.rgb), prediction,
+                        prediction.hands if prediction.told else ())
 
 
 def new_key(before: str | None = None) -> str:
@@ -143,7 +150,8 @@ def result_of(estimator: HandEstimator, analysis: Analysis, options: Options) ->
     camera = told_camera(analysis.width, analysis.height, **options.camera_arguments())
     chosen = replace(analysis.prediction, hands=tuple(analysis.hands(options)), told=True)
     result = estimator.place(chosen, camera)
-    return ShownResult(analysis.width, analysis.height, result.camera, result.hands, analysis, options)
+    return ShownResult(analysis.width, analysis.height, result.camera, result.hands, analysis, options,
+                       estimator.hand_models)
 
 
 def _jpeg(rgb: np.ndarray) -> bytes:

@@ -29,7 +29,7 @@ from page.server.turns import Turns
 from page.server.uploads import in_use
 
 PHOTO = (ROOT / "tests" / "data" / "hand_right.jpg").read_bytes()
-OPTIONS = (None, None, 10, .3, False)
+OPTIONS = (None, None, 10, .3, False, None, None)
 MEGABYTE = 1_000_000
 WAIT = 60  # seconds after which a test gives up
 

@@ -22,7 +22,8 @@ def check_file(name: str, data: bytes, hands: int = 1) -> None:
     kind = name.rsplit(".", 1)[1]
     if kind in ("glb", "obj", "ply"):
         scene = trimesh.load_scene(io.BytesIO(data), file_type=kind, process=False)
-        assert sum(len(mesh.vertices) for mesh in scene.geometry.values()) == 1609 * hands
+        vertices = 1818 if ".rig." in name else 1609  # those on the texture's seams twice, and the wrist's middle
+        assert sum(len(mesh.vertices) for mesh in scene.geometry.values()) == vertices * hands
     elif kind == "json":
         result = json.loads(data)
         assert set(result) == {"image", "width", "height", "camera", "hands"} and len(result["hands"]) == hands
@@ -42,9 +43,10 @@ def check_file(name: str, data: bytes, hands: int = 1) -> None:
 
 def test_each_file_is_named_after_the_photo_and_opens_elsewhere(page):
     upload(page, "Ferien am Meer (3).jpg", PHOTO.read_bytes())
-    for kind in ("GLB", "OBJ", "PLY", "JSON", "NPZ", "PNG"):
+    endings = {kind: kind.lower() for kind in ("GLB", "OBJ", "PLY", "JSON", "NPZ")}
+    for kind, ending in {**endings, "RIG": "rig.glb", "PNG": "overlay.png"}.items():
         name, data = take(page, kind)
-        assert name == f"Ferien am Meer (3).{'overlay.' if kind == 'PNG' else ''}{kind.lower()}"
+        assert name == f"Ferien am Meer (3).{ending}"
         check_file(name, data)
     name, data = take(page, "Everything")
     assert name == "Ferien am Meer (3).zip"
@@ -52,7 +54,8 @@ def test_each_file_is_named_after_the_photo_and_opens_elsewhere(page):
         assert archive.testzip() is None
         inside = set(archive.namelist()) - {"README.txt"}
         assert inside == {f"Ferien am Meer (3).{end}" for end in (
-            "glb", "obj", "ply", "json", "npz", "overlay.png", "depth.png", "depth.npy", "hand0_right.mask.png")}
+            "glb", "rig.glb", "obj", "ply", "json", "npz", "overlay.png", "depth.png", "depth.npy",
+            "hand0_right.mask.png")}
         for one in inside:
             check_file(one, archive.read(one))
 

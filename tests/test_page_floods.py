@@ -16,7 +16,7 @@ from handpose import load_photo
 from handpose.clips.reading import Cancelled
 from page.server import unfetched
 from page.server.fair_queue import share_fairly
-from page.server.faults import NOT_UNDERSTOOD, is_own, refuse_in_sentences
+from page.server.faults import FAILED, NOT_UNDERSTOOD, is_own, refuse_in_sentences
 from page.server.gate import LARGEST_MESSAGE
 from page.server.turns import Turns
 from page.tabs.video import InTurn
@@ -90,15 +90,17 @@ def test_only_what_goes_through_the_page_s_own_work_is_its_fault():
     assert is_own(own.value) and not is_own(others.value)
 
 
-def test_a_fault_of_the_page_s_is_raised_and_a_senseless_request_is_refused():
+def test_a_fault_of_the_page_s_is_logged_and_a_senseless_request_is_refused(caplog):
     async def process(work):
         return work()
 
     page = SimpleNamespace(process_api=process)
     refuse_in_sentences(page)
     assert run_apart(page.process_api(lambda: {"data": 1})) == {"data": 1}
-    with pytest.raises(TypeError):
+    with pytest.raises(gr.Error) as failure:  # of which whoever asked hears as much as this
         run_apart(page.process_api(lambda: load_photo(object())))
+    assert failure.value.message == FAILED and not failure.value.print_exception
+    assert caplog.records[-1].exc_info[0] is TypeError
     with pytest.raises(gr.Error) as refusal:
         run_apart(page.process_api(lambda: {}["data"]))
     assert refusal.value.message == NOT_UNDERSTOOD and not refusal.value.print_exception

@@ -150,7 +150,7 @@ def some_values(path: Path | str) -> list:
 
 def answers(watched: Watched, value) -> list:
     """What the page says where a request names this as its file, in every place where it could."""
-    visitor, options = watched.visitor, (None, None, 10, .3, False)
+    visitor, options = watched.visitor, (None, None, 10, .3, False, None, None)
     clip = {"video": value, "subtitles": None}
     return [visitor.call("estimate", value, *options), visitor.call("files", value, "png", *options),
             visitor.call("video", value, "Mesh")[0], visitor.call("video", clip, "Mesh")[0],

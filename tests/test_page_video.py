@@ -1,12 +1,15 @@
 """The video tab in a real browser, with clips of our own generator."""
+import zipfile
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from playwright.sync_api import expect
+from rig_files import Bvh, Played
+from test_export import in_gltf_frame
 
-from handpose.clips.reading import read_clip
+from handpose.clips.reading import ClipError, read_clip
 from handpose.clips.writing import ClipWriter
 from page.server.turns import Turns
 from page.tabs.video import VideoTab
@@ -64,6 +67,21 @@ def test_a_clip_becomes_an_overlay_a_playback_and_arrays(video, clips):
         apart = np.linalg.norm(arrays["joints_2d"] - truth["joints_2d"], axis=-1).mean(-1)
         assert (apart / box).mean() < 0.15
 
+    with video.expect_download() as download:
+        video.locator("#clip-rig").click()
+    assert download.value.suggested_filename == "waving.rig.glb"
+    played = Played(Path(download.value.path()).read_bytes())
+    assert [one["name"] for one in played.tree["animations"]] == ["track1_right"]
+    wrist = played.tree["skins"][0]["joints"][0]
+    for number in (0, FRAMES - 1):
+        place = played.at(truth["times_s"][number]).matrix(wrist)[:3, 3]
+        assert np.linalg.norm(place - in_gltf_frame(truth["joints_3d"][number, :, 0])) < 0.1  # its depth is a guess
+    with video.expect_download() as download:
+        video.locator("#clip-bvh").click()
+    with zipfile.ZipFile(download.value.path()) as archive:
+        assert archive.namelist() == ["waving.track1_right.bvh"]
+        assert len(Bvh(archive.read("waving.track1_right.bvh").decode()).rows) == FRAMES
+
     moved = video.evaluate("""async () => {
         const player = document.querySelector("#overlay-video video");
         const plot = document.querySelector("#playback .js-plotly-plot");
@@ -116,6 +134,6 @@ def test_a_full_disk_is_told_in_a_sentence_and_odd_names_are_cleaned(tmp_path, m
     tab = SimpleNamespace(estimator=None, _calls_off={}, _turns=Turns(1, 2, 60.0),
                           overlay=SimpleNamespace(GRADIO_CACHE=str(tmp_path)))
     upload = {"path": str(clip), "orig_name": "two\nlines\0" + "手" * 81 + ".mp4"}
-    answer = VideoTab.video(tab, upload, "Mesh", SimpleNamespace(session_hash="visitor", client=None))
-    assert "cannot be written (No space left on device): try again later" in answer[3] and answer[0] is None
+    with pytest.raises(ClipError, match=r"cannot be written \(No space left on device\): try again later"):
+        VideoTab.follow(tab, upload, "Mesh", SimpleNamespace(session_hash="visitor", client=None))
     assert written == [f"two_lines_{'手' * 36}{ending}" for ending in (".overlay.mp4", ".npz")]

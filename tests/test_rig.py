@@ -1,26 +1,30 @@
 """Rigged hands, read back by the formats' specifications, by trimesh, by glTF's own validator and by three.js."""
 import io
+import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 import trimesh
 from mano_files import mano_arrays
+from rig_files import Bvh, Played, of_vertices, rotation_matrix
 from scipy.spatial.transform import Rotation
-from test_export import in_gltf_frame, read_glb
+from test_export import in_gltf_frame
 
 from benchmarks import gltf_programs
 from handpose.clips.arrays import ClipArrays
+from handpose.command.cli import main
 from handpose.hand import Hand
 from handpose.hand_model.model import HandModel
 from handpose.hand_model.skeleton import MANO_JOINT_NAMES, MANO_PARENTS
 from handpose.rig.bvh import bvh_text
 from handpose.rig.motion import motions_of_clip, motions_of_photo
 from handpose.rig.rigged_glb import rigged_glb
-from handpose.rig.skinned_mesh import SkinnedMesh
-from train.make_clip import clip_camera
+from train.make_clip import clip_camera, make_clip
 from train.synthesis.motions import stage
 
+EXAMPLES = Path(__file__).parent.parent / "assets" / "examples"
 MODEL = HandModel.load()
 MODELS = {"right": MODEL, "left": MODEL.left()}
 CAMERA = clip_camera(640, 480)
@@ -50,72 +54,6 @@ def clip(arrays):
     """The clip's motions and their GLB."""
     motions = motions_of_clip(arrays, MODELS)
     return motions, rigged_glb(motions)
-
-
-def rotation_matrix(quaternion) -> np.ndarray:
-    """By the textbook, of x, y, z, w."""
-    x, y, z, w = quaternion
-    return np.array([[1 - 2 * (y * y + z * z), 2 * (x * y - z * w), 2 * (x * z + y * w)],
-                     [2 * (x * y + z * w), 1 - 2 * (x * x + z * z), 2 * (y * z - x * w)],
-                     [2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y)]])
-
-
-class Played:
-    """A GLB as glTF's specification says that it is to be shown (3.7.3.3 skins, 3.11 animations), node by node."""
-
-    def __init__(self, data: bytes):
-        self.tree, self.arrays = read_glb(data)
-        self.nodes = [dict(node) for node in self.tree["nodes"]]
-        self.parent = {child: number for number, node in enumerate(self.nodes) for child in node.get("children", [])}
-
-    def node(self, name: str) -> dict:
-        return next(node for node in self.nodes if node["name"] == name)
-
-    def at(self, time_s: float, animation: int = 0):
-        """Sets the nodes to where an animation has them."""
-        animation = self.tree["animations"][animation]
-        for channel in animation["channels"]:
-            sampler = animation["samplers"][channel["sampler"]]
-            times, values = self.arrays[sampler["input"]][:, 0], self.arrays[sampler["output"]]
-            last = int(np.clip(np.searchsorted(times, time_s + 1e-6) - 1, 0, len(times) - 1))
-            after = min(last + 1, len(times) - 1)
-            share = 0 if after == last else np.clip((time_s - times[last]) / (times[after] - times[last]), 0, 1)
-            if sampler["interpolation"] == "STEP":
-                share = 0
-            value = values[last] * (1 - share) + values[after] * share
-            path = channel["target"]["path"]
-            self.nodes[channel["target"]["node"]][path] = value / np.linalg.norm(value) if path == "rotation" else value
-        return self
-
-    def matrix(self, number: int) -> np.ndarray:
-        node, own = self.nodes[number], np.eye(4)
-        own[:3, :3] = rotation_matrix(node.get("rotation", [0, 0, 0, 1])) * node.get("scale", [1, 1, 1])
-        own[:3, 3] = node.get("translation", [0, 0, 0])
-        return self.matrix(self.parent[number]) @ own if number in self.parent else own
-
-    def skinned(self, name: str) -> np.ndarray:
-        """The points of a mesh node of that name, in the scene."""
-        node = self.node(name)
-        mesh, skin = self.tree["meshes"][node["mesh"]], self.tree["skins"][node["skin"]]
-        part, = mesh["primitives"]
-        attributes = {key: self.arrays[index] for key, index in part["attributes"].items()}
-        points = attributes["POSITION"].astype(float)
-        for weight, target in zip(mesh.get("weights", []), part.get("targets", []), strict=True):
-            points = points + weight * self.arrays[target["POSITION"]]
-        unbind = self.arrays[skin["inverseBindMatrices"]].reshape(-1, 4, 4).swapaxes(1, 2)  # columns come first
-        moves = np.stack([self.matrix(joint) for joint in skin["joints"]]) @ unbind
-        result = np.zeros_like(points)
-        for number in range(sum(key.startswith("JOINTS") for key in attributes)):
-            for joint, weight in zip(attributes[f"JOINTS_{number}"].T, attributes[f"WEIGHTS_{number}"].T, strict=True):
-                there = np.einsum("pij,pj->pi", moves[joint, :3, :3], points) + moves[joint, :3, 3]
-                result += weight[:, None] * there
-        return result
-
-
-def of_vertices(points: np.ndarray, model: HandModel) -> np.ndarray:
-    """The points that are the model's vertices, in their order, for those that the file has twice the first."""
-    _, first = np.unique(SkinnedMesh(model).vertex, return_index=True)
-    return points[first[:len(model.v_template)]]
 
 
 def test_a_photos_skinned_hands_are_ours(frames):
@@ -272,51 +210,6 @@ def test_more_joints_than_four_take_a_second_set(frames):
     assert np.abs(points - in_gltf_frame(hand.vertices)).max() < TENTH_MM
 
 
-class Bvh:
-    """A BVH, read by Meredith and Maddock's description ("Motion Capture File Formats Explained", 2001)."""
-
-    def __init__(self, text: str):
-        words = iter(text[:text.index("MOTION")].split())
-        assert next(words) == "HIERARCHY"
-        self.names, self.parents, self.offsets, self.channels = [], [], [], []
-        stack = []
-        for word in words:
-            if word in ("ROOT", "JOINT", "End"):
-                self.names.append(next(words))
-                self.parents.append(stack[-1] if stack else -1)
-                self.channels.append([])
-            elif word == "OFFSET":
-                self.offsets.append([float(next(words)) for _ in range(3)])
-            elif word == "CHANNELS":
-                self.channels[-1] = [next(words) for _ in range(int(next(words)))]
-            elif word == "{":
-                stack.append(len(self.names) - 1)
-            else:
-                assert word == "}"
-                stack.pop()
-        head, step, *rows = text[text.index("MOTION"):].splitlines()[1:]
-        self.step = float(step.removeprefix("Frame Time: "))
-        self.rows = np.array([row.split() for row in rows], float)
-        assert self.rows.shape == (int(head.removeprefix("Frames: ")), sum(map(len, self.channels)))
-
-    def places(self, frame: int) -> dict[str, np.ndarray]:
-        """Where the joints are, by name; the end of "right_index3" is "right_index3 end"."""
-        numbers, frames, places = iter(self.rows[frame]), [], {}
-        for name, parent, offset, channels in zip(self.names, self.parents, self.offsets, self.channels, strict=True):
-            own = np.eye(4)
-            own[:3, 3] = offset
-            for channel in channels:
-                step, value, axis = np.eye(4), next(numbers), "XYZ".index(channel[0])
-                if channel.endswith("position"):
-                    step[axis, 3] = value
-                else:
-                    step[:3, :3] = Rotation.from_euler("xyz"[axis], value, degrees=True).as_matrix()
-                own = own @ step
-            frames.append(frames[parent] @ own if parent >= 0 else own)
-            places[f"{self.names[parent]} end" if name == "Site" else name] = frames[-1][:3, 3]
-        return places
-
-
 def test_bvh_puts_the_joints_where_they_are(clip, frames):
     for motion, column in zip(clip[0], (0, 1), strict=True):
         bvh, side = Bvh(bvh_text(motion)), motion.side
@@ -387,3 +280,42 @@ def test_other_programs_read_it(tmp_path, clip, frames):
     still, = gltf_programs.play_in_three(tmp_path / "mano.glb", [0.0])
     points = of_vertices(still["hand0_left_mesh"], models["left"])
     assert np.abs(points - in_gltf_frame(hand.vertices)).max() < TENTH_MM
+
+
+def test_the_command_writes_them(tmp_path):
+    make_clip(tmp_path / "in" / "wave.mp4", frames=6, width=320, height=240, seed=3)
+    shutil.copy(EXAMPLES / "both_hands.jpg", tmp_path / "in" / "both.jpg")
+    out = tmp_path / "out"
+    out.mkdir()
+    for name in ("wave.track7_left.bvh", "wave.trackless.txt"):  # of an earlier run, and of somebody else
+        (out / name).write_text("old")
+    paths = [str(tmp_path / "in" / name) for name in ("both.jpg", "wave.mp4")]
+    assert main(["predict", *paths, "--out", str(out), "--rig", "--npz", "--no-overlay"]) == 0
+    assert sorted(path.name for path in out.iterdir() if path.name[0] != ".") == [
+        "both.glb", "both.json", "both.npz", "both.rig.glb", "wave.npz", "wave.rig.glb", "wave.track1_right.bvh",
+        "wave.trackless.txt"]
+    with np.load(out / "both.npz") as result:
+        played = Played((out / "both.rig.glb").read_bytes())
+        for number, (side, vertices) in enumerate(zip(result["side"], result["vertices"], strict=True)):
+            points = of_vertices(played.skinned(f"hand{number}_{side}_mesh"), MODELS[str(side)])
+            assert np.abs(points - in_gltf_frame(vertices)).max() < TENTH_MM
+    with np.load(out / "wave.npz") as result:
+        played = Played((out / "wave.rig.glb").read_bytes())
+        bvh = Bvh((out / "wave.track1_right.bvh").read_text())
+        assert len(bvh.rows) == len(result["times_s"]) == 6
+        for number, time_s in enumerate(result["times_s"]):
+            wrist = played.at(time_s).matrix(played.tree["skins"][0]["joints"][0])[:3, 3]
+            told = in_gltf_frame(result["joints_3d"][number, :, 0][:1])[0]
+            assert np.linalg.norm(wrist - told) < 5e-3  # whose shape wavers
+            assert np.allclose(bvh.places(number)["right_wrist"] / 100, wrist, atol=1e-4)
+
+
+def test_of_a_crowd_those_in_view_longest_are_rigged(arrays, caplog):
+    """Twenty tracks, one after the other in one column, the later the longer."""
+    lengths = np.arange(1, 21)
+    which = np.repeat(lengths, lengths)
+    rows = np.zeros(len(which), int)
+    crowd = {key: values[rows][:, :1] if np.ndim(values) > 1 and len(values) == FRAMES else values
+             for key, values in arrays.items()}
+    motions = motions_of_clip({**crowd, "times_s": np.arange(len(which)) / FPS, "track": which[:, None]}, MODELS)
+    assert [int(motion.seen.sum()) for motion in motions] == list(range(5, 21)) and "4 hands" in caplog.text

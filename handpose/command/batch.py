@@ -26,6 +26,8 @@ from ..export import save_result
 from ..file_names import shown_name
 from ..hand import TrackedHand
 from ..image import PhotoError, load_photo
+from ..rig.files import write_rigs
+from ..rig.motion import motions_of_clip, motions_of_photo
 from .jobs import Job, Outcome, source_state
 
 if TYPE_CHECKING:
@@ -59,6 +61,7 @@ class Options:
     npz: bool = False
     smplx: dict | None = None
     depth: bool = False
+    rig: bool = False
 
 
 def do(job: Job, estimator: HandEstimator, options: Options, cancelled: Callable[[], bool] | None = None,
@@ -92,8 +95,10 @@ def _do_photo(job: Job, estimator: HandEstimator, options: Options) -> tuple[int
     result = replace(result, hands=hands[:options.max_hands])
     overlay = draw_overlay(photo.rgb, result.camera, result.hands) if options.overlay else None
     depth = write_depth(options.out, job.stem, result) if options.depth else []
+    rigs = (write_rigs(options.out, job.stem, motions_of_photo(result.hands, estimator.hand_models))
+            if options.rig else [])
     # With the JSON last: where it lies, all others do too.
-    return len(result.hands), depth + save_result(options.out, job.stem, job.image, result, overlay=overlay,
+    return len(result.hands), depth + rigs + save_result(options.out, job.stem, job.image, result, overlay=overlay,
                                                   mesh=options.mesh, npz=options.npz, smplx=options.smplx)
 
 
@@ -113,10 +118,12 @@ def _do_clip(job: Job, estimator: HandEstimator, options: Options, cancelled: Ca
 
         if options.overlay:
             arrays = write_overlay(clip, tracker, overlay, npz, camera, progress=show, cancelled=cancelled)
-            return len(arrays.tracks), [".npz", ".overlay.mp4"]
-        arrays = track_clip(clip, tracker, camera, progress=show, cancelled=cancelled)
-        arrays.save(npz)
-        return len(arrays.tracks), [".npz"]
+        else:
+            arrays = track_clip(clip, tracker, camera, progress=show, cancelled=cancelled)
+            arrays.save(npz)
+    rigs = (write_rigs(options.out, job.stem, motions_of_clip(arrays.arrays(), estimator.hand_models))
+            if options.rig else [])
+    return len(arrays.tracks), [".npz", *[".overlay.mp4"] * options.overlay, *rigs]
 
 
 def _told_camera(job: Job, options: Options, width: int, height: int) -> Camera | None:

@@ -87,7 +87,8 @@ def _start(jobs: list[Job], args: argparse.Namespace) -> Generator[Outcome, None
     except (OSError, ValueError) as error:
         raise UsageError(f"The network cannot be loaded: {error}") from error
     options = Options(args.out, camera_arguments(args), args.boxes, args.side, args.mirrored, args.min_score,
-                      args.max_hands, not args.no_overlay, args.mesh, args.npz, smplx_options(args), args.depth)
+                      args.max_hands, not args.no_overlay, args.mesh, args.npz, smplx_options(args), args.depth,
+                      args.rig)
     if not args.ray:
         return run(jobs, estimator, options, args.workers)
     try:

@@ -82,6 +82,9 @@ def _add_results(group: Any) -> None:
     group.add_argument("--depth", action="store_true",
                        help="also write, for each photo, NAME.depth.png (16 bits, millimetres), NAME.depth.npy "
                             "(metres) and a mask of each hand, NAME.hand0_right.mask.png")
+    group.add_argument("--rig", action="store_true",
+                       help="also write NAME.rig.glb: the hands with a skeleton to pose and animate; of a clip they "
+                            "move, and NAME.track1_right.bvh is the motion of one")
     group.add_argument("--smplx", action="store_true",
                        help="also write NAME.smplx.npz: right_hand_pose and left_hand_pose as smplx.create() takes "
                             "them, axis-angle relative to the flat hand (flat_hand_mean=True)")

@@ -5,6 +5,7 @@ placed anew so that the hand of that shape falls onto the same pixels.
 """
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -15,7 +16,9 @@ from ..hand import Hand
 from ..hand_model.model import HandModel
 from ..placement import NEAREST, solve_translation
 
-MOST_HANDS = 64  # of a clip, those in view longest: files stay small whatever a tracker makes of a clip
+MOST_HANDS = 16  # of a clip, those in view longest: files stay small whatever a tracker makes of a clip
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,12 +73,16 @@ def motions_of_photo(hands: Sequence[Hand], hand_models: Mapping[str, HandModel]
 def motions_of_clip(arrays: Mapping[str, np.ndarray], hand_models: Mapping[str, HandModel]) -> list[HandMotion]:
     """The hands of a clip's arrays (see `handpose.clips.arrays`), a motion for each track and side that it had.
 
-    Of more than MOST_HANDS, those that are in view longest. Raises ValueError where the arrays are another model's.
+    Of more than MOST_HANDS, those that are in view longest; a logged warning says so. Raises ValueError where the
+    arrays are another model's.
     """
     track, side = arrays["track"], arrays["side"]
     hands = sorted({(int(number), str(name)) for number, name in zip(track[track > 0], side[track > 0], strict=True)})
     where = {hand: np.nonzero((track == hand[0]) & (side == hand[1])) for hand in hands}
     kept = set(sorted(hands, key=lambda hand: -len(where[hand][0]))[:MOST_HANDS])
+    if len(hands) > MOST_HANDS:
+        log.warning("%d hands of a clip are left out of what is rigged: the %d that are in view longest are in it.",
+                    len(hands) - MOST_HANDS, MOST_HANDS)
     motions = []
     for number, name in (hand for hand in hands if hand in kept):
         at = where[number, name]

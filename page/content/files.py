@@ -8,6 +8,9 @@ import numpy as np
 from handpose.depth_files import depth_contents
 from handpose.drawing.overlay import draw_overlay
 from handpose.export import json_bytes, mesh_bytes, npz_bytes, picture_bytes, zip_bytes
+from handpose.rig.files import GLB_ENDING
+from handpose.rig.motion import motions_of_photo
+from handpose.rig.rigged_glb import rigged_glb
 
 from ..analysis import ShownResult
 from ..server.cores import CORES, PHOTO
@@ -15,12 +18,14 @@ from ..server.cores import CORES, PHOTO
 KINDS = {"glb": "3D model, for viewers, Blender, games and the web", "obj": "3D model, for nearly every 3D program",
          "ply": "3D model with colours, for MeshLab and research code",
          "json": "Side, confidence, joints, MANO parameters, camera",
-         "npz": "NumPy arrays with MANO's and SMPL-X's names", "png": "The photo with the hands drawn over it",
+         "npz": "NumPy arrays with MANO's and SMPL-X's names", "rig": "3D model with a skeleton, to pose and animate",
+         "png": "The photo with the hands drawn over it",
          "depth": "How far away the hands are and a mask of each, pixel by pixel"}
-OF_HANDS = ("glb", "obj", "ply", "depth")  # of what there is only where there are hands
+OF_HANDS = ("glb", "obj", "ply", "rig", "depth")  # of what there is only where there are hands
 README = """The hands of {image}
 
 *.glb, *.obj, *.ply   3D models, metres; x right, y up, z towards the viewer
+*.rig.glb             the same with MANO's 16 joints, to pose and animate; without rotations the hands are flat
 *.json, *.npz         joints, MANO parameters, camera; metres; x right, y down, z away (OpenCV)
 *.overlay.png         the photo with the hands drawn over it
 *.depth.png           millimetres along the optical axis, 16 bits, 0 where there is no hand; *.depth.npy: metres
@@ -42,6 +47,8 @@ def file_of(result: ShownResult, kind: str, show: str = "mesh", opacity: float =
         raise ValueError("There is no hand to download: drop in a photo that shows one.")
     if kind == "depth":
         return f"{analysis.stem}.depth.zip", zip_bytes(depth_files(result))
+    if kind == "rig":
+        return f"{analysis.stem}{GLB_ENDING}", rigged_glb(motions_of_photo(hands, result.hand_models))
     if kind in OF_HANDS:
         return f"{analysis.stem}.{kind}", mesh_bytes(hands, kind)
     if kind == "json":

@@ -4,6 +4,7 @@ Only the former is worth a traceback in the log: visitors could fill it with the
 """
 from __future__ import annotations
 
+import logging
 import os
 import traceback
 from pathlib import Path
@@ -17,6 +18,8 @@ FAILED = "The page failed at this request; whoever runs it finds out why in its 
 SERVER = f"{Path(__file__).parent}{os.sep}"
 OWN = f"{Path(__file__).parents[1]}{os.sep}", f"{Path(handpose.__file__).parent}{os.sep}"
 
+log = logging.getLogger(__name__)
+
 
 def is_own(error: BaseException) -> bool:
     """Whether the page was at work, not only what stands before it."""
@@ -25,7 +28,7 @@ def is_own(error: BaseException) -> bool:
 
 
 def refuse_in_sentences(page: gr.Blocks) -> None:
-    """Has a Blocks answer inputs that do not fit an event with a sentence."""
+    """Has a Blocks answer inputs that do not fit an event with a sentence, and with another one where it failed."""
     process = page.process_api
 
     async def process_or_refuse(*args, **options) -> dict:
@@ -36,7 +39,8 @@ def refuse_in_sentences(page: gr.Blocks) -> None:
             raise
         except Exception as error:
             if is_own(error):
-                raise
+                log.exception("An event could not be answered.")
+                raise gr.Error(FAILED, print_exception=False) from error
             raise gr.Error(NOT_UNDERSTOOD, print_exception=False) from error
 
     page.process_api = process_or_refuse

@@ -29,8 +29,10 @@ for hand in result["hands"]:
     print(hand["side"], hand["score"], hand["joints_3d"][0])
 print(client.predict(handle_file("photo.jpg"), "glb", api_name="/files"))  # path of the file
 ```
-Parameters besides `photo`: `focal_px` or `fov_deg` for the lens, `most_hands`, `min_score`, `mirrored`. `/files` also
-takes `kind`: `zip`, `glb`, `obj`, `ply`, `json`, `npz` or `png`. `/video` follows the hands through a clip.
+Parameters besides `photo`: `focal_px`, `fov_deg` or the whole `camera`, `boxes` of hands that are there, `most_hands`,
+`min_score`, `mirrored`. `/files` also takes `kind`: `zip`, `glb`, `obj`, `ply`, `json`, `npz`, `png` or `depth`.
+`/video` takes a `clip` and `parts`, "Mesh", "Skeleton" or "Both", and gives the drawn-over clip and an `.npz` of its
+frames.
 
 ### Over HTTP
 ```sh

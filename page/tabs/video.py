@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import gradio as gr
 import numpy as np
@@ -17,9 +17,13 @@ from handpose.clips.reading import ClipError, read_clip
 from handpose.clips.track_clip import Cancelled, write_overlay
 from handpose.drawing.overlay import draw_overlay
 from handpose.drawing.palette import FINGER_COLORS, css
+from handpose.export import write_contents, zip_bytes
 from handpose.file_names import safe_stem
 from handpose.hand import TrackedHand
 from handpose.hand_model.skeleton import FINGER_OF_JOINT, FINGERS
+from handpose.rig.files import GLB_ENDING, bvh_contents
+from handpose.rig.motion import HandMotion, motions_of_clip
+from handpose.rig.rigged_glb import rigged_glb
 from handpose.tracker import HandTracker
 
 from ..content import text as words
@@ -29,6 +33,7 @@ from ..server.uploads import LARGEST_CLIP, UploadError, in_use, open_upload
 
 LONGEST_S, MOST_FRAMES = 60, 3600
 AT_ONCE = 3  # clips in work, of which one address has two at most
+IN_WORK = {"concurrency_id": "clip", "concurrency_limit": AT_ONCE}  # of events whose work is a clip
 PATIENCE_S = 10.0  # after which a clip that waits for its turn looks whether it was called off
 LARGEST = 1280  # pixels of the longer side; larger clips are made smaller first
 PLAYBACK_FPS = 15  # of the 3D playback at most
@@ -57,6 +62,15 @@ class InTurn:
         raise Cancelled
 
 
+class Followed(NamedTuple):
+    """What became of a clip."""
+    overlay: Path  # MP4
+    npz: Path
+    arrays: dict[str, np.ndarray]  # that the latter holds, see handpose/clips/arrays.py
+    rig: Path | None = None  # GLB of the moving hands with their skeletons; None without any
+    bvh: Path | None = None  # zip of their motion, a BVH for each
+
+
 class VideoTab:
     """Builds the tab inside the current Blocks and answers its events."""
 
@@ -82,40 +96,54 @@ class VideoTab:
                     with gr.Column(min_width=300):
                         self.playback = gr.HTML(elem_id="playback", apply_default_css=False, html_template=PLAYBACK,
                                                 js_on_load=(scripts / "playback.js").read_text())
-                self.npz = gr.DownloadButton("Joints and MANO parameters of every picture (.npz)", visible=False,
-                                             size="sm", elem_id="clip-arrays")
-        outputs = [self.overlay, self.npz, self.playback, self.said, self.go, self.cancel]
+                with gr.Row():
+                    self.npz = gr.DownloadButton("Joints and MANO parameters of every picture (.npz)", visible=False,
+                                                 size="sm", elem_id="clip-arrays")
+                    self.rig = gr.DownloadButton("Moving hands with a skeleton (.glb)", visible=False, size="sm",
+                                                 elem_id="clip-rig")
+                    self.bvh = gr.DownloadButton("Motion capture (.bvh)", visible=False, size="sm", elem_id="clip-bvh")
+        outputs = [self.overlay, self.npz, self.playback, self.said, self.go, self.cancel, self.rig, self.bvh]
         self.go.click(lambda: (gr.Button(visible=False), gr.Button(visible=True)), None, [self.go, self.cancel],
                       queue=False, show_progress="hidden", api_visibility="private").then(
             # preprocess=False: Gradio would convert the clip with a program of its own first.
-            self.video, [self.clip, self.parts], outputs, preprocess=False, api_name="video", concurrency_limit=AT_ONCE,
-            show_progress="full", show_progress_on=[self.overlay])
+            self.video, [self.clip, self.parts], outputs, preprocess=False, api_name="clip", api_visibility="private",
+            show_progress="full", show_progress_on=[self.overlay], **IN_WORK)
         self.cancel.click(self.call_off, None, None, queue=False, show_progress="hidden", api_visibility="private")
         self.clip.clear(self.call_off, None, None, queue=False, show_progress="hidden", api_visibility="private")
 
-    def video(self, clip: Any, parts: str, request: gr.Request, progress=gr.Progress()):  # noqa: B008
-        """Follows the hands through a clip of up to a minute.
-
-        Answers with the clip with its hands drawn over it (MP4) and with an `.npz` of every frame's joints and MANO
-        parameters (arrays as in handpose/clips/arrays.py).
-
-        Args:
-            clip: The clip: MP4, MOV, WebM and others, up to 60 seconds.
-            parts: What is drawn: "Mesh", "Skeleton" or "Both".
-        """
+    def video(self, clip: Any, parts: str, request: gr.Request, progress=gr.Progress()) -> tuple:  # noqa: B008
+        """What the page shows of a clip, or why it shows nothing."""
         ready = gr.Button(visible=True), gr.Button(visible=False)
-        if not (clip.get("video", clip) if isinstance(clip, dict) else clip):
-            return None, _no_arrays(), None, words.problem("There is no clip yet: drop one in first."), *ready
-        calls_off = self._calls_off[request.session_hash or ""] = threading.Event()
         began = time.monotonic()
-        address = request.client.host if request.client else ""
-        tracker = InTurn(HandTracker(self.estimator), self._turns, address, calls_off.is_set)
 
         def tell(done: int, frames: int) -> None:
             left = (time.monotonic() - began) / done * (frames - done)
             if done % 5 == 1:
                 progress(done / frames, desc=f"Picture {done} of {frames}, {_duration(left)} left")
 
+        try:
+            followed = self.follow(clip, parts, request, tell)
+        except (ClipError, UploadError) as error:
+            return None, _button(None), None, words.problem(error), *ready, _button(None), _button(None)
+        except Cancelled:
+            return None, _button(None), None, '<p class="note">Cancelled.</p>', *ready, _button(None), _button(None)
+        return (str(followed.overlay), _button(followed.npz), playback(followed.arrays),
+                summary(followed.arrays, time.monotonic() - began), *ready, _button(followed.rig),
+                _button(followed.bvh))
+
+    def follow(self, clip: Any, parts: Any, request: gr.Request, tell: Callable[[int, int], None] | None = None
+               ) -> Followed:
+        """Follows the hands through an uploaded clip; `tell` hears of frames done and frames that there should be.
+
+        Raises ClipError or UploadError, and Cancelled where the visitor called it off or left.
+        """
+        if not (clip.get("video", clip) if isinstance(clip, dict) else clip):
+            raise ClipError("There is no clip yet: drop one in first.")
+        if parts not in (MESH, SKELETON, BOTH):
+            raise ClipError(f"What is drawn (parts) is {MESH!r}, {SKELETON!r} or {BOTH!r}, not {str(parts)[:40]!r}.")
+        calls_off = self._calls_off[request.session_hash or ""] = threading.Event()
+        address = request.client.host if request.client else ""
+        tracker = InTurn(HandTracker(self.estimator), self._turns, address, calls_off.is_set)
         try:
             folder = Path(self.overlay.GRADIO_CACHE) / f"clip-{secrets.token_hex(16)}"
             with open_upload(clip, LARGEST_CLIP) as upload, in_use(folder):
@@ -127,17 +155,13 @@ class VideoTab:
                 arrays = write_overlay(
                     source, tracker, overlay, npz, progress=tell, cancelled=calls_off.is_set,
                     draw=lambda rgb, camera, hands: draw(rgb, camera, hands, parts)).arrays()
-        except (ClipError, UploadError) as error:
-            return None, _no_arrays(), None, words.problem(error), *ready
+                rigs = write_rigs(folder, stem, motions_of_clip(arrays, self.estimator.hand_models))
         except OSError as error:
-            return None, _no_arrays(), None, words.problem(
-                f"The result cannot be written ({error.strerror}): try again later, or with a shorter clip."), *ready
-        except Cancelled:
-            return None, _no_arrays(), None, '<p class="note">Cancelled.</p>', *ready
+            raise ClipError(f"The result cannot be written ({error.strerror}): try again later, or with a shorter "
+                            "clip.") from error
         finally:
             self._calls_off.pop(request.session_hash or "", None)
-        return (str(overlay), gr.DownloadButton(value=str(npz), visible=True), playback(arrays),
-                summary(arrays, time.monotonic() - began), *ready)
+        return Followed(overlay, npz, arrays, *rigs)
 
     def call_off(self, request: gr.Request) -> None:
         """Ends the work on a visitor's clip, whether they said so or left."""
@@ -147,6 +171,16 @@ class VideoTab:
 
 def draw(rgb: np.ndarray, camera: Camera, hands: list[Hand], parts: str) -> np.ndarray:
     return draw_overlay(rgb, camera, hands, mesh=parts != SKELETON, skeleton=parts in (SKELETON, BOTH))
+
+
+def write_rigs(folder: Path, stem: str, motions: list[HandMotion]) -> tuple[Path, ...]:
+    """Writes a clip's hands with their skeletons: a GLB, and a zip of each hand's BVH; neither without any hand."""
+    if not motions:
+        return ()
+    with CORES.work(CLIP):
+        motion_capture = {f"{stem}{ending}": content for ending, content in bvh_contents(motions).items()}
+        contents = {GLB_ENDING: rigged_glb(motions), ".bvh.zip": zip_bytes(motion_capture)}
+    return tuple(folder / f"{stem}{ending}" for ending in write_contents(folder, stem, contents))
 
 
 def summary(arrays: dict[str, np.ndarray], seconds: float) -> str:
@@ -184,8 +218,8 @@ def playback(arrays: dict[str, np.ndarray]) -> str:
                        "ranges": [[float(m - half), float(m + half)] for m in (low + high) / 2]})
 
 
-def _no_arrays() -> gr.DownloadButton:
-    return gr.DownloadButton(visible=False)
+def _button(file: Path | None) -> gr.DownloadButton:
+    return gr.DownloadButton(visible=False) if file is None else gr.DownloadButton(value=str(file), visible=True)
 
 
 def _duration(seconds: float) -> str:
