@@ -18,7 +18,7 @@ from .server.faults import refuse_in_sentences
 from .server.gate import guard
 from .server.hosts import Hosts
 from .server.room import Room
-from .server.shell import site_route, use_own_shell
+from .server.shell import site_routes, use_own_shell
 from .server.unfetched import forget_unfetched
 from .server.uploads import LARGEST_CLIP
 from .tabs.about import about_tab, api_tab
@@ -46,7 +46,7 @@ def build_page(estimator: HandEstimator, network: str | None = None) -> gr.Block
         gr.HTML(TITLE, elem_id="title")
         with gr.Tabs(elem_id="tabs"):  # page/browser/tabs.js knows their labels
             with gr.Tab("Photo", id="photo"):
-                examples = Examples(estimator, shipped("assets") / "examples")
+                examples = Examples(estimator, shipped("assets"))
                 photo = PhotoTab(PhotoAnswers(estimator, examples, album, network))
             with gr.Tab("Live", id="live-tab"):
                 live_tab(estimator, BROWSER)
@@ -71,6 +71,6 @@ def launch_options(room: Room) -> dict:
     styles, scripts = ("\n".join((BROWSER / f"{name}.{kind}").read_text() for name in names)
                        for names, kind in ((STYLES, "css"), (SCRIPTS, "js")))
     use_own_shell(NAME, DESCRIPTION, PICTURE, styles, scripts)
-    return dict(app_kwargs={"lifespan": guard(Hosts.of_environment(), room), "routes": [site_route()]}, ssr_mode=False,
+    return dict(app_kwargs={"lifespan": guard(Hosts.of_environment(), room), "routes": site_routes()}, ssr_mode=False,
                 share=False, theme=theme(), footer_links=[], run_history=False, max_file_size=LARGEST_CLIP,
                 state_session_capacity=MOST_SESSIONS)

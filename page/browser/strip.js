@@ -47,13 +47,13 @@
         list.replaceChildren(...[...list.querySelectorAll(".waits")], ...entries.map((entry) => {
             const item = document.createElement("li");
             item.innerHTML = '<button type="button" class="show"><img alt="" width="64" height="64"></button>' +
-                             '<button type="button" class="out" title="Delete it here and on the server">×</button>';
+                             '<button type="button" class="out" title="Take it out of the strip">×</button>';
             const [show, out] = item.children, words = `${entry.name}, ${entry.hands} hand${entry.hands === 1 ? "" : "s"}`;
             show.querySelector("img").src = entry.thumb;
             show.ariaLabel = show.title = words;
             show.ariaCurrent = String(entry.photo === shown);
             show.onclick = () => open(entry);
-            out.ariaLabel = `Delete ${entry.name}`;
+            out.ariaLabel = `Take ${entry.name} out`;
             out.onclick = () => remove(entry);
             return item;
         }));
