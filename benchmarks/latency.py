@@ -74,7 +74,7 @@ def measure(estimator: HandEstimator, rgb: np.ndarray, runs: int, shown: bool) -
     times = count()
     for _ in range(runs + 3):
         clock(PHOTO_YARDSTICK, palm_and_landmarks)
-        hands = clock(PHOTO, estimator, photo).hands
+        result = clock(PHOTO, estimator, photo)
         clock(LIVE_YARDSTICK, landmark_passes)
         time_s = next(times) * FRAME_S
         for name, tracker in trackers.items():
@@ -86,8 +86,8 @@ def measure(estimator: HandEstimator, rgb: np.ndarray, runs: int, shown: bool) -
         clock(ALIGNMENT, align_all)
         clock(MESH, lambda: [estimator.place_hand(camera, hand) for hand in aligned])
         if shown:
-            clock("  overlay", draw_overlay, rgb, camera, hands)
-            clock("  figure", lambda hands: hand_figure(hands).to_json(), hands)
+            clock("  overlay", draw_overlay, rgb, camera, result.hands)
+            clock("  figure", lambda result: hand_figure(result).to_json(), result)
     return clock, len(found)
 
 

@@ -78,7 +78,8 @@ def main() -> None:
         browser = launch(playwright, film)
 
         for run in range(args.runs + 3):
-            page = browser.new_context(permissions=["camera"], viewport={"width": 1366, "height": 768}).new_page()
+            page = browser.new_context(permissions=["camera"], viewport={"width": 1366, "height": 768},
+                                       reduced_motion="reduce").new_page()
             start = time.perf_counter()
             page.goto(running.address, wait_until="commit")
             for name, ready in (("page opened, example's overlay", DRAWN), ("page opened, 3D view too", READY)):

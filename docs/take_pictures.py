@@ -121,7 +121,8 @@ STATES: dict[str, tuple[Callable[[Page], None], dict]] = {
 
 def take(browser: Browser, address: str, name: str) -> None:
     prepare, how = STATES[name]
-    context = browser.new_context(permissions=["camera"], **{"viewport": LAPTOP, **how})
+    context = browser.new_context(permissions=["camera"], reduced_motion="reduce",
+                                  **{"viewport": LAPTOP, **how})
     context.set_default_timeout(PATIENCE)
     page = context.new_page()
     page.goto(address)

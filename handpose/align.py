@@ -10,6 +10,7 @@ from .placement import NEAREST, solve_translation
 # How far (radians, one deviation) a joint may reasonably be turned from the network's answer: twist, spread, flexion.
 WRIST, KNUCKLE, HINGE, THUMB = (0.08,) * 3, (0.04, 0.07, 0.18), (0.015, 0.015, 0.18), (0.08, 0.08, 0.08)
 SHAPE_DEVIATION = 0.5  # of each of betas
+KNOWN_DEVIATION = 1e-4  # likewise where the shape is known
 # Metres: how well a landmark model knows its world points, and how far off they are when they are trusted half as much.
 WORLD_DEVIATION, WORLD_DOUBT = 0.01, 0.015
 CROSS = np.cross(np.eye(3)[:, None], np.eye(3)).transpose(0, 2, 1).reshape(3, 9)  # of the axes, see `_skew`
@@ -17,13 +18,15 @@ TURN_DEVIATION = np.array([WRIST, *(KNUCKLE, HINGE, HINGE) * 4, *(THUMB,) * 3]) 
 
 
 def align(skeleton: HandModel, rotations: np.ndarray, betas: np.ndarray, rays: np.ndarray, ray_deviation: np.ndarray,
-          world: np.ndarray | None = None, steps: int = 2) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+          world: np.ndarray | None = None, steps: int = 2, keep_shape: bool = False
+          ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Rotations (16, 3, 3), betas (10,), translation (3,), metres, of a hand whose joints lie closer to what is seen.
 
     `skeleton` is the hand model's `joints_only()`. Seen are viewing rays (21, 2) = (x / z, y / z), each to a deviation
     (21,). Least squares of these and of the changes to the given pose and shape, each over its deviation (maximum a
     posteriori); turns are about the joints' own axes, so that the Jacobian is the cross product of axis and lever.
-    Shape takes part so that a finger longer than the model's is not taken for one that is bent less. The network's
+    Shape takes part so that a finger longer than the model's is not taken for one that is bent less, but not with
+    `keep_shape`. The network's
     depths take none: with them, 3D came out worse on held-out renders. A landmark model's world points, `world` (21, 3)
     metres, tell of the joints about their middle, in the hand's own size: a second opinion, for its errors are others.
     """
@@ -31,7 +34,8 @@ def align(skeleton: HandModel, rotations: np.ndarray, betas: np.ndarray, rays: n
     shapes = len(betas)
     posed = skeleton.pose(rotations[None], betas[None], np.zeros((1, 3)))
     transl = solve_translation(skeleton.data_joints(posed), rays[None], ray_deviation[None] ** -2, NEAREST)[0]
-    information = np.concatenate([TURN_DEVIATION.ravel() ** -2, np.full(shapes, SHAPE_DEVIATION ** -2), np.zeros(3)])
+    of_shape = np.full(shapes, (KNOWN_DEVIATION if keep_shape else SHAPE_DEVIATION) ** -2)
+    information = np.concatenate([TURN_DEVIATION.ravel() ** -2, of_shape, np.zeros(3)])
     jacobian = np.zeros((21, 3, len(information)))  # of the joints by turns, betas, translation
     jacobian[:, :, 48:-3] = skeleton.growth(posed.turns[0])  # which small turns hardly change
     jacobian[:, :, -3:] = np.eye(3)

@@ -28,6 +28,7 @@ from .image import Photo
 from .lens import guess_lens
 from .network.checkpoint import CHECKPOINT
 from .network.engine import Engine, Prediction, load_engine, usual_threads
+from .person import Person
 from .photo import as_photo
 from .placement import NEAREST, solve_translation
 
@@ -106,7 +107,7 @@ class HandEstimator:
         """`alignment=False` takes the network's rotations and betas as they are."""
         self.engine, self.detector, self.landmark_model = engine, detector, landmark_model
         self.hand_models = {"right": hand_model, "left": hand_model.left()}
-        self.skeleton, self.alignment = hand_model.joints_only(), alignment
+        self.skeleton, self.alignment, self.person = hand_model.joints_only(), alignment, Person()
         self.crop_size = engine.config.input_size
         self._loaded_from: tuple | None = None
 
@@ -134,7 +135,8 @@ class HandEstimator:
         if self._loaded_from is None:
             raise TypeError("Only an estimator that HandEstimator.load made can be pickled, for its copy loads the "
                             "same files: pickle what this one is made of.")
-        return HandEstimator.load, self._loaded_from, {"alignment": self.alignment, "crop_size": self.crop_size}
+        return HandEstimator.load, self._loaded_from, {
+            name: getattr(self, name) for name in ("alignment", "crop_size", "person", "hand_models")}
 
     def for_live(self) -> HandEstimator:
         """The same models on smaller crops, if the checkpoint takes such: quicker, and less exact.
@@ -144,6 +146,18 @@ class HandEstimator:
         live = copy(self)
         live.crop_size = self.engine.config.live_size or self.crop_size
         return live
+
+    def for_person(self, hand_length: float | None = None, betas: np.ndarray | None = None) -> HandEstimator:
+        """The same models for one person's hands (see `person.Person`): what is known of them, their distances follow.
+
+        `hand_length` in metres from wrist to middle fingertip; `betas` (10,) as `person.common_betas` finds them in
+        some photos. Raises ValueError.
+        """
+        known = copy(self)
+        known.person = Person(hand_length, betas)
+        scale = known.person.scale(self.skeleton) / self.hand_models["right"].scale
+        known.hand_models = {side: model.scaled(scale) for side, model in self.hand_models.items()}
+        return known
 
     def __copy__(self) -> HandEstimator:
         other = object.__new__(type(self))  # shares the networks
@@ -244,12 +258,14 @@ class HandEstimator:
         """Pose and shape, aligned with where the joints are seen, and turned from the crop's frame to the camera's."""
         crop, prediction = hand.crop, hand.prediction
         weights = 1 / (prediction.spread + LEAST_SPREAD) ** 2
-        rotations, betas = prediction.rotations.astype(float), prediction.betas.astype(float)
+        rotations = prediction.rotations.astype(float)
+        betas = self.person.shape(self.skeleton, prediction.betas.astype(float))
         if self.alignment:
             focal = LESS_PERSPECTIVE * camera.fx * crop.scale * 2 / crop.size  # of the crop, in crop units
             rays = prediction.joints[:, :2].astype(float) / focal
             rotations, betas, _ = align(self.skeleton, rotations, betas, rays, weights ** -0.5 / focal,
-                                        prediction.world)
+                                        prediction.world, keep_shape=self.person.betas is not None)
+            betas = self.person.shape(self.skeleton, betas)
         turn = crop.rotation
         if crop.mirrored:
             # The crop shows M x of what the camera sees; a left hand is the right one's mirror image M v, so that
@@ -275,7 +291,8 @@ class HandEstimator:
                     box=np.concatenate([joints_2d.min(0), joints_2d.max(0)]), hand_model=model.name,
                     joints_2d=joints_2d, joints_3d=joints_3d,
                     vertices=posed.vertices[0] + transl, faces=model.faces,
-                    global_orient=pose[0], hand_pose=pose[1:].reshape(45), betas=aligned.betas, transl=transl)
+                    global_orient=pose[0], hand_pose=pose[1:].reshape(45), betas=aligned.betas, transl=transl,
+                    scale=model.scale)
 
 
 def landmarks_in_crop(landmarks: Landmarks, crop: Crop) -> np.ndarray:

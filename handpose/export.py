@@ -22,8 +22,8 @@ from PIL import Image
 from trimesh.visual.material import PBRMaterial
 
 from .camera import Camera
+from .drawing.material import METALLIC, ROUGHNESS, base_color, crease_colors
 from .drawing.palette import HAND_COLORS
-from .drawing.shading import concavity, vertex_normals
 from .hand import Hand, Result
 from .hand_model.smplx import body_arguments
 from .joint_angles import ANGLE_NAMES
@@ -34,8 +34,6 @@ if TYPE_CHECKING:
 
 MESH_KINDS = ("glb", "obj", "ply")
 CAMERA_TO_GLTF = np.diag([1.0, -1.0, -1.0])  # half a turn about x
-CREASE = 0.45  # how much darker the deepest crease is, linear light
-SRGB_GAMMA = 2.2  # glTF's material colours are linear light; vertex colours of OBJ and PLY are sRGB by custom
 
 
 def write_json(path: str | os.PathLike, image: str, result: Result) -> None:
@@ -72,16 +70,13 @@ def mesh_bytes(hands: list[Hand], kind: str) -> bytes:
 
 def _mesh(hand: Hand, kind: str) -> trimesh.Trimesh:
     mesh = trimesh.Trimesh(hand.vertices @ CAMERA_TO_GLTF, hand.faces, process=False)
-    color = np.array(HAND_COLORS[hand.side]) / 255
     if kind == "glb":  # two-sided, for the mesh is open at the wrist and its inside shows
-        skin = PBRMaterial("skin", baseColorFactor=(*color ** SRGB_GAMMA, 1.0), metallicFactor=0.0,
-                           roughnessFactor=0.6, doubleSided=True)
+        skin = PBRMaterial("skin", baseColorFactor=base_color(hand.side), metallicFactor=METALLIC,
+                           roughnessFactor=ROUGHNESS, doubleSided=True)
         mesh.visual = trimesh.visual.TextureVisuals(material=skin)
-        # Multiplied with the material by viewers: creases are darker, as in the page's own views.
-        crease = CREASE * concavity(mesh.vertices, hand.faces, vertex_normals(mesh.vertices, hand.faces))
-        lightness = np.repeat(255 * (1 - crease[:, None]), 3, 1)
-        mesh.visual.vertex_attributes["color"] = np.column_stack([lightness, np.full(len(lightness), 255)]).round()
+        mesh.visual.vertex_attributes["color"] = crease_colors(mesh.vertices, hand.faces)
     else:
+        color = np.array(HAND_COLORS[hand.side]) / 255
         mesh.visual.vertex_colors = np.tile((*color, 1.0), (len(mesh.vertices), 1))
     return mesh
 
@@ -94,7 +89,8 @@ def write_npz(path: str | os.PathLike, camera: Camera, hands: list[Hand]) -> Non
     intrinsics (3, 3), K; distortion (5,), OpenCV's k1, k2, p1, p2, k3. The parameters have the names and shapes that
     smplx.MANO(flat_hand_mean=True, use_pca=False) takes: global_orient (N, 3), hand_pose (N, 45), betas (N, 10),
     transl (N, 3); left_hand_pose and right_hand_pose (.., 45) are the rows of hand_pose of that side, as smplx.SMPLX
-    takes them. joint_angles (N, 20) are the degrees of joint_angle_names (20,), see `handpose.joint_angles`;
+    takes them. scale (N,) multiplies the model's vertices before transl is added, 1 unless a person's size was told.
+    joint_angles (N, 20) are the degrees of joint_angle_names (20,), see `handpose.joint_angles`;
     wrist_pose and operator_pose (N, 4, 4) and openxr_poses (N, 26, 4, 4) those of `handpose.wrist_frame`.
     """
     _write(path, npz_bytes(camera, hands))
@@ -110,6 +106,7 @@ def npz_bytes(camera: Camera, hands: list[Hand]) -> bytes:
     np.savez_compressed(
         buffer, side=side, hand_model=np.array([hand.hand_model for hand in hands], str),
         score=np.array([hand.score for hand in hands], float), box=stack("box", 4),
+        scale=np.array([hand.scale for hand in hands], float),
         joints_2d=stack("joints_2d", 21, 2), joints_3d=stack("joints_3d", 21, 3), vertices=stack("vertices", 0, 3),
         faces=stack("faces", 0, 3).astype(np.int32), intrinsics=camera.matrix,
         distortion=np.array(camera.distortion or np.zeros(5)),

@@ -30,6 +30,7 @@ class Hand:
     hand_pose: np.ndarray  # (45,)
     betas: np.ndarray  # (10,)
     transl: np.ndarray  # (3,) metres
+    scale: float = 1.0  # how many times as large as the hand model with these betas, where a person's size was told
 
     @property
     def distance(self) -> float:
@@ -69,8 +70,8 @@ class Hand:
     def to_dict(self) -> dict:
         """The hand as JSON-ready values (see `Result.to_dict`)."""
         return {"side": self.side, "score": round(float(self.score), 4), "box": _rounded(self.box, 2),
-                "hand_model": self.hand_model, "joints_2d": _rounded(self.joints_2d, 2),
-                "joints_3d": _rounded(self.joints_3d, 5),
+                "hand_model": self.hand_model, "scale": round(float(self.scale), 5),
+                "joints_2d": _rounded(self.joints_2d, 2), "joints_3d": _rounded(self.joints_3d, 5),
                 "mano": {"global_orient": _rounded(self.global_orient, 5), "hand_pose": _rounded(self.hand_pose, 5),
                          "betas": _rounded(self.betas, 5), "transl": _rounded(self.transl, 5)},
                 "joint_angles": {name: round(angle, 1) for name, angle in self.joint_angles.items()},

@@ -159,7 +159,7 @@ class PhotoAnswers:
 
     @staticmethod
     def _nothing(message: str = "") -> tuple:
-        return stage.EMPTY, hand_figure([], height=None, message=text.MODEL_WAITS), message, "", ""
+        return stage.EMPTY, hand_figure(None, height=None, message=text.MODEL_WAITS), message, "", ""
 
 
 def strip_entry(analysis: Analysis, hands: int) -> dict:

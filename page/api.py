@@ -68,7 +68,8 @@ def add_endpoints(estimator: HandEstimator, clips: VideoTab) -> None:
         Args:
             photo: The photo.
             kind: "glb", "obj", "ply" (3D models), "rig" (a GLB with a skeleton), "json", "npz" (NumPy arrays), "png"
-                (the overlay), "depth" (a zip: depth in millimetres and metres, a mask of each hand) or "zip" (all).
+                (the overlay), "depth" (a zip: depth in millimetres and metres, a mask of each hand), "mp4" or "gif"
+                (the hands, turned once around) or "zip" (all but these two).
             focal_px: Focal length in pixels of the photo. Leave out to take it from EXIF, else a usual lens.
             fov_deg: Field of view in degrees across the longer side, instead of focal_px.
             most_hands: At most this many hands, the surest ones.

@@ -27,9 +27,9 @@ from .tabs.photo import PhotoTab
 from .tabs.video import VideoTab
 
 BROWSER = Path(__file__).parent / "browser"  # what runs in the browser, and its style sheets
-SCRIPTS = ("page", "tabs", "display", "intake", "camera", "waiting", "strip", "boxes", "marks", "picture",
-           "options")  # in order
-STYLES = ("page", "photo", "live", "video")
+SCRIPTS = ("page", "tabs", "turns", "backdrop", "view", "figure", "display", "intake", "camera", "waiting", "strip",
+           "boxes", "marks", "picture", "options")  # of the whole page, in order
+STYLES = ("page", "photo", "view", "live", "video")
 NAME = "A 3D hand from one photo"
 DESCRIPTION = "Drop in a photo, see the 3D hand over it, and turn it around. No sign-up, openly licensed."
 PICTURE = "A hand in a photo, and the same hand as a 3D mesh"

@@ -61,14 +61,15 @@ def browser(tmp_path_factory):
 
 @pytest.fixture
 def page_options():
-    """Of the browser's page; test files override it."""
+    """Of the browser's page, which stands still unless it is asked to move; test files override it."""
     return {"viewport": {"width": 1366, "height": 768}}
 
 
 @pytest.fixture
 def page(running_page, browser, page_options):
     """The page, freshly opened. Afterwards: no request went to another host, and nothing broke unseen."""
-    context = browser.new_context(permissions=["camera", "clipboard-read", "clipboard-write"], **page_options)
+    context = browser.new_context(permissions=["camera", "clipboard-read", "clipboard-write"],
+                                  **{"reduced_motion": "reduce", **page_options})
     context.set_default_timeout(PATIENCE)
     page = context.new_page()
     hosts, errors = set(), []

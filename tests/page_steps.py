@@ -20,7 +20,19 @@ FIGURE = """() => {
     const plot = document.querySelector("#figure .js-plotly-plot");
     return {traces: plot.data.map((trace, index) => ({type: trace.type, visible: trace.visible,
                                                       triangles: (plot._fullData[index].i ?? []).length})),
-            eye: plot._fullLayout.scene?.camera.eye, words: plot.textContent};
+            eye: plot._fullLayout.scene?.camera.eye, key: plot.layout.meta?.key, words: plot.textContent};
+}"""
+# Where Plotly draws the skeletons' joints, in pixels of the window, by the matrices that it draws with.
+DRAWN_JOINTS = """() => {
+    const plot = document.querySelector("#figure .js-plotly-plot"), scene = plot._fullLayout.scene._scene;
+    const {view, projection, model} = scene.glplot.cameraParams, box = plot.getBoundingClientRect();
+    const times = (m, p) => [0, 1, 2, 3].map((row) => p.reduce((sum, value, k) => sum + m[row + 4 * k] * value, 0));
+    return plot._fullData.filter((trace) => trace.type === "scatter3d").map((trace) => [...trace.x].flatMap((x, k) => {
+        if (!Number.isFinite(x)) return [];
+        const point = [x, trace.y[k], trace.z[k]].map((value, axis) => value * scene.dataScale[axis]);
+        const [right, up, , w] = times(projection, times(view, times(model, [...point, 1])));
+        return [[box.x + (1 + right / w) * box.width / 2, box.y + (1 - up / w) * box.height / 2]];
+    }));
 }"""
 SHOWN = "document.querySelector('#stage .frame')?.dataset.photo"
 

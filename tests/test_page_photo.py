@@ -8,6 +8,7 @@ import zipfile
 import numpy as np
 import pytest
 from page_steps import (
+    DRAWN_JOINTS,
     FIGURE,
     PHOTO,
     ROOT,
@@ -60,9 +61,10 @@ def test_a_photo_becomes_an_overlay_a_turnable_hand_and_a_card(page):
                     (mesh["y"] + mesh["height"] - frame["y"]) / frame["height"]])
     assert np.abs(box - [*low, *high]).max() < 0.15  # the mesh is a little larger than its joints
 
-    faces = np.load(ROOT / "assets" / "open_hand.npz")["f"]
+    faces, rim = np.load(ROOT / "assets" / "open_hand.npz")["f"], 20
     figure = page.evaluate(FIGURE)
-    assert [trace["triangles"] for trace in figure["traces"] if trace["type"] == "mesh3d"] == [len(faces)]
+    closed_and_divided = 4 * (len(faces) + rim)
+    assert [trace["triangles"] for trace in figure["traces"] if trace["type"] == "mesh3d"] == [closed_and_divided]
 
 
 GIVE = """([name, data, way]) => {
@@ -138,7 +140,7 @@ def test_parts_opacity_and_comparison_change_at_once_and_ask_the_server_nothing(
         visible = {trace["type"]: trace["visible"] for trace in page.evaluate(FIGURE)["traces"]}
         assert visible == {"mesh3d": "mesh" in layers, "scatter3d": "skeleton" in layers}
     page.locator("input[name=opacity]").fill("30")
-    assert page.evaluate("getComputedStyle(document.querySelector('#stage .mesh')).opacity") == "0.3"
+    expect(page.locator("#stage .mesh")).to_have_css("opacity", "0.3")
 
     drawn = page.locator("#stage .drawn")
     page.get_by_text("Compare").click()
@@ -153,26 +155,85 @@ def test_parts_opacity_and_comparison_change_at_once_and_ask_the_server_nothing(
     assert not requests
 
 
-def test_views_are_turned_to_and_kept_by_options_but_not_by_the_next_photo(page):
-    upload(page, "hand.jpg", PHOTO.read_bytes())
-    eyes = {}
-    for name in ("Front", "Side", "Top", "Camera"):
-        page.get_by_role("button", name=name, exact=True).click()
-        eyes[name] = np.array([page.evaluate(FIGURE)["eye"][axis] for axis in "xyz"])
-    pairs = [(one, other) for one in eyes for other in eyes if one < other and "Camera" not in (one, other)]
-    assert all(np.dot(eyes[one], eyes[other]) / 1.4 ** 2 < 0.5 for one, other in pairs)  # from quite other sides
-    joints = np.array(json.loads((ROOT / "tests" / "data" / "hand_right.json").read_text())["joints_2d"])
-    assert eyes["Top"][2] * -(joints[9] - joints[0])[1] > 0  # the fingertips' end, in the photo and in space
+DOTS = """() => [...document.querySelectorAll("#stage .skeleton circle")].map((dot) => {
+    const {x, y, width, height} = dot.getBoundingClientRect();
+    return [x + width / 2, y + height / 2];
+})"""
+BACKDROP = """() => {
+    const photo = document.querySelector("#figure .backdrop canvas");
+    const {x, y, width, height} = photo.getBoundingClientRect();
+    return {box: [x, y, width, height], seen: Number(getComputedStyle(photo).opacity)};
+}"""
 
-    eye = {"x": 1.1, "y": 0.3, "z": 0.6}
-    page.evaluate("""(eye) => window.Plotly.relayout(document.querySelector("#figure .js-plotly-plot"),
-                                                    {"scene.camera.eye": eye})""", eye)
+
+def places(page, what: str) -> np.ndarray:
+    """Where points are (.., 2), in shares of the photo's height from its upper left corner, in either view."""
+    frame = page.locator("#stage .frame").bounding_box() if what == DOTS else None
+    x, y, _, height = [frame[key] for key in ("x", "y", "width", "height")] if frame else page.evaluate(BACKDROP)["box"]
+    points = page.evaluate(what)
+    return (np.array(points if what == DOTS else sum(points, [])) - [x, y]) / height
+
+
+def test_the_3d_view_starts_as_the_photos_camera_saw_it_and_turns_out_of_it(page):
+    upload(page, "two.jpg", TWO_HANDS.read_bytes())
+    page.locator("#views .choice").get_by_text("Both", exact=True).click()
+    stage, started = places(page, DOTS), places(page, DRAWN_JOINTS)
+    apart = np.linalg.norm(stage[:, None] - started, axis=2)
+    assert len(started) == 2 * 25 and apart.min(0).max() < 0.008 and apart.min(1).max() < 0.008  # 2 of 240 pixels
+    assert page.evaluate(BACKDROP)["seen"] == 1
+    camera = page.get_by_role("button", name="Camera", exact=True)
+    expect(camera).to_have_attribute("aria-pressed", "true")
+
+    middle = started.mean(0)
+    box = page.locator("#figure").bounding_box()
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] * 0.9, box["y"] + box["height"] / 2, steps=4)
+    page.mouse.up()
+    expect(camera).to_have_attribute("aria-pressed", "false")
+    turned = page.evaluate(BACKDROP)
+    assert turned["seen"] < 1  # the photo fades as it is seen from aside
+    assert np.linalg.norm(places(page, DRAWN_JOINTS).mean(0) - middle) > 0.01 or turned["box"][2] < box["width"]
+    camera.click()
+    np.testing.assert_allclose(places(page, DRAWN_JOINTS), started, atol=0.005)
+
+
+def test_named_views_are_kept_by_options_and_end_with_the_photo(page):
+    upload(page, "hand.jpg", PHOTO.read_bytes())
+    page.locator("#views .choice").get_by_text("Both", exact=True).click()
+    joints = {}
+    for name in ("Front", "Side", "Top"):
+        page.get_by_role("button", name=name, exact=True).click()
+        expect(page.get_by_role("button", name=name, exact=True)).to_have_attribute("aria-pressed", "true")
+        joints[name] = np.array(page.evaluate(DRAWN_JOINTS)[0])
+        assert page.evaluate(BACKDROP)["seen"] == 0
+    wrist, knuckle = 10, 11  # of the middle finger: the trace runs from the wrist through one after the other
+    for name in ("Front", "Side"):
+        assert joints[name][wrist, 1] - joints[name][knuckle, 1] > 60  # pixels: the fingers stand upright
+    palm = {name: np.linalg.norm(seen[wrist] - seen[knuckle]) for name, seen in joints.items()}
+    assert palm["Top"] < 0.5 * palm["Front"]  # seen from its end
+
+    page.locator("#figure").focus()
+    page.keyboard.press("ArrowLeft")
+    eye = page.evaluate(FIGURE)["eye"]
     options(page)
     page.get_by_label("Field of view").check()
     expect(page.locator("#options .note")).to_contain_text("you gave")
     assert page.evaluate(FIGURE)["eye"] == pytest.approx(eye)
     upload(page, "other.jpg", mirrored_photo())
-    assert page.evaluate(FIGURE)["eye"]["y"] < -1  # as the camera saw it, from whose side Plotly's y points away
+    expect(page.get_by_role("button", name="Camera", exact=True)).to_have_attribute("aria-pressed", "true")
+    assert page.evaluate(BACKDROP)["seen"] == 1
+
+
+def test_one_hand_can_be_looked_at_alone(page):
+    upload(page, "two.jpg", TWO_HANDS.read_bytes())
+    visible = "() => document.querySelector('#figure .js-plotly-plot').data.map((trace) => trace.visible)"
+    page.get_by_role("button", name="Hand 2 alone").click()
+    assert page.evaluate(visible) == [False, True, False, False]
+    page.locator("#views .choice").get_by_text("Both", exact=True).click()
+    assert page.evaluate(visible) == [False, True, False, True]
+    page.get_by_role("button", name="All hands").click()
+    assert page.evaluate(visible) == [True] * 4
 
 
 # ---- options

@@ -1,5 +1,6 @@
 """Rigged hands, read back by the formats' specifications, by trimesh, by glTF's own validator and by three.js."""
 import io
+import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -253,6 +254,20 @@ def test_angles_go_on_where_one_would_jump():
     assert np.allclose(bones, 100 * in_gltf_frame(turns[[0, 70]].apply(rest[4] - rest[0])), atol=1e-3)
 
 
+def test_hands_of_a_told_size_are_that_large(arrays, frames):
+    large = MODEL.scaled(1.3)
+    told = frames[4][0].hand
+    parameters = (values[None] for values in (told.global_orient, told.hand_pose, told.betas, told.transl))
+    hand = replace(told, scale=1.3, vertices=large(*parameters).vertices[0])
+    for models in (MODELS, {"right": large, "left": large.left()}):  # the models may know it or not
+        played = Played(rigged_glb(motions_of_photo([hand], models)))
+        points = of_vertices(played.skinned("hand0_right_mesh"), MODEL)
+        assert np.abs(points - in_gltf_frame(hand.vertices)).max() < TENTH_MM / 10
+    usual, larger = (motions_of_clip({**arrays, "scale": 0 * arrays["scale"] + scale}, MODELS) for scale in (1.0, 1.3))
+    for one, other in zip(usual, larger, strict=True):  # and so much farther away
+        assert np.linalg.norm(other.wrist, axis=1) == pytest.approx(1.3 * np.linalg.norm(one.wrist, axis=1), rel=1e-4)
+
+
 def test_what_cannot_be_rigged_is_refused(frames):
     with pytest.raises(ValueError, match="nothing to rig"):
         rigged_glb([])
@@ -319,3 +334,16 @@ def test_of_a_crowd_those_in_view_longest_are_rigged(arrays, caplog):
              for key, values in arrays.items()}
     motions = motions_of_clip({**crowd, "times_s": np.arange(len(which)) / FPS, "track": which[:, None]}, MODELS)
     assert [int(motion.seen.sum()) for motion in motions] == list(range(5, 21)) and "4 hands" in caplog.text
+
+
+def test_the_example_of_the_docs_runs(tmp_path, monkeypatch):
+    text = (EXAMPLES.parent.parent / "docs" / "rigs.md").read_text()
+    program, = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    shutil.copy(EXAMPLES / "open_palm.jpg", tmp_path / "photo.jpg")
+    monkeypatch.chdir(tmp_path)
+    names = {}
+    exec(program, names)
+    hand, = names["result"].hands
+    played = Played(Path("photo.rig.glb").read_bytes())
+    points = of_vertices(played.skinned(f"hand0_{hand.side}_mesh"), MODELS[hand.side])
+    assert np.abs(points - in_gltf_frame(hand.vertices)).max() < TENTH_MM

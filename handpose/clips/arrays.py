@@ -12,6 +12,7 @@ no other hand has taken it; what says which hand it is, is `track`. float32 unle
     joints_3d (T, K, 21, 3)  metres, camera frame (x right, y down, z away)
     global_orient (T, K, 3), hand_pose (T, K, 45), betas (T, K, 10), transl (T, K, 3)
         as smplx.MANO(flat_hand_mean=True, use_pca=False) takes them, of a hand of its side
+    scale (T, K)  multiplies the model's vertices before transl is added, 1 unless a person's size was told
     joint_angles (T, K, 20)  degrees, of joint_angle_names (20,); see `handpose.joint_angles`
     wrist_pose, operator_pose (T, K, 4, 4)  see `handpose.wrist_frame`
     intrinsics (3, 3)  float64, K; distortion (5,)  float64, OpenCV's k1, k2, p1, p2, k3
@@ -30,7 +31,7 @@ from ..joint_angles import ANGLE_NAMES
 from ..whole_file import whole_file
 
 SHAPES = {"score": (), "box": (4,), "joints_2d": (21, 2), "joints_3d": (21, 3), "global_orient": (3,),
-          "hand_pose": (45,), "betas": (10,), "transl": (3,), "joint_angles": (len(ANGLE_NAMES),),
+          "hand_pose": (45,), "betas": (10,), "transl": (3,), "scale": (), "joint_angles": (len(ANGLE_NAMES),),
           "wrist_pose": (4, 4), "operator_pose": (4, 4)}
 
 

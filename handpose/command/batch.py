@@ -12,20 +12,21 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from threading import Event
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from tqdm import tqdm
 
 from ..camera import Camera, told_camera
-from ..clips.reading import Cancelled, ClipError, read_clip
+from ..clips.reading import Cancelled, Clip, ClipError, read_clip
+from ..clips.turntable import write_turntable
 from ..depth_files import write_depth
 from ..drawing.overlay import draw_overlay
 from ..estimator import MIN_SCORE, HandEstimator
 from ..export import save_result
 from ..file_names import shown_name
 from ..hand import TrackedHand
-from ..image import PhotoError, load_photo
+from ..image import Photo, PhotoError, load_photo
 from ..rig.files import write_rigs
 from ..rig.motion import motions_of_clip, motions_of_photo
 from .jobs import Job, Outcome, source_state
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 
 MOST_THREADS = 8  # more only wait for Python's lock
 INTERRUPT_S = 0.5  # s in which Ctrl-C is heard even where it does not end a wait, as on Windows
+Done = TypeVar("Done")
 JOBS_AHEAD = 1000  # of the one whose outcome is next, lest a long clip keeps the threads idle
 
 
@@ -47,7 +49,7 @@ class Options:
     photo. `mirrored`: pictures are flipped left-right before all else. Hands of another `side` and those of a score
     below `min_score` (None: the estimator's and the tracker's own) are left out. `max_hands` counts in a photo or a
     frame; None is all hands of a photo, and the tracker's own number. `smplx`: options of `export.write_smplx`, None
-    for not at all.
+    for not at all. `person` is what `HandEstimator.for_person` was told.
     """
     out: Path
     camera: dict[str, Any] = field(default_factory=dict)
@@ -62,6 +64,8 @@ class Options:
     smplx: dict | None = None
     depth: bool = False
     rig: bool = False
+    turntable: bool = False
+    person: dict[str, Any] = field(default_factory=dict)
 
 
 def do(job: Job, estimator: HandEstimator, options: Options, cancelled: Callable[[], bool] | None = None,
@@ -85,10 +89,8 @@ def do(job: Job, estimator: HandEstimator, options: Options, cancelled: Callable
 
 
 def _do_photo(job: Job, estimator: HandEstimator, options: Options) -> tuple[int, list[str]]:
-    photo = load_photo(job.path, str(job.path))
-    if options.mirrored:
-        photo = photo.mirrored()
-    camera = _told_camera(job, options, photo.width, photo.height)
+    photo = open_photo(job, options)
+    camera = told_camera_of(job, options, photo.width, photo.height)
     result = estimator(photo, camera=camera, boxes=options.boxes,
                        min_score=MIN_SCORE if options.min_score is None else options.min_score)
     hands = [hand for hand in result.hands if options.side in (None, hand.side)]
@@ -97,17 +99,18 @@ def _do_photo(job: Job, estimator: HandEstimator, options: Options) -> tuple[int
     depth = write_depth(options.out, job.stem, result) if options.depth else []
     rigs = (write_rigs(options.out, job.stem, motions_of_photo(result.hands, estimator.hand_models))
             if options.rig else [])
-    # With the JSON last: where it lies, all others do too.
-    return len(result.hands), depth + rigs + save_result(options.out, job.stem, job.image, result, overlay=overlay,
-                                                  mesh=options.mesh, npz=options.npz, smplx=options.smplx)
+    films = write_turntable(options.out, job.stem, result) if options.turntable else []
+    last = save_result(options.out, job.stem, job.image, result, overlay=overlay, mesh=options.mesh, npz=options.npz,
+                       smplx=options.smplx)  # with the JSON at its end: where that lies, all others do too
+    return len(result.hands), [*depth, *rigs, *films, *last]
 
 
 def _do_clip(job: Job, estimator: HandEstimator, options: Options, cancelled: Callable[[], bool] | None,
              progress: bool) -> tuple[int, list[str]]:
     from ..clips.track_clip import track_clip, write_overlay
 
-    clip = replace(read_clip(job.path, str(job.path), cancelled=cancelled), mirrored=options.mirrored)
-    camera = _told_camera(job, options, clip.width, clip.height)
+    clip = open_clip(job, options, cancelled)
+    camera = told_camera_of(job, options, clip.width, clip.height)
     tracker = _tracker(estimator, options)
     overlay, npz = (options.out / f"{job.stem}{ending}" for ending in (".overlay.mp4", ".npz"))
     overlay.parent.mkdir(parents=True, exist_ok=True)
@@ -126,7 +129,18 @@ def _do_clip(job: Job, estimator: HandEstimator, options: Options, cancelled: Ca
     return len(arrays.tracks), [".npz", *[".overlay.mp4"] * options.overlay, *rigs]
 
 
-def _told_camera(job: Job, options: Options, width: int, height: int) -> Camera | None:
+def open_photo(job: Job, options: Options) -> Photo:
+    """The job's photo, flipped back where it is mirrored. Raises PhotoError."""
+    photo = load_photo(job.path, str(job.path))
+    return photo.mirrored() if options.mirrored else photo
+
+
+def open_clip(job: Job, options: Options, cancelled: Callable[[], bool] | None) -> Clip:
+    """The job's clip, flipped back where it is mirrored. Raises ClipError and Cancelled."""
+    return replace(read_clip(job.path, str(job.path), cancelled=cancelled), mirrored=options.mirrored)
+
+
+def told_camera_of(job: Job, options: Options, width: int, height: int) -> Camera | None:
     """The camera that the options tell of a picture of these pixels. Raises PhotoError, for its boxes, too."""
     try:
         for box in options.boxes or ():
@@ -166,15 +180,24 @@ def run(jobs: list[Job], estimator: HandEstimator, options: Options, threads: in
         ) -> Generator[Outcome, None, None]:
     """Does all jobs, several at once; yields their outcomes in order. The estimator must serve several threads.
 
-    When the iterator is closed or an exception ends it, no job is begun any more, photos that were begun are finished
-    and clips are given up; no file is left half-written.
+    When the iterator is closed or an exception ends it, photos that were begun are finished and clips are given up; no
+    file is left half-written.
+    """
+    return in_order(jobs, lambda job, cancelled: do(job, estimator, options, cancelled), threads)
+
+
+def in_order(jobs: list[Job], work: Callable[[Job, Callable[[], bool]], Done], threads: int | None = None
+             ) -> Generator[Done, None, None]:
+    """What `work(job, cancelled)` gives of each job, in order; several are worked on at once.
+
+    When the iterator is closed or an exception ends it, no job is begun any more, and `cancelled()` is true.
     """
     stop = Event()
-    waiting: deque[Future[Outcome]] = deque()
+    waiting: deque[Future[Done]] = deque()
     with ThreadPoolExecutor(threads or usual_threads(), thread_name_prefix="job") as pool:
         try:
             for job in jobs:
-                waiting.append(pool.submit(do, job, estimator, options, stop.is_set))
+                waiting.append(pool.submit(work, job, stop.is_set))
                 if len(waiting) >= JOBS_AHEAD:
                     yield _result(waiting.popleft())
             while waiting:
@@ -185,7 +208,7 @@ def run(jobs: list[Job], estimator: HandEstimator, options: Options, threads: in
                 future.cancel()
 
 
-def _result(future: Future[Outcome]) -> Outcome:
+def _result(future: Future[Done]) -> Done:
     while not wait([future], timeout=INTERRUPT_S).done:
         continue
     return future.result()

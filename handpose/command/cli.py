@@ -8,6 +8,7 @@ import argparse
 import sys
 from collections.abc import Generator, Iterator
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 # What takes time to import is imported where it is used: --help and wrong usage answer at once.
@@ -44,9 +45,9 @@ def predict(args: argparse.Namespace) -> int:
     unit = "photo" if not clips else "clip" if clips == len(jobs) else "file"
     with _use_of(args.out):
         args.out.mkdir(parents=True, exist_ok=True)
-        ledger = Ledger(args.out, _options_digest(args))
+        ledger = Ledger(args.out, _options_digest(args, jobs))
     todo = [job for job in jobs if args.again or not ledger.has(job)]
-    hands, failed = _do(todo, ledger, args, tqdm_options={"total": len(jobs), "unit": unit})
+    hands, failed = _do(todo, jobs, ledger, args, unit)
     earlier = [job for job in jobs if job not in set(todo)]
     hands += sum(map(ledger.hands, earlier))
     print(f"{_counted(hands, 'hand')} in {_counted(len(jobs) - failed, unit)}, written to {args.out}"
@@ -55,18 +56,18 @@ def predict(args: argparse.Namespace) -> int:
     return SOME_FAILED if failed else DONE
 
 
-def _do(jobs: list[Job], ledger: Ledger, args: argparse.Namespace, tqdm_options: dict) -> tuple[int, int]:
-    """Does the jobs; returns how many hands were found and how many jobs failed. Raises UsageError, OSError."""
-    if not jobs:
+def _do(todo: list[Job], jobs: list[Job], ledger: Ledger, args: argparse.Namespace, unit: str) -> tuple[int, int]:
+    """Does what is to do of all jobs; returns how many hands were found and how many jobs failed. Raises UsageError."""
+    if not todo:
         return 0, 0
     from tqdm import tqdm
 
-    outcomes = _start(jobs, args)
+    outcomes = _start(todo, jobs, args)
     with _use_of(args.out):
-        ledger.forget(jobs)
+        ledger.forget(todo)
     hands = failed = 0
-    with closing(outcomes), tqdm(initial=tqdm_options["total"] - len(jobs), **tqdm_options) as bar:
-        for job, outcome in zip(jobs, outcomes, strict=True):
+    with closing(outcomes), tqdm(initial=len(jobs) - len(todo), total=len(jobs), unit=unit) as bar:
+        for job, outcome in zip(todo, outcomes, strict=True):
             if outcome.error is None:
                 with _use_of(args.out):
                     ledger.add(job, outcome)
@@ -78,8 +79,8 @@ def _do(jobs: list[Job], ledger: Ledger, args: argparse.Namespace, tqdm_options:
     return hands, failed
 
 
-def _start(jobs: list[Job], args: argparse.Namespace) -> Generator[Outcome, None, None]:
-    """Loads what the jobs need; the outcomes, in order, come as they are done. Raises UsageError."""
+def _start(todo: list[Job], jobs: list[Job], args: argparse.Namespace) -> Generator[Outcome, None, None]:
+    """Loads what the jobs need; the outcomes of those to do, in order, come as they are done. Raises UsageError."""
     from ..estimator import HandEstimator
     from .batch import Options, run
     try:
@@ -88,14 +89,22 @@ def _start(jobs: list[Job], args: argparse.Namespace) -> Generator[Outcome, None
         raise UsageError(f"The network cannot be loaded: {error}") from error
     options = Options(args.out, camera_arguments(args), args.boxes, args.side, args.mirrored, args.min_score,
                       args.max_hands, not args.no_overlay, args.mesh, args.npz, smplx_options(args), args.depth,
-                      args.rig)
+                      args.rig, args.turntable)
+    person = {"hand_length": args.hand_length / 1000} if args.hand_length else {}
+    if args.one_person:
+        from .one_person import betas_in_common
+        person["betas"] = betas_in_common(jobs, estimator, options, args.workers)
+        if person["betas"] is None:
+            print("No hand is sure enough to tell the one person's shape: each keeps its own.", file=sys.stderr)
+    if person:
+        estimator, options = estimator.for_person(**person), replace(options, person=person)
     if not args.ray:
-        return run(jobs, estimator, options, args.workers)
+        return run(todo, estimator, options, args.workers)
     try:
         from .ray_batch import run_on_ray
     except ImportError as error:
         raise UsageError(f"--ray needs Ray Data ({error}): pip install 'handpose[ray]'.") from error
-    return run_on_ray(jobs, options, args.checkpoint, args.hand_model, args.workers)
+    return run_on_ray(todo, options, args.checkpoint, args.hand_model, args.workers)
 
 
 @contextmanager
@@ -107,14 +116,16 @@ def _use_of(folder: Path) -> Iterator[None]:
                          "or check its permissions and free space.") from error
 
 
-def _options_digest(args: argparse.Namespace) -> str:
-    """Tells runs apart whose results may differ: by their options, and by what lies in the checkpoint."""
+def _options_digest(args: argparse.Namespace, jobs: list[Job]) -> str:
+    """Tells runs apart whose results may differ: by their options, by what lies in the checkpoint and, where all files
+    tell of one person, by these."""
     from ..network.checkpoint import CHECKPOINT
     place = Path(args.checkpoint or CHECKPOINT)
     files = [file for ending in CHECKPOINT_ENDINGS for file in sorted(place.glob("*" + ending))]
     same = {"paths", "out", "again", "workers", "ray"}  # make no difference to a photo's results
     return options_digest({name: value for name, value in vars(args).items() if name not in same},
-                          files + [args.hand_model] * bool(args.hand_model))
+                          files + [args.hand_model] * bool(args.hand_model)
+                          + [job.path for job in jobs if args.one_person])
 
 
 def _counted(number: int, noun: str) -> str:

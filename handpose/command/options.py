@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from ..detection.region import HandBox
 
 FOCAL_LIMITS, FOV_LIMITS = (1, 1_000_000), (1, 179)  # pixels, degrees: those of the page
+LENGTH_LIMITS = (50, 350)  # millimetres: those of `person`
 LISTS = ("--box", "--camera", "--distortion")  # whose values may begin with a minus, which argparse takes for an option
 
 
@@ -41,6 +42,7 @@ def parser() -> argparse.ArgumentParser:
                          help="where the results go; made if it does not exist")
     _add_camera(command.add_argument_group("the camera").add_mutually_exclusive_group(), command)
     _add_hands(command.add_argument_group("which hands"))
+    _add_person(command.add_argument_group("whose hands"))
     _add_results(command.add_argument_group("what is written"))
     _add_running(command.add_argument_group("the run"))
     return parser
@@ -73,6 +75,14 @@ def _add_hands(group: Any) -> None:
                             "looked for there alone, and reported however unsure; may be repeated")
 
 
+def _add_person(group: Any) -> None:
+    group.add_argument("--hand-length", type=_number(*LENGTH_LIMITS), metavar="MM",
+                       help="millimetres from the wrist to the tip of the middle finger of the flat hand: all hands "
+                            "are that long, and their distances follow (default: as long as the network thinks)")
+    group.add_argument("--one-person", action="store_true",
+                       help="all hands are one person's: a first look at all files finds their shape, and all have it")
+
+
 def _add_results(group: Any) -> None:
     group.add_argument("--no-overlay", action="store_true", help="write no overlays")
     group.add_argument("--mesh", choices=("glb", "obj", "ply"), default="glb",
@@ -85,6 +95,8 @@ def _add_results(group: Any) -> None:
     group.add_argument("--rig", action="store_true",
                        help="also write NAME.rig.glb: the hands with a skeleton to pose and animate; of a clip they "
                             "move, and NAME.track1_right.bvh is the motion of one")
+    group.add_argument("--turntable", action="store_true",
+                       help="also write NAME.turntable.mp4: a film of a photo's hands, turned once around")
     group.add_argument("--smplx", action="store_true",
                        help="also write NAME.smplx.npz: right_hand_pose and left_hand_pose as smplx.create() takes "
                             "them, axis-angle relative to the flat hand (flat_hand_mean=True)")

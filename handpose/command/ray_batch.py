@@ -31,6 +31,8 @@ class Worker:
         from ..estimator import HandEstimator
         os.chdir(folder)
         self.estimator, self.options = HandEstimator.load(checkpoint, hand_model), options
+        if options.person:
+            self.estimator = self.estimator.for_person(**options.person)
 
     def __call__(self, row: dict[str, bytes]) -> dict[str, bytes]:
         job = pickle.loads(row["job"])

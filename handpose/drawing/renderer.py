@@ -89,7 +89,7 @@ def _join(meshes: list[Mesh]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     if not meshes:
         return np.empty((0, 3)), np.empty((0, 3)), np.empty((0, 3), int)
     vertices = np.concatenate([np.asarray(mesh.vertices, float) for mesh in meshes])
-    colors = np.concatenate([shade(mesh.vertices, mesh.faces, mesh.color, seen_from_camera=True) for mesh in meshes])
+    colors = np.concatenate([shade(mesh.vertices, mesh.faces, mesh.color) for mesh in meshes])
     starts = np.cumsum([0] + [len(mesh.vertices) for mesh in meshes])
     faces = np.concatenate([np.asarray(mesh.faces, int) + start for mesh, start in zip(meshes, starts, strict=False)])
     usable = np.isfinite(vertices).all(1) & (vertices[:, 2] > NEAR)

@@ -38,6 +38,7 @@ class HandModel:
     float32; results are as precise as the parameters.
     """
     xp = np  # the namespace of the arrays that it holds and works on
+    scale = 1.0  # how many times as large as its file says
     rotvec_to_rotmat = staticmethod(rotvec_to_rotmat)
 
     def __init__(self, arrays: dict[str, np.ndarray], name: str):
@@ -112,6 +113,14 @@ class HandModel:
         if self.hands_components is not None:
             arrays |= {"hands_components": mirror_rotvec(self.hands_components.reshape(45, 15, 3)).reshape(45, 45)}
         return type(self)(arrays, self.name)
+
+    def scaled(self, scale: float) -> HandModel:
+        """The same hand, `scale` times as large for any betas."""
+        arrays = self.arrays()
+        arrays |= {key: arrays[key] * scale for key in ("v_template", "shapedirs", "posedirs", "joint_offsets")}
+        model = type(self)(arrays, self.name)
+        model.scale = self.scale * scale
+        return model
 
     def joints_only(self) -> HandModel:
         """The same hand with no more vertices than its joints need: the same `joints` and `data_joints`, many times

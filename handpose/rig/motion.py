@@ -26,7 +26,7 @@ class HandMotion:
     """One hand of fixed shape. It is seen in S of the clip's T frames, and not known in the others."""
     name: str  # "hand0_right" in a photo, "track1_right" in a clip
     side: str  # "left" or "right"
-    model: HandModel  # of this side
+    model: HandModel  # of this side and scale
     betas: np.ndarray  # (10,)
     times_s: np.ndarray  # (T,) of all frames, rising
     seen: np.ndarray  # (T,) bool
@@ -61,7 +61,7 @@ def motions_of_photo(hands: Sequence[Hand], hand_models: Mapping[str, HandModel]
     """
     motions = []
     for number, hand in enumerate(hands):
-        model = _model_of(hand.side, hand.hand_model, hand_models)
+        model = _model_of(hand.side, hand.hand_model, hand.scale, hand_models)
         rest = model.rest(np.asarray(hand.betas, np.float32)[None])[1][0, 0]
         motions.append(HandMotion(f"hand{number}_{hand.side}", hand.side, model, np.asarray(hand.betas, float),
                                   np.zeros(1), np.ones(1, bool),
@@ -86,7 +86,7 @@ def motions_of_clip(arrays: Mapping[str, np.ndarray], hand_models: Mapping[str, 
     motions = []
     for number, name in (hand for hand in hands if hand in kept):
         at = where[number, name]
-        model = _model_of(name, str(arrays["hand_model"]), hand_models)
+        model = _model_of(name, str(arrays["hand_model"]), float(np.median(arrays["scale"][at])), hand_models)
         orient, pose, shapes, joints = (arrays[key][at].astype(float)
                                         for key in ("global_orient", "hand_pose", "betas", "joints_3d"))
         betas, count = np.median(shapes, 0), len(joints)
@@ -114,9 +114,9 @@ def _quaternions(global_orient: np.ndarray, hand_pose: np.ndarray) -> np.ndarray
     return continuous(Rotation.from_rotvec(rotvec).as_quat().reshape(-1, 16, 4))
 
 
-def _model_of(side: str, name: str, hand_models: Mapping[str, HandModel]) -> HandModel:
+def _model_of(side: str, name: str, scale: float, hand_models: Mapping[str, HandModel]) -> HandModel:
     model = hand_models[side]
     if model.name != name:
         raise ValueError(f"These are hands of the model {name!r}, not {model.name!r}: give the hand models of the "
                          "estimator that found them.")
-    return model
+    return model if np.isclose(scale, model.scale) else model.scaled(scale / model.scale)

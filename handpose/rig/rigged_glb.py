@@ -16,15 +16,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..drawing.palette import HAND_COLORS
+from ..drawing.material import METALLIC, ROUGHNESS, base_color
 from ..hand_model.skeleton import MANO_JOINT_NAMES
 from .gltf import INDICES, VERTICES, GltfFile
 from .motion import HandMotion
 from .skinned_mesh import INFLUENCES, RestHand, SkinnedMesh
 
 HALF_TURN_ABOUT_X = [1.0, 0.0, 0.0, 0.0]  # quaternion x, y, z, w: OpenCV's camera frame to glTF's
-SRGB_GAMMA = 2.2
-ROUGHNESS = 0.6
 ALL_HANDS = "all_hands"  # the animation of all together
 
 
@@ -68,13 +66,10 @@ class _Skin:
 
     def __init__(self, file: GltfFile, motion: HandMotion):
         self.mesh = mesh = SkinnedMesh(motion.model)
-        color = (np.array(HAND_COLORS[motion.side]) / 255) ** SRGB_GAMMA
         self.material = file.add("materials", name=f"skin_{motion.side}", pbrMetallicRoughness={
-            "baseColorFactor": [*color.tolist(), 1.0], "metallicFactor": 0.0, "roughnessFactor": ROUGHNESS})
-        grey = np.round(255 * mesh.lightness)[:, None].repeat(3, 1)
+            "baseColorFactor": base_color(motion.side), "metallicFactor": METALLIC, "roughnessFactor": ROUGHNESS})
         self.indices = file.array(mesh.faces.ravel().astype(np.min_scalar_type(mesh.faces.max() + 1)), INDICES)
-        self.attributes = {"COLOR_0": file.array(np.column_stack([grey, np.full(len(grey), 255)]).astype(np.uint8),
-                                                 VERTICES, normalized=True)}
+        self.attributes = {"COLOR_0": file.array(mesh.colors, VERTICES, normalized=True)}
         if mesh.uv is not None:  # glTF's v points down
             self.attributes["TEXCOORD_0"] = file.array((mesh.uv * [1, -1] + [0, 1]).astype(np.float32), VERTICES)
         for number in range(mesh.bones.shape[1] // INFLUENCES):
@@ -87,7 +82,8 @@ class _Skin:
 def _add_hand(file: GltfFile, motion: HandMotion, skin: _Skin, rest: RestHand, joints: list[int]) -> list[int]:
     """Adds a hand that moves with these joints; returns its nodes at the top of the scene."""
     hand = file.add("nodes", name=motion.name, rotation=HALF_TURN_ABOUT_X, children=[joints[0]], extras={
-        "side": motion.side, "hand_model": motion.model.name, "betas": np.round(motion.betas, 5).tolist()})
+        "side": motion.side, "hand_model": motion.model.name, "scale": round(motion.model.scale, 5),
+        "betas": np.round(motion.betas, 5).tolist()})
     unbind = np.tile(np.eye(4, dtype=np.float32), (16, 1, 1))
     unbind[:, 3, :3] = -rest.joints  # of matrices that are written column by column
     bound = file.add("skins", name=motion.name, joints=joints, skeleton=joints[0],

@@ -6,12 +6,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..drawing.shading import concavity, vertex_normals
+from ..drawing.material import crease_colors
+from ..drawing.shading import vertex_normals
 from ..hand_model.model import HandModel
 
 LEAST_WEIGHT = 1e-4  # of a joint that a point follows: less moves it by some hundredths of a millimetre
 INFLUENCES = 4  # joints that a point follows, in one set of glTF's
-CREASE = 0.45  # how much darker the deepest crease is, linear light
 
 
 class RestHand(NamedTuple):
@@ -26,8 +26,8 @@ class SkinnedMesh:
     side of it, and one in the middle of the wrist, which a fan of triangles closes.
 
     vertex (P,)  the model's vertex, V for the middle of the wrist; faces (F, 3), normals outwards; uv (P, 2) with v
-    upwards, or None; lightness (P,), 0..1 in linear light, darker in creases; bones, weights (P, 4 n), the joints in
-    MANO's order that a point follows, strongest first, and how much, 1 in all.
+    upwards, or None; colors (P, 4) as `crease_colors`; bones, weights (P, 4 n), the joints in MANO's order that a point
+    follows, strongest first, and how much, 1 in all.
     """
 
     def __init__(self, model: HandModel):
@@ -43,9 +43,7 @@ class SkinnedMesh:
         self.vertex, self.faces = pairs[:, 0], place.reshape(-1, 3)
         self.uv = None if model.uv is None else uv[pairs[:, 1]]
         self.bones, self.weights = _strongest(self.on_points(model.weights))
-        template = self._close(model.v_template)
-        deep = concavity(template, self._closed, vertex_normals(template, self._closed))
-        self.lightness = 1 - CREASE * deep[self.vertex]
+        self.colors = crease_colors(self._close(model.v_template), self._closed)[self.vertex]
 
     def on_points(self, values: np.ndarray) -> np.ndarray:
         """What the model's vertices have (V, ...), on the points (P, ...): in the wrist's middle its rim's mean."""

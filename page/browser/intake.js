@@ -83,7 +83,6 @@
             const told = await upload(file, (share) => mine === number && handpose.sending(share));
             if (mine !== number) return;
             last = {file: told};
-            handpose.startAnew();
             queue = queue.then(() => mine === number && ask("take", last));
         } catch (words) {
             if (mine !== number) return;
@@ -111,14 +110,12 @@
         last = {example: name};
         handpose.coming(picture);
         handpose.lookHere();
-        handpose.startAnew();
         ask("take", last);
     }
 
     // The same photo once more, mirrored or not.
     function takeAgain() {
         if (!last) return;
-        handpose.startAnew();
         ask("take", last);
     }
 

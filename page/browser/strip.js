@@ -66,14 +66,13 @@
 
     function open(entry) {
         handpose.setGiven(entry.given);
-        handpose.startAnew();
         handpose.lookHere();
         return handpose.ask("show", {photo: entry.photo});
     }
 
     async function remove(entry) {
         entries = entries.filter((one) => one !== entry);
-        await handpose.ask("forget", {photo: entry.photo, photos: entry.before.slice(-MOST)});
+        handpose.ask("forget", {photo: entry.photo, photos: entry.before.slice(-MOST)});
         if (entry.photo !== current()) return draw();
         if (entries.length) return open(entries[0]);
         handpose.setGiven(null);

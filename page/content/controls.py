@@ -22,11 +22,12 @@ OVERLAY_BAR = """<div class="bar" role="group" aria-label="What is drawn over th
 TOOLS = """<button type="button" class="quiet" data-do="undo" hidden>Undo</button>
 <button type="button" class="quiet" data-do="box" title="Draw a box around a hand that was missed, or tap on it">Add a
 hand</button>"""
-VIEW_BAR = """<div class="bar" role="group" aria-label="Turn the 3D view"><div class="choice">
+VIEW_BAR = """<div class="bar" role="group" aria-label="The 3D view"><div class="choice">
 <button type="button" data-view="camera" title="From where the photo was taken">Camera</button>
 <button type="button" data-view="front" title="Into the palm">Front</button>
 <button type="button" data-view="side" title="From the thumb's side">Side</button>
 <button type="button" data-view="top" title="Down on the fingertips">Top</button></div>
+<div class="choice" data-hands role="group" aria-label="Hands in the 3D view" hidden></div>
 <span class="hint">drag to turn, scroll to zoom</span></div>"""
 
 

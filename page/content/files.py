@@ -1,10 +1,14 @@
 """The files that a result can be downloaded as, each made when it is asked for."""
 from __future__ import annotations
 
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 
 import numpy as np
 
+from handpose.clips.turntable import turntable_bytes
 from handpose.depth_files import depth_contents
 from handpose.drawing.overlay import draw_overlay
 from handpose.export import json_bytes, mesh_bytes, npz_bytes, picture_bytes, zip_bytes
@@ -13,15 +17,18 @@ from handpose.rig.motion import motions_of_photo
 from handpose.rig.rigged_glb import rigged_glb
 
 from ..analysis import ShownResult
-from ..server.cores import CORES, PHOTO
+from ..server.cores import CLIP, CORES, PHOTO
 
 KINDS = {"glb": "3D model, for viewers, Blender, games and the web", "obj": "3D model, for nearly every 3D program",
          "ply": "3D model with colours, for MeshLab and research code",
          "json": "Side, confidence, joints, MANO parameters, camera",
          "npz": "NumPy arrays with MANO's and SMPL-X's names", "rig": "3D model with a skeleton, to pose and animate",
          "png": "The photo with the hands drawn over it",
-         "depth": "How far away the hands are and a mask of each, pixel by pixel"}
-OF_HANDS = ("glb", "obj", "ply", "rig", "depth")  # of what there is only where there are hands
+         "depth": "How far away the hands are and a mask of each, pixel by pixel",
+         "mp4": "A film of the hands, turned once around", "gif": "The same, for where no film goes"}
+FILMS = ("mp4", "gif")  # which take seconds to make and are given alone
+FILM_S = 60.0  # seconds that making one may take, waiting for others included
+OF_HANDS = ("glb", "obj", "ply", "rig", "depth", *FILMS)  # of what there is only where there are hands
 README = """The hands of {image}
 
 *.glb, *.obj, *.ply   3D models, metres; x right, y up, z towards the viewer
@@ -49,6 +56,8 @@ def file_of(result: ShownResult, kind: str, show: str = "mesh", opacity: float =
         return f"{analysis.stem}.depth.zip", zip_bytes(depth_files(result))
     if kind == "rig":
         return f"{analysis.stem}{GLB_ENDING}", rigged_glb(motions_of_photo(hands, result.hand_models))
+    if kind in FILMS:
+        return f"{analysis.stem}.turntable.{kind}", film(result, kind)
     if kind in OF_HANDS:
         return f"{analysis.stem}.{kind}", mesh_bytes(hands, kind)
     if kind == "json":
@@ -78,9 +87,9 @@ def zip_of_all(results: list[ShownResult], show: str, opacity: float) -> tuple[s
 
 
 def files_of(result: ShownResult, show: str, opacity: float) -> dict[str, bytes]:
-    """All files of a result by name, but those of its depth."""
+    """All files of a result by name, but those of its depth and its films."""
     hands = result.hands
-    kinds = [kind for kind in KINDS if kind != "depth" and (hands or kind not in OF_HANDS)]
+    kinds = [kind for kind in KINDS if kind not in ("depth", *FILMS) and (hands or kind not in OF_HANDS)]
     files = dict(file_of(result, kind, show, opacity) for kind in kinds)
     model = hands[0].hand_model if hands else "none"
     return files | {"README.txt": README.format(image=result.analysis.name, model=model).encode()}
@@ -93,6 +102,20 @@ def depth_files(result: ShownResult) -> dict[str, bytes | np.ndarray]:
     with CORES.work(PHOTO):
         contents = depth_contents(result)
     return {result.analysis.stem + ending: content for ending, content in contents.items()}
+
+
+def film(result: ShownResult, kind: str) -> bytes:
+    """A turntable, made picture by picture so that others' work comes between. Raises ValueError if it takes long."""
+    began = time.monotonic()
+
+    @contextmanager
+    def work() -> Iterator[None]:
+        if time.monotonic() - began > FILM_S:
+            raise ValueError("The film takes too long at the moment: try again later.")
+        with CORES.work(CLIP):
+            yield
+
+    return turntable_bytes(result, kind, work)
 
 
 def overlay(result: ShownResult, show: str, opacity: float) -> np.ndarray:

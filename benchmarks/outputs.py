@@ -1,0 +1,90 @@
+"""How large each file is and how long it takes to make: `python -m benchmarks.outputs [--runs 20]`
+
+Of an example photo of two hands, once its hands are known, and of a clip of ten seconds (300 frames of 640x480) where
+two hands of our own generator wave, once they are followed. Formats take turns, so that whatever else the machine does
+hits all; times are medians. A format is a line in `photo_formats` or `clip_formats`.
+"""
+from __future__ import annotations
+
+import argparse
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.timing import Clock
+from handpose import HandEstimator, load_photo
+from handpose.clips.arrays import ClipArrays
+from handpose.depth_files import depth_contents
+from handpose.drawing.overlay import draw_overlay
+from handpose.drawing.renderer import warm_up
+from handpose.export import json_bytes, mesh_bytes, npz_bytes, picture_bytes, zip_bytes
+from handpose.rig.files import bvh_contents
+from handpose.rig.motion import motions_of_clip, motions_of_photo
+from handpose.rig.rigged_glb import rigged_glb
+from train.make_clip import clip_camera
+from train.synthesis.motions import stage
+
+PHOTO = Path(__file__).parent.parent / "assets" / "examples" / "two_hands.jpg"
+WIDTH, HEIGHT, FPS, SECONDS = 640, 480, 30, 10
+
+Formats = dict[str, Callable[[], bytes]]
+
+
+def photo_formats(estimator: HandEstimator) -> Formats:
+    """By the endings of the files, what makes them; several files as a zip."""
+    photo = load_photo(PHOTO)
+    result = estimator(photo)
+    hands, models = result.hands, estimator.hand_models
+    return {".json": lambda: json_bytes(PHOTO.name, result),
+            ".npz": lambda: npz_bytes(result.camera, hands),
+            ".glb": lambda: mesh_bytes(hands, "glb"),
+            ".obj": lambda: mesh_bytes(hands, "obj"),
+            ".ply": lambda: mesh_bytes(hands, "ply"),
+            ".rig.glb": lambda: rigged_glb(motions_of_photo(hands, models)),
+            ".overlay.jpg": lambda: picture_bytes(draw_overlay(photo.rgb, result.camera, hands), "JPEG"),
+            ".depth.png, .depth.npy, .mask.png, zipped": lambda: zip_bytes(depth_contents(result))}
+
+
+def clip_formats(estimator: HandEstimator, folder: Path) -> Formats:
+    """The same of a clip."""
+    camera, times_s = clip_camera(WIDTH, HEIGHT), np.arange(SECONDS * FPS) / FPS
+    collected = ClipArrays(camera, WIDTH, HEIGHT)
+    for time_s, hands in zip(times_s, stage("wave", 2, times_s, camera, seed=3), strict=True):
+        collected.add(time_s, hands)
+    arrays, models = collected.arrays(), estimator.hand_models
+
+    def npz() -> bytes:
+        collected.save(folder / "clip.npz")
+        return (folder / "clip.npz").read_bytes()
+
+    return {".npz": npz,
+            ".rig.glb": lambda: rigged_glb(motions_of_clip(arrays, models)),
+            ".bvh of both hands": lambda: b"".join(bvh_contents(motions_of_clip(arrays, models)).values())}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--runs", type=int, default=20)
+    args = parser.parse_args()
+    estimator = HandEstimator.load()
+    warm_up()
+    with tempfile.TemporaryDirectory() as folder:
+        tables = {f"{PHOTO.name}, two hands": photo_formats(estimator),
+                  f"a clip of {SECONDS} s, two hands": clip_formats(estimator, Path(folder))}
+        clock, sizes = Clock(), {}
+        for _ in range(args.runs + 3):
+            for about, formats in tables.items():
+                for ending, make in formats.items():
+                    sizes[about + ending] = len(clock(about + ending, make))
+    print(f"{os.cpu_count()} cores, medians of {args.runs} runs")
+    for about, formats in tables.items():
+        print(f"\n| {about} | kB | ms |\n|---|---|---|")
+        for ending in formats:
+            print(f"| `{ending}` | {sizes[about + ending] / 1000:.0f} | {clock.ms(about + ending):.1f} |")
+
+
+if __name__ == "__main__":
+    main()
