@@ -27,6 +27,11 @@ from handpose.rig.rigged_glb import rigged_glb
 from train.make_clip import clip_camera
 from train.synthesis.motions import stage
 
+try:
+    from handpose.rig.usdz import usdz_bytes
+except ImportError:  # an extra
+    usdz_bytes = None
+
 PHOTO = Path(__file__).parent.parent / "assets" / "examples" / "two_hands.jpg"
 WIDTH, HEIGHT, FPS, SECONDS = 640, 480, 30, 10
 
@@ -44,6 +49,7 @@ def photo_formats(estimator: HandEstimator) -> Formats:
             ".obj": lambda: mesh_bytes(hands, "obj"),
             ".ply": lambda: mesh_bytes(hands, "ply"),
             ".rig.glb": lambda: rigged_glb(motions_of_photo(hands, models)),
+            **({".usdz": lambda: usdz_bytes(motions_of_photo(hands, models))} if usdz_bytes else {}),
             ".overlay.jpg": lambda: picture_bytes(draw_overlay(photo.rgb, result.camera, hands), "JPEG"),
             ".depth.png, .depth.npy, .mask.png, zipped": lambda: zip_bytes(depth_contents(result))}
 
@@ -62,6 +68,7 @@ def clip_formats(estimator: HandEstimator, folder: Path) -> Formats:
 
     return {".npz": npz,
             ".rig.glb": lambda: rigged_glb(motions_of_clip(arrays, models)),
+            **({".usdz": lambda: usdz_bytes(motions_of_clip(arrays, models))} if usdz_bytes else {}),
             ".bvh of both hands": lambda: b"".join(bvh_contents(motions_of_clip(arrays, models)).values())}
 
 

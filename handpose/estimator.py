@@ -63,6 +63,11 @@ class HandPrediction:
         joints = self.prediction.joints[:, :2].astype(float)
         return self.crop.to_image(((joints + 1) * self.crop.size - 1) / 2)
 
+    @property
+    def spread(self) -> np.ndarray:
+        """How far off it expects them to be, (21,) image pixels."""
+        return self.prediction.spread.astype(float) * self.crop.size / 2 / self.crop.scale
+
 
 @dataclass(frozen=True, eq=False)
 class PhotoPrediction:
@@ -85,6 +90,7 @@ class AlignedHand:
     weights: np.ndarray  # (21,) of these joints against each other
     pose: Rotation  # of MANO's 16 joints: global_orient, then hand_pose
     betas: np.ndarray  # (10,)
+    spread: np.ndarray | None = None  # (21,) image pixels, how far off the network expects `joints_2d` to be
 
 
 # Joints (21, 3) before they are placed and the translation (3,) that was solved for -> the one to take, all in metres.
@@ -272,8 +278,8 @@ class HandEstimator:
             # M R v = (M R M)(M v): both frames are mirrored and the rotation between them is a proper one again.
             rotations, turn = rotations * np.outer(MIRROR, MIRROR), turn * MIRROR
         rotations[0] = camera.rotation_to(crop.center) @ turn @ rotations[0]
-        return AlignedHand(hand.side, hand.score, hand.joints_2d, weights,
-                           rotmat_to_rotation(rotations), betas)
+        return AlignedHand(hand.side, hand.score, hand.joints_2d, weights, rotmat_to_rotation(rotations), betas,
+                           hand.spread)
 
     def place_hand(self, camera: Camera, aligned: AlignedHand, smooth: SmoothTranslation | None = None) -> Hand:
         """The hand where its joints are seen, always before the camera; `smooth` may move it over time."""
@@ -292,7 +298,7 @@ class HandEstimator:
                     joints_2d=joints_2d, joints_3d=joints_3d,
                     vertices=posed.vertices[0] + transl, faces=model.faces,
                     global_orient=pose[0], hand_pose=pose[1:].reshape(45), betas=aligned.betas, transl=transl,
-                    scale=model.scale)
+                    scale=model.scale, spread=aligned.spread)
 
 
 def landmarks_in_crop(landmarks: Landmarks, crop: Crop) -> np.ndarray:

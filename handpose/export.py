@@ -27,6 +27,7 @@ from .drawing.palette import HAND_COLORS
 from .hand import Hand, Result
 from .hand_model.smplx import body_arguments
 from .joint_angles import ANGLE_NAMES
+from .joint_errors import JointErrors, joint_errors
 from .whole_file import whole_file
 
 if TYPE_CHECKING:
@@ -91,7 +92,8 @@ def write_npz(path: str | os.PathLike, camera: Camera, hands: list[Hand]) -> Non
     transl (N, 3); left_hand_pose and right_hand_pose (.., 45) are the rows of hand_pose of that side, as smplx.SMPLX
     takes them. scale (N,) multiplies the model's vertices before transl is added, 1 unless a person's size was told.
     joint_angles (N, 20) are the degrees of joint_angle_names (20,), see `handpose.joint_angles`;
-    wrist_pose and operator_pose (N, 4, 4) and openxr_poses (N, 26, 4, 4) those of `handpose.wrist_frame`.
+    wrist_pose and operator_pose (N, 4, 4) and openxr_poses (N, 26, 4, 4) those of `handpose.wrist_frame`;
+    joints_error_px, joints_error_mm and joints_hidden (N, 21) those of `handpose.joint_errors`.
     """
     _write(path, npz_bytes(camera, hands))
 
@@ -103,6 +105,7 @@ def npz_bytes(camera: Camera, hands: list[Hand]) -> bytes:
 
     side, hand_pose = np.array([hand.side for hand in hands], "U5"), stack("hand_pose", 45)
     buffer = io.BytesIO()
+    errors = joint_errors(hands)
     np.savez_compressed(
         buffer, side=side, hand_model=np.array([hand.hand_model for hand in hands], str),
         score=np.array([hand.score for hand in hands], float), box=stack("box", 4),
@@ -115,7 +118,9 @@ def npz_bytes(camera: Camera, hands: list[Hand]) -> bytes:
         joint_angle_names=np.array(ANGLE_NAMES),
         joint_angles=np.reshape([[*hand.joint_angles.values()] for hand in hands], (len(hands), len(ANGLE_NAMES))),
         wrist_pose=stack("wrist_pose", 4, 4), operator_pose=stack("operator_pose", 4, 4),
-        openxr_poses=stack("openxr_poses", 26, 4, 4))
+        openxr_poses=stack("openxr_poses", 26, 4, 4),
+        **{name: np.array([getattr(one, name) for one in errors], bool if name == "joints_hidden" else float
+                          ).reshape(len(hands), 21) for name in JointErrors._fields})
     return buffer.getvalue()
 
 

@@ -7,6 +7,7 @@ import numpy as np
 
 from .camera import Camera
 from .joint_angles import joint_angles
+from .joint_errors import joint_errors
 from .wrist_frame import openxr_poses, operator_pose, wrist_pose
 
 SURE, FAIRLY_SURE = 0.9, 0.7  # scores from which on these words are right; clear photos score .93 and more
@@ -31,6 +32,7 @@ class Hand:
     betas: np.ndarray  # (10,)
     transl: np.ndarray  # (3,) metres
     scale: float = 1.0  # how many times as large as the hand model with these betas, where a person's size was told
+    spread: np.ndarray | None = None  # (21,) pixels that the network expects its joints to be off: see `joint_errors`
 
     @property
     def distance(self) -> float:
@@ -65,10 +67,12 @@ class Hand:
     def seen_by(self, camera: Camera) -> Hand:
         """The same hand in space, its pixels those of another camera in the same place."""
         joints_2d = camera.project(self.joints_3d)
-        return replace(self, joints_2d=joints_2d, box=np.concatenate([joints_2d.min(0), joints_2d.max(0)]))
+        larger = np.ptp(joints_2d, axis=0).max() / np.ptp(self.joints_2d, axis=0).max()
+        return replace(self, joints_2d=joints_2d, box=np.concatenate([joints_2d.min(0), joints_2d.max(0)]),
+                       spread=None if self.spread is None else self.spread * larger)
 
     def to_dict(self) -> dict:
-        """The hand as JSON-ready values (see `Result.to_dict`)."""
+        """The hand as JSON-ready values, without what depends on other hands (see `Result.to_dict`)."""
         return {"side": self.side, "score": round(float(self.score), 4), "box": _rounded(self.box, 2),
                 "hand_model": self.hand_model, "scale": round(float(self.scale), 5),
                 "joints_2d": _rounded(self.joints_2d, 2), "joints_3d": _rounded(self.joints_3d, 5),
@@ -99,7 +103,8 @@ class Result:
         return {"image": image, "width": self.width, "height": self.height,
                 "camera": {"fx": camera.fx, "fy": camera.fy, "cx": camera.cx, "cy": camera.cy, "source": camera.source,
                            **({"distortion": list(camera.distortion)} if camera.distortion else {})},
-                "hands": [hand.to_dict() for hand in self.hands]}
+                "hands": [hand.to_dict() | errors.to_dict()
+                          for hand, errors in zip(self.hands, joint_errors(self.hands), strict=True)]}
 
 
 def _rounded(values: np.ndarray, decimals: int) -> list:

@@ -16,6 +16,7 @@ from .detection.landmarks import SAME_HAND_IOU, Landmarks, confirmed_landmarks, 
 from .detection.region import HandRegion, box_iou
 from .estimator import MIN_SCORE, AlignedHand, HandEstimator
 from .hand import Hand, TrackedHand
+from .hand_model.model import HandModel
 from .lens import guess_lens
 from .tracking.track import Track, joints_apart, middle, middles_apart, size
 
@@ -56,6 +57,11 @@ class HandTracker:
         self.estimator, self.smooth, self.use_landmarks, self.max_hands = estimator, smooth, use_landmarks, max_hands
         self._number = 0
         self.reset()
+
+    @property
+    def hand_models(self) -> dict[str, HandModel]:
+        """By side, the models of its hands."""
+        return self.estimator.hand_models
 
     def reset(self) -> None:
         """Forgets all hands, as before another clip. Track numbers go on."""

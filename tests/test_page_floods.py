@@ -65,7 +65,7 @@ def test_clips_take_turns_picture_by_picture():
     order = []
 
     class Tracker:
-        guess_camera = reset = None
+        guess_camera = reset = hand_models = None
 
         def __call__(self, rgb, time_s, camera):
             order.append(rgb)

@@ -44,6 +44,7 @@ class World:
     """In the place of the estimator and its models. They see the nearest hand that is not hidden, if it is near."""
     hands: list[StubHand] = field(default_factory=list)
     searches: int = 0
+    hand_models: dict = field(default_factory=dict)
     aims: list[np.ndarray] = field(default_factory=list)  # where the landmark model was asked to look
 
     def nearest(self, place: np.ndarray, reach: float) -> StubHand | None:
@@ -325,7 +326,7 @@ def test_a_clip_has_one_camera_in_all_its_frames_and_in_its_arrays(camera, monke
     tracker, cameras = HandTracker(world), []
 
     class Clip:
-        width, height, frames = 320, 240, 40
+        width, height, frames, camera = 320, 240, 40, None  # of which the file tells nothing
 
         def __iter__(self):
             for frame in range(self.frames):

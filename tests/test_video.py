@@ -17,6 +17,7 @@ from handpose.clips.reading import ClipError, read_clip
 from handpose.clips.track_clip import Cancelled, track_clip, write_overlay
 from handpose.clips.writing import ClipWriter
 from handpose.hand import TrackedHand
+from handpose.joint_errors import joint_errors
 
 
 @pytest.mark.parametrize("suffix, codec, pix_fmt", [
@@ -164,6 +165,7 @@ CAMERA = Camera.of_photo(WIDTH, HEIGHT, fov_deg=40)
 
 class StubTracker:
     """Sees a hand from the second frame on, and another one from the fourth."""
+    hand_models = {}
 
     def __init__(self):
         self.resets, self.seen = 0, []
@@ -202,9 +204,10 @@ def test_a_clip_becomes_an_overlay_and_arrays(tmp_path):
     for name, shape in SHAPES.items():
         assert data[name].shape == (6, 2, *shape)
         assert np.isnan(data[name][data["track"] < 0]).all()
-        expected = getattr(HANDS[1], name)
+        errors = joint_errors(HANDS)[1]
+        expected = getattr(errors, name) if name in errors._fields else getattr(HANDS[1], name)
         expected = [*expected.values()] if isinstance(expected, dict) else expected
-        assert np.allclose(data[name][4, 1], expected, rtol=1e-5, atol=1e-5)
+        assert np.allclose(data[name][4, 1], expected, rtol=1e-5, atol=1e-5, equal_nan=True)
     assert data["joint_angle_names"].tolist() == [*HANDS[1].joint_angles]
     assert np.allclose(data["intrinsics"], CAMERA.matrix) and data["size"].tolist() == [96, 64]
 
@@ -233,7 +236,7 @@ def test_decoding_and_drawing_go_on_beside_the_tracker():
             meeting.wait(60)
         shown.append(time_s)
 
-    shown, tracker.reset = [], lambda: None
+    shown, tracker.reset, tracker.hand_models = [], lambda: None, {}
     arrays = track_clip(Frames(width=WIDTH, height=HEIGHT, frames=4), tracker, CAMERA, show=show)
     assert len(arrays) == 4 and shown == [number / FPS for number in range(4)]
 

@@ -27,7 +27,8 @@ import numpy as np
 from tqdm import tqdm
 
 from handpose.camera import Camera
-from handpose.command.jobs import Job, UsageError, find_jobs
+from handpose.command.finding import find_jobs
+from handpose.command.jobs import Job, UsageError
 from handpose.drawing.overlay import draw_overlay, shrink
 from handpose.estimator import HandEstimator
 from handpose.export import save_result
@@ -165,7 +166,8 @@ def main(argv: list[str] | None = None) -> int:
     crop = args.crop or ("image" if is_set else "detector")
     try:
         estimator = HandEstimator.load(args.checkpoint, args.hand_model)
-        data = FreiHand(args.paths[0], part="evaluation") if is_set else find_jobs(args.paths)
+        data = FreiHand(args.paths[0], part="evaluation") if is_set else [
+            job for job in find_jobs(args.paths).jobs if not job.is_clip or job.path in args.paths]
         if is_set:
             _ = data.verts  # what is wrong with them should be known before the work, not after it
         args.out.mkdir(parents=True, exist_ok=True)

@@ -11,15 +11,19 @@ from pathlib import Path
 
 import av
 import numpy as np
-from av.sidedata.sidedata import Type as SideData
 
+from ..camera import Camera
+from ..exif import FOCAL_35MM_LIMITS
 from ..file_names import shown_name
+from .upright import upright_rgb, upright_size
 
 # What a clip's name ends in, and the containers that are read. FFmpeg knows others that are no clips but lists of other
 # files or addresses (concat, HLS, DASH), which a stranger's file must not make it open.
+ANIMATION_SUFFIXES = frozenset((".gif", ".apng", ".webp"))  # of pictures that may move
 VIDEO_SUFFIXES = frozenset((".mp4", ".m4v", ".mov", ".webm", ".mkv", ".avi", ".3gp", ".mpg", ".mpeg", ".mts", ".m2ts",
                             ".wmv", ".flv", ".ogv"))
-CONTAINERS = "mov,mp4,matroska,webm,avi,mpeg,mpegts,asf,flv,ogg"
+CONTAINERS = "mov,mp4,matroska,webm,avi,mpeg,mpegts,asf,flv,ogg,gif,apng"
+FOCAL_35MM = "com.apple.quicktime.camera.focal_length.35mm_equivalent"  # QuickTime's tag for what EXIF calls so
 
 MAX_PIXELS = 4096 * 2304  # of one frame: 4K; a decoder keeps up to 20 of them
 MAX_STREAMS = 16  # an action camera writes six
@@ -29,7 +33,6 @@ STALL_S = 10.0  # seconds of work after which a frame must have come
 FRAME_S = 0.25  # seconds of work for a frame, on average: ten times what the largest take
 MIN_SIDE = 32  # pixels; a hand of fewer tells nothing
 USUAL_FPS, MAX_FPS = 30.0, 1000.0
-SANE_ASPECT = (0.1, 10.0)  # width over height of a stored pixel
 
 log = logging.getLogger(__name__)
 
@@ -84,6 +87,12 @@ class Clip:
     max_frames: float = math.inf
     cancelled: Callable[[], bool] | None = None  # asked at every packet of the file
     mirrored: bool = False
+    focal_35mm: float | None = None  # mm, where the file tells
+
+    @property
+    def camera(self) -> Camera | None:
+        """The camera that the file tells of, None where it does not."""
+        return Camera.of_photo(self.width, self.height, focal_35mm=self.focal_35mm) if self.focal_35mm else None
 
     def __iter__(self) -> Iterator[tuple[float, np.ndarray]]:
         last, count = -math.inf, 0
@@ -94,7 +103,7 @@ class Clip:
                     time_s = last + 1 / self.fps
                 last, count = max(time_s, 0.0), count + 1
                 _check_length(last, count, self.max_seconds, self.max_frames, self.name)
-                rgb = _upright_rgb(frame, self.width, self.height)
+                rgb = upright_rgb(frame, self.width, self.height)
                 yield last, np.ascontiguousarray(rgb[:, ::-1]) if self.mirrored else rgb
 
 
@@ -120,9 +129,10 @@ def read_clip(path: str | os.PathLike, name: str | None = None, *, largest: int 
         duration_s, frames = _length(container, stream)
         start_s = (container.start_time or 0) / av.time_base
         has_sound = bool(container.streams.audio)
+        focal_35mm = _focal_35mm(container, stream)
         # A false claim about the length is found out while the clip is read.
         _check_length(duration_s, frames, max_seconds, max_frames, name)
-        width, height = _upright_size(stream, next(_decode(container, name, cancelled)))
+        width, height = upright_size(stream, next(_decode(container, name, cancelled)))
     if not duration_s or not frames:
         duration_s, frames = _count(path, name, fps, max_frames, cancelled)
         fps = frames / duration_s
@@ -134,7 +144,7 @@ def read_clip(path: str | os.PathLike, name: str | None = None, *, largest: int 
     if largest is not None and max(width, height) > largest:
         width, height = (max(1, round(side * largest / max(width, height))) for side in (width, height))
     return Clip(path, name, width, height, fps, frames, duration_s, has_sound, start_s, max_seconds, max_frames,
-                cancelled)
+                cancelled, focal_35mm=focal_35mm)
 
 
 # ---- the file and what it says of itself
@@ -188,6 +198,19 @@ def _length(container: av.container.InputContainer, stream: av.VideoStream) -> t
     duration = float(stream.duration * stream.time_base) if stream.duration and stream.time_base else 0.0
     duration = duration or (container.duration or 0) / av.time_base
     return max(duration, 0.0), max(stream.frames or round(duration * _fps(stream)), 0)
+
+
+def _focal_35mm(container: av.container.InputContainer, stream: av.VideoStream) -> float | None:
+    """35-mm equivalent focal length (mm) that a QuickTime file tells, of all or of this stream."""
+    for name, value in (*stream.metadata.items(), *container.metadata.items()):
+        if name.startswith(FOCAL_35MM):  # perhaps with a language behind it
+            try:
+                focal = float(value)
+            except ValueError:
+                continue
+            if FOCAL_35MM_LIMITS[0] <= focal <= FOCAL_35MM_LIMITS[1]:
+                return focal
+    return None
 
 
 def _count(path: Path, name: str, fps: float, max_frames: float, cancelled: Callable[[], bool] | None
@@ -266,31 +289,3 @@ def _decode(container: av.container.InputContainer, name: str, cancelled: Callab
     if not frames:
         raise ClipError(f"{name} holds no frame that can be decoded: copy it again, or save it as an MP4 in a video "
                         "player.")
-
-
-def _upright_size(stream: av.VideoStream, frame: av.VideoFrame) -> tuple[int, int]:
-    """Width and height of a frame as it is seen: square pixels, upright."""
-    aspect = float(stream.sample_aspect_ratio or 1)
-    width = round(frame.width * aspect) if SANE_ASPECT[0] < aspect < SANE_ASPECT[1] else frame.width
-    return (frame.height, width) if _orientation(frame)[0] else (width, frame.height)
-
-
-def _orientation(frame: av.VideoFrame) -> tuple[bool, bool, bool]:
-    """What turns the stored frame upright: whether to transpose it, then to mirror its columns, then its rows."""
-    data = frame.side_data.get(SideData.DISPLAYMATRIX)
-    if data is None:
-        return False, False, False
-    # Column p, row q of the stored frame are shown at column a p + c q, row b p + d q (but for a shift).
-    a, b, _, c, d = np.frombuffer(data, np.int32)[:5].astype(float)
-    if abs(b) + abs(c) > abs(a) + abs(d):
-        return True, c < 0, b < 0
-    return False, a < 0, d < 0
-
-
-def _upright_rgb(frame: av.VideoFrame, width: int, height: int) -> np.ndarray:
-    """The frame as it is seen, (height, width, 3) uint8: that size, whatever the file says of it by now."""
-    transpose, mirror, upside_down = _orientation(frame)
-    stored = (height, width) if transpose else (width, height)
-    rgb = frame.reformat(*stored, "rgb24", interpolation="AREA").to_ndarray()
-    rgb = rgb.transpose(1, 0, 2) if transpose else rgb
-    return np.ascontiguousarray(rgb[::-1 if upside_down else 1, ::-1 if mirror else 1])

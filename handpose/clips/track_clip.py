@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, nullcontext
 from pathlib import Path
@@ -13,6 +13,7 @@ import numpy as np
 from ..camera import Camera
 from ..drawing.overlay import draw_overlay
 from ..hand import Hand, TrackedHand
+from ..hand_model.model import HandModel
 from ..whole_file import whole_file
 from .arrays import ClipArrays
 from .reading import VIDEO_SUFFIXES, Cancelled, Clip, ClipError, read_clip
@@ -26,6 +27,7 @@ Draw = Callable[[np.ndarray, Camera, list[Hand]], np.ndarray]
 
 class Tracker(Protocol):
     """What follows the hands: a `handpose.tracker.HandTracker`."""
+    hand_models: Mapping[str, HandModel]  # by side, of the hands that it gives
 
     def __call__(self, rgb: np.ndarray, time_s: float, camera: Camera) -> list[TrackedHand]: ...
     def guess_camera(self, frames: Iterable[tuple[float, np.ndarray]]) -> Camera: ...
@@ -37,14 +39,15 @@ Progress = Callable[[int, int], None]  # frames done, frames that there should b
 
 def track_clip(clip: Clip, tracker: Tracker, camera: Camera | None = None, *, show: Callable | None = None,
                progress: Progress | None = None, cancelled: Callable[[], bool] | None = None) -> ClipArrays:
-    """Follows the hands through a clip. `camera` defaults to a guess over its first frames, which is kept.
+    """Follows the hands through a clip. `camera` defaults to the file's own or, where that does not tell, to a guess
+    over its first frames, which is kept.
 
     The next frame is decoded on another thread meanwhile, and `show(time_s, rgb, camera, hands)` is called for each
     frame in order on a third. `progress` hears of each frame; `cancelled` is asked before each. Raises ClipError and
     Cancelled.
     """
-    camera = camera or tracker.guess_camera(clip)
-    arrays = ClipArrays(camera, clip.width, clip.height)
+    camera = camera or clip.camera or tracker.guess_camera(clip)
+    arrays = ClipArrays(camera, clip.width, clip.height, tracker.hand_models)
     tracker.reset()
     with ThreadPoolExecutor(1, thread_name_prefix="decode") as ahead, \
             ThreadPoolExecutor(1, thread_name_prefix="show") as beside:

@@ -18,6 +18,7 @@ import numpy as np
 from tqdm import tqdm
 
 from ..camera import Camera, told_camera
+from ..clips.pictures import read_photos, read_webp
 from ..clips.reading import Cancelled, Clip, ClipError, read_clip
 from ..clips.turntable import write_turntable
 from ..depth_files import write_depth
@@ -27,9 +28,9 @@ from ..export import save_result
 from ..file_names import shown_name
 from ..hand import TrackedHand
 from ..image import Photo, PhotoError, load_photo
-from ..rig.files import write_rigs
-from ..rig.motion import motions_of_clip, motions_of_photo
-from .jobs import Job, Outcome, source_state
+from ..rig.files import write_rigs, write_usdz
+from ..rig.motion import HandMotion, motions_of_clip, motions_of_photo
+from .jobs import Job, Outcome
 
 if TYPE_CHECKING:
     from ..clips.track_clip import Tracker
@@ -64,6 +65,7 @@ class Options:
     smplx: dict | None = None
     depth: bool = False
     rig: bool = False
+    usdz: bool = False
     turntable: bool = False
     person: dict[str, Any] = field(default_factory=dict)
 
@@ -71,7 +73,7 @@ class Options:
 def do(job: Job, estimator: HandEstimator, options: Options, cancelled: Callable[[], bool] | None = None,
        progress: bool = True) -> Outcome:
     """Does one photo or clip. `progress` shows a bar over a clip's frames; `cancelled` may end it (Cancelled)."""
-    source = source_state(job.path)
+    source = job.source()
     try:
         hands, endings = (_do_clip(job, estimator, options, cancelled, progress) if job.is_clip else
                           _do_photo(job, estimator, options))
@@ -97,8 +99,7 @@ def _do_photo(job: Job, estimator: HandEstimator, options: Options) -> tuple[int
     result = replace(result, hands=hands[:options.max_hands])
     overlay = draw_overlay(photo.rgb, result.camera, result.hands) if options.overlay else None
     depth = write_depth(options.out, job.stem, result) if options.depth else []
-    rigs = (write_rigs(options.out, job.stem, motions_of_photo(result.hands, estimator.hand_models))
-            if options.rig else [])
+    rigs = _write_rigs(job, options, lambda: motions_of_photo(result.hands, estimator.hand_models))
     films = write_turntable(options.out, job.stem, result) if options.turntable else []
     last = save_result(options.out, job.stem, job.image, result, overlay=overlay, mesh=options.mesh, npz=options.npz,
                        smplx=options.smplx)  # with the JSON at its end: where that lies, all others do too
@@ -124,8 +125,7 @@ def _do_clip(job: Job, estimator: HandEstimator, options: Options, cancelled: Ca
         else:
             arrays = track_clip(clip, tracker, camera, progress=show, cancelled=cancelled)
             arrays.save(npz)
-    rigs = (write_rigs(options.out, job.stem, motions_of_clip(arrays.arrays(), estimator.hand_models))
-            if options.rig else [])
+    rigs = _write_rigs(job, options, lambda: motions_of_clip(arrays.arrays(), estimator.hand_models))
     return len(arrays.tracks), [".npz", *[".overlay.mp4"] * options.overlay, *rigs]
 
 
@@ -137,7 +137,14 @@ def open_photo(job: Job, options: Options) -> Photo:
 
 def open_clip(job: Job, options: Options, cancelled: Callable[[], bool] | None) -> Clip:
     """The job's clip, flipped back where it is mirrored. Raises ClipError and Cancelled."""
-    return replace(read_clip(job.path, str(job.path), cancelled=cancelled), mirrored=options.mirrored)
+    if job.photos:
+        times, photos = zip(*job.photos, strict=True)
+        clip = read_photos(photos, times, job.fps, str(job.path), cancelled=cancelled)
+    elif job.path.suffix.lower() == ".webp":
+        clip = read_webp(job.path, str(job.path), cancelled=cancelled)
+    else:
+        clip = read_clip(job.path, str(job.path), cancelled=cancelled)
+    return replace(clip, mirrored=options.mirrored)
 
 
 def told_camera_of(job: Job, options: Options, width: int, height: int) -> Camera | None:
@@ -164,11 +171,18 @@ class _Chosen:
 
     def __init__(self, tracker: Tracker, side: str | None, min_score: float, most: int):
         self._tracker, self._side, self._min_score, self._most = tracker, side, min_score, most
-        self.guess_camera, self.reset = tracker.guess_camera, tracker.reset
+        self.guess_camera, self.reset, self.hand_models = tracker.guess_camera, tracker.reset, tracker.hand_models
 
     def __call__(self, rgb: np.ndarray, time_s: float, camera: Camera) -> list[TrackedHand]:
         return [one for one in self._tracker(rgb, time_s, camera)
                 if self._side in (None, one.hand.side) and one.hand.score >= self._min_score][:self._most]
+
+
+def _write_rigs(job: Job, options: Options, motions: Callable[[], list[HandMotion]]) -> list[str]:
+    """Writes what the options ask for of hands with a skeleton; returns the files' endings."""
+    writers = [write_rigs] * options.rig + [write_usdz] * options.usdz
+    hands = motions() if writers else []
+    return [ending for write in writers for ending in write(options.out, job.stem, hands)]
 
 
 def usual_threads() -> int:

@@ -9,10 +9,12 @@ import sys
 from collections.abc import Generator, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 
 # What takes time to import is imported where it is used: --help and wrong usage answer at once.
-from .jobs import Job, Outcome, UsageError, find_jobs
+from .finding import find_jobs
+from .jobs import Job, Outcome, UsageError
 from .ledger import Ledger, options_digest
 from .options import camera_arguments, check_boxes, parse, smplx_options
 
@@ -38,7 +40,8 @@ def main(argv: list[str] | None = None) -> int:
 
 def predict(args: argparse.Namespace) -> int:
     """The command `predict`. Returns 0, or 1 if a file failed. Raises UsageError."""
-    jobs = find_jobs(args.paths)
+    found = find_jobs(args.paths, args.fps, args.out)
+    jobs = found.jobs
     check_boxes(args, jobs)
     camera_arguments(args)  # lest what cannot be is found out only when the network is loaded
     clips = sum(job.is_clip for job in jobs)
@@ -52,7 +55,12 @@ def predict(args: argparse.Namespace) -> int:
     hands += sum(map(ledger.hands, earlier))
     print(f"{_counted(hands, 'hand')} in {_counted(len(jobs) - failed, unit)}, written to {args.out}"
           + (f"; {_counted(len(earlier), unit)} by an earlier run (--again does all anew)" if earlier else "")
-          + (f"; {_counted(failed, unit)} failed" if failed else ""))
+          + (f"; {_counted(failed, unit)} failed" if failed else "")
+          + (f"; {found.passed_over_in_words} passed over" if found.passed_over else ""))
+    if args.csv:
+        from .table import write_table
+        with _use_of(args.out):
+            print(f"All of them are in {write_table(args.out, filter(ledger.has, jobs))}")
     return SOME_FAILED if failed else DONE
 
 
@@ -83,13 +91,15 @@ def _start(todo: list[Job], jobs: list[Job], args: argparse.Namespace) -> Genera
     """Loads what the jobs need; the outcomes of those to do, in order, come as they are done. Raises UsageError."""
     from ..estimator import HandEstimator
     from .batch import Options, run
+    if args.usdz and find_spec("pxr") is None:
+        raise UsageError("--usdz needs USD's library: pip install 'handpose[usd]'.")
     try:
         estimator = HandEstimator.load(args.checkpoint, args.hand_model)
     except (OSError, ValueError) as error:
         raise UsageError(f"The network cannot be loaded: {error}") from error
     options = Options(args.out, camera_arguments(args), args.boxes, args.side, args.mirrored, args.min_score,
                       args.max_hands, not args.no_overlay, args.mesh, args.npz, smplx_options(args), args.depth,
-                      args.rig, args.turntable)
+                      args.rig, args.usdz, args.turntable)
     person = {"hand_length": args.hand_length / 1000} if args.hand_length else {}
     if args.one_person:
         from .one_person import betas_in_common
@@ -122,10 +132,10 @@ def _options_digest(args: argparse.Namespace, jobs: list[Job]) -> str:
     from ..network.checkpoint import CHECKPOINT
     place = Path(args.checkpoint or CHECKPOINT)
     files = [file for ending in CHECKPOINT_ENDINGS for file in sorted(place.glob("*" + ending))]
-    same = {"paths", "out", "again", "workers", "ray"}  # make no difference to a photo's results
+    same = {"paths", "out", "again", "workers", "ray", "csv"}  # make no difference to a photo's results
     return options_digest({name: value for name, value in vars(args).items() if name not in same},
                           files + [args.hand_model] * bool(args.hand_model)
-                          + [job.path for job in jobs if args.one_person])
+                          + [file for job in jobs if args.one_person for file in job.files])
 
 
 def _counted(number: int, noun: str) -> str:

@@ -49,10 +49,10 @@ class Ledger:
                     self._done[entry["stem"]] = entry
 
     def has(self, job: Job) -> bool:
-        """Whether an earlier run has done this job and its results are all there."""
+        """Whether this run or an earlier one has done this job and its results are all there."""
         entry = self._done.get(job.stem, {})
         return (entry.get("path") == str(job.path.resolve()) and entry.get("options") == self.options
-                and tuple(entry["source"]) == source_state(job.path)
+                and tuple(entry["source"] or ()) == job.source()
                 and all((self.folder / (job.stem + ending)).is_file() for ending in entry["endings"]))
 
     def hands(self, job: Job) -> int:
@@ -61,12 +61,14 @@ class Ledger:
 
     def forget(self, jobs: list[Job]) -> None:
         """Takes back what is about to be done anew, for an interruption might leave results of both runs."""
-        self._append({"stem": job.stem} for job in jobs if job.stem in self._done)
+        self._append([{"stem": job.stem} for job in jobs if self._done.pop(job.stem, None)])
 
     def add(self, job: Job, outcome: Outcome) -> None:
         """Notes that a job was done."""
-        self._append([{"stem": job.stem, "path": str(job.path.resolve()), "source": outcome.source,
-                       "options": self.options, "hands": outcome.hands, "endings": outcome.endings}])
+        entry = {"stem": job.stem, "path": str(job.path.resolve()), "source": outcome.source,
+                 "options": self.options, "hands": outcome.hands, "endings": outcome.endings}
+        self._append([entry])
+        self._done[job.stem] = entry
 
     def _append(self, entries: Iterable[dict]) -> None:
         lines = "".join(json.dumps(entry) + "\n" for entry in entries)

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from ..detection.region import HandBox
 
 FOCAL_LIMITS, FOV_LIMITS = (1, 1_000_000), (1, 179)  # pixels, degrees: those of the page
+FPS_LIMITS = (0.01, 1000)  # pictures a second
 LENGTH_LIMITS = (50, 350)  # millimetres: those of `person`
 LISTS = ("--box", "--camera", "--distortion")  # whose values may begin with a minus, which argparse takes for an option
 
@@ -37,7 +38,11 @@ def parser() -> argparse.ArgumentParser:
                     "frame, for each clip. Goes on past a bad file and names it; after an interruption, the same "
                     "command does the rest. Exit code: 0 all done, 1 some files failed, 2 wrong usage.")
     command.add_argument("paths", nargs="+", type=Path, metavar="PATH",
-                         help="a photo, a clip, or a folder that is searched for photos")
+                         help="a photo, a clip, a folder that is searched for both, a pattern such as '*.jpg', or a "
+                              "clip in numbered photos such as frame_%%05d.png")
+    command.add_argument("--fps", type=_number(*FPS_LIMITS), metavar="N",
+                         help="each folder is a clip of its photos in the order of their numbers, N of them a second; "
+                              "likewise frame_%%05d.png (default: 30 a second)")
     command.add_argument("--out", required=True, type=Path, metavar="DIR",
                          help="where the results go; made if it does not exist")
     _add_camera(command.add_argument_group("the camera").add_mutually_exclusive_group(), command)
@@ -95,8 +100,13 @@ def _add_results(group: Any) -> None:
     group.add_argument("--rig", action="store_true",
                        help="also write NAME.rig.glb: the hands with a skeleton to pose and animate; of a clip they "
                             "move, and NAME.track1_right.bvh is the motion of one")
+    group.add_argument("--usdz", action="store_true",
+                       help="also write NAME.usdz: the same for programs that read USD (needs: pip install "
+                            "'handpose[usd]')")
     group.add_argument("--turntable", action="store_true",
                        help="also write NAME.turntable.mp4: a film of a photo's hands, turned once around")
+    group.add_argument("--csv", action="store_true",
+                       help="also write DIR/hands.csv, all hands of all files in one table, a row for each joint")
     group.add_argument("--smplx", action="store_true",
                        help="also write NAME.smplx.npz: right_hand_pose and left_hand_pose as smplx.create() takes "
                             "them, axis-angle relative to the flat hand (flat_hand_mean=True)")

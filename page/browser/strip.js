@@ -34,7 +34,7 @@
                 if (before.at(-1) === frame.photo) before.pop();  // a correction was undone
                 else before.push(old.photo);
             }
-            keep({photo: frame.photo, name: frame.name, hands: Number(frame.hands), thumb: frame.thumb, before,
+            keep({photo: frame.photo, name: frame.name, hands: Number(frame.count), thumb: frame.thumb, before,
                   given: old?.given ?? handpose.given()});
         }
         draw();

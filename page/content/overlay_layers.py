@@ -26,7 +26,7 @@ def picture(result: ShownResult) -> str:
     analysis = result.analysis
     shown = analysis.shown.shape
     camera = result.camera.resized(shown[1] / analysis.width, shown[0] / analysis.height)
-    about = (f'data-photo="{analysis.key}" data-name="{escape(analysis.name)}" data-hands="{len(result.hands)}" '
+    about = (f'data-photo="{analysis.key}" data-name="{escape(analysis.name)}" data-count="{len(result.hands)}" '
              f'data-focal="{result.camera.fx:.6g}" data-thumb="{_data(analysis.thumb, "jpeg")}"')
     return f"""<div class="stage"><div class="frame" {about} style="--ratio: {analysis.width / analysis.height:.5f}">
         <img class="photo" alt="The photo" src="{_data(analysis.jpeg, "jpeg")}">

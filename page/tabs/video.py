@@ -50,7 +50,7 @@ class InTurn:
     def __init__(self, tracker: HandTracker, turns: Turns, address: str, cancelled: Callable[[], bool]):
         self._tracker, self._turns, self._cancelled = tracker, turns, cancelled
         self._who = address, secrets.token_hex(8)
-        self.guess_camera, self.reset = tracker.guess_camera, tracker.reset
+        self.guess_camera, self.reset, self.hand_models = tracker.guess_camera, tracker.reset, tracker.hand_models
 
     def __call__(self, rgb: np.ndarray, time_s: float, camera: Camera) -> list[TrackedHand]:
         """As the tracker. Raises Cancelled."""
