@@ -16,6 +16,7 @@ DEFAULT_FOV_DEG = 55.0  # across the longer side: between a phone's main camera 
 SQUARE = 1e-3  # by which a pixel's height may differ from its width without being noticed in a hand
 LONGEST_PIXEL = 10.0  # times as high as wide, or as wide as high
 LONGEST_FOCAL = 1000.0  # times the image's longer side: no telescope has more
+SHORTEST_FOCAL = 1e-3  # likewise: 179.9 degrees across
 FARTHEST_CENTRE = 10.0  # times the image's longer side, of the principal point from its upper left corner
 SAME_PIXEL = 0.1  # pixels by which a distortion that is undone and done again may miss
 MOST_SHRUNK = 2.0  # by which the picture's middle may get smaller so that its corners stay in view
@@ -81,7 +82,7 @@ class Camera:
     def check_fits(self, width: int, height: int) -> None:
         """Raises ValueError if no camera that took an image of these pixels is like this one."""
         longest = max(width, height)
-        if (max(self.fx, self.fy) > LONGEST_FOCAL * longest
+        if (max(self.fx, self.fy) > LONGEST_FOCAL * longest or min(self.fx, self.fy) < SHORTEST_FOCAL * longest
                 or max(abs(self.cx), abs(self.cy)) > FARTHEST_CENTRE * longest):
             raise ValueError(f"The camera (fx={self.fx:g}, fy={self.fy:g}, cx={self.cx:g}, cy={self.cy:g}) is not that "
                              f"of an image of {width} x {height} pixels: give it in pixels of this image.")

@@ -68,9 +68,13 @@ def joint_angles(hand: Hand) -> dict[str, float]:
 
     By the rotations in `hand_pose`; those of a left hand are mirrored first, so that signs mean the same for both.
     """
-    flexion, abduction = _pose_angles(hand)
-    values = np.column_stack([flexion[:, 0], abduction, flexion[:, 1:]]).ravel().tolist()
-    return dict(zip(ANGLE_NAMES, values, strict=True))
+    return dict(zip(ANGLE_NAMES, angles_of_pose(hand.hand_pose, hand.side).tolist(), strict=True))
+
+
+def angles_of_pose(hand_pose: np.ndarray, side: str = "right") -> np.ndarray:
+    """Degrees (20,) of ANGLE_NAMES, of the rotations (45,) of a hand of a side."""
+    flexion, abduction = _pose_angles(hand_pose, side)
+    return np.column_stack([flexion[:, 0], abduction, flexion[:, 1:]]).ravel()
 
 
 def finger_bends(hand: Hand) -> dict[str, float]:
@@ -78,15 +82,15 @@ def finger_bends(hand: Hand) -> dict[str, float]:
 
     The sum of its joints' flexions: 0 of a flat hand, negative of a finger that is bent back.
     """
-    flexion, _ = _pose_angles(hand)
+    flexion, _ = _pose_angles(hand.hand_pose, hand.side)
     return {finger: float(flexion[number, 1:].sum() if finger == "thumb" else flexion[number].sum())
             for number, finger in enumerate(FINGERS)}
 
 
-def _pose_angles(hand: Hand) -> tuple[np.ndarray, np.ndarray]:
+def _pose_angles(hand_pose: np.ndarray, side: str) -> tuple[np.ndarray, np.ndarray]:
     """Flexion (5, 3) and abduction (5,) in degrees, as `angles_of_joints` gives them."""
-    pose = np.asarray(hand.hand_pose, float).reshape(15, 3)[_PLACES]
-    turns = rotvec_to_rotmat(pose if hand.side == "right" else mirror_rotvec(pose))
+    pose = np.asarray(hand_pose, float).reshape(15, 3)[_PLACES]
+    turns = rotvec_to_rotmat(pose if side == "right" else mirror_rotvec(pose))
     flexion, abduction = _turns_onto((turns @ _FORWARD[..., None])[..., 0], _FORWARD, _LATERAL)
     return np.degrees(flexion).reshape(5, 3), np.degrees(abduction[::3]) * AWAY_FROM_MIDDLE
 

@@ -28,7 +28,7 @@ def _arrays() -> dict[str, np.ndarray]:
     with np.load(OPEN_HAND) as file:
         hand = {key: file[key].astype(float) for key in ("v_template", "shapedirs", "J_regressor", "weights")}
         faces, tips, kintree = file["f"], file["tip_vertices"].tolist(), file["kintree_table"].astype(np.int64)
-    faces, owner = _decimate(hand["v_template"], faces, set(tips))
+    faces, owner = decimate(hand["v_template"], faces, set(tips))
     kept = np.unique(faces)
     order = [vertex for vertex in kept if vertex not in tips]
     for place, tip in sorted(zip(MANO_TIP_VERTICES, tips, strict=True)):
@@ -143,7 +143,7 @@ def _turn_rest_pose(template, shapedirs, weights, regressor):
     return points, np.einsum("vij,vjs->vis", blend, shapedirs)
 
 
-def _decimate(points: np.ndarray, faces: np.ndarray, fixed: set[int]):
+def decimate(points: np.ndarray, faces: np.ndarray, fixed: set[int]):
     """Merges vertices into neighbours along the shortest edges, until VERTICES are left; `fixed` ones stay.
 
     Returns triangles (F, 3) of the old numbers, and the function that says where a vertex went.

@@ -102,7 +102,8 @@ def test_large_pictures_become_plain_small_ones(monkeypatch):
 
 @pytest.mark.parametrize("camera, said", [
     (dict(distortion=(-2.0, 0, 0, 0)), "folds"), (dict(distortion=(1e200, 1e200, 0, 0)), "folds"),
-    (dict(distortion=(0, 0, 9.0, 0)), "folds"), (dict(fx=1e7, fy=1e7), "not that of"), (dict(cx=1e9), "not that of")])
+    (dict(distortion=(0, 0, 9.0, 0)), "folds"), (dict(fx=1e7, fy=1e7), "not that of"),
+    (dict(fx=1e-9, fy=1e-9), "not that of"), (dict(cx=1e9), "not that of")])
 def test_a_camera_of_another_image_is_refused(camera, said):
     told = Camera(**dict(fx=500, fy=500, cx=320, cy=240) | camera)
     with pytest.raises(ValueError, match=said) as error:

@@ -64,6 +64,19 @@ def test_webps_that_cannot_be_used_are_refused_before_they_are_decoded(tmp_path)
         list(clip)
 
 
+def test_animations_have_the_limits_of_clips(tmp_path):
+    path = animation(tmp_path / "wave.gif", "GIF")
+    with pytest.raises(ClipError, match="more than 4 frames"):
+        list(read_clip(path, max_frames=4))
+    with pytest.raises(ClipError, match="longer than 0.2 seconds"):
+        list(read_clip(path, max_seconds=0.2))
+    data = bytearray(path.read_bytes())
+    data[6:10] = struct.pack("<HH", 65000, 65000)  # the canvas
+    (tmp_path / "huge.gif").write_bytes(data)
+    with pytest.raises(ClipError, match="huge.gif"):
+        list(read_clip(tmp_path / "huge.gif"))
+
+
 @pytest.fixture
 def numbered(tmp_path):
     """Six photos, the first of which tells its lens."""
