@@ -7,9 +7,6 @@ from handpose.estimator import MIN_SCORE
 
 from ..analysis import ShownResult
 
-CORRECTED = "# Hands that were corrected on the page: estimator(photo, boxes=[HandBox(u0, v0, u1, v1, side)])"
-
-
 def snippet(result: ShownResult, network: str | None = None) -> str:
     """The Python that gives the same hands, by the network that ships or another one."""
     analysis, options = result.analysis, result.options
