@@ -57,7 +57,7 @@ def build_page(estimator: HandEstimator, network: str | None = None) -> gr.Block
             with gr.Tab("About", id="about-tab"):
                 about_tab(network)
         add_endpoints(estimator, video)
-        page.load(None, None, photo.options, js="() => handpose.keptOptions()")
+        photo.begin_with(page)
         page.unload(video.call_off)
     page.queue(max_size=MOST_WAITING, api_open=False)  # which would let calls go past the queue
     share_fairly(page)

@@ -35,7 +35,6 @@
 
     function connect(where, pull) {
         [element, trigger] = [where, pull];
-        handpose.restore();
     }
 
     function say(words) { if (element) element.querySelector(".said").textContent = words; }

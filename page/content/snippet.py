@@ -7,6 +7,7 @@ from handpose.estimator import MIN_SCORE
 
 from ..analysis import ShownResult
 
+
 def snippet(result: ShownResult, network: str | None = None) -> str:
     """The Python that gives the same hands, by the network that ships or another one."""
     analysis, options = result.analysis, result.options

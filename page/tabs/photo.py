@@ -57,6 +57,13 @@ class PhotoTab:
                                    info="It is turned back first, so that left is left.")
         return [self.lens, self.lens_value, least, most, left], mirrored
 
+    def begin_with(self, page: gr.Blocks) -> None:
+        """Has a reload of the page bring back the options and then the photo that was shown."""
+        page.load(None, None, self.options, js="() => handpose.keptOptions()").then(
+            self.answers.lens_field, [self.lens, self.asked], self.lens_value, js=ASKED.format("show"),
+            preprocess=False, show_progress="hidden", api_visibility="private").then(
+            None, None, None, js="() => handpose.restore()")
+
     def _events(self) -> None:
         answers, told = self.answers, [*self.options, self.asked]
         shown = [self.stage, self.figure, self.found, self.note, self.snippet]
