@@ -43,7 +43,8 @@ class Calibration(NamedTuple):
 
 
 # Fitted by `python -m benchmarks.joint_errors --renders DIR --fit` to every second hand found in 2,000 renders of the
-# held-out photo sets' poses (train/README.md says how they are made), by quantile regression.
+# held-out photo sets' poses (train/README.md says how they are made), by quantile regression, and to the network that
+# ships: another network's spreads need constants of their own.
 PIXELS = Calibration((1.53, 1.32, 1.28, 1.24, 1.42, 1.29, 1.3, 1.22, 1.3), 1.07, 0.09)  # over the box
 MILLIMETRES = Calibration((4.45, 4.29, 4.25, 4.55, 4.91, 3.87, 3.84, 4.07, 4.41), 0.27, 0.17)
 
