@@ -87,6 +87,8 @@ class PhotoTab:
                  "show")
         self.lens.change(answers.lens_field, [self.lens, self.asked], self.lens_value, js=ASKED.format("show"),
                          **common).then(**again)
-        self.intake.delete(answers.forget, self.asked, None, js=ASKED.format("forget"), **common)
+        self.intake.delete(answers.forget, self.asked, None, js=ASKED.format("forget"), trigger_mode="multiple",
+                           **common)
         self.intake.download(answers.download, told, self.file, js=ASKED.format("download"), concurrency_limit=2,
-                             **common).success(None, self.file, None, js="(file) => handpose.save(file)")
+                             trigger_mode="multiple", **common).success(
+            None, self.file, None, js="(file) => handpose.save(file)")
