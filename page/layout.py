@@ -27,8 +27,8 @@ from .tabs.photo import PhotoTab
 from .tabs.video import VideoTab
 
 BROWSER = Path(__file__).parent / "browser"  # what runs in the browser, and its style sheets
-SCRIPTS = ("page", "tabs", "turns", "backdrop", "view", "figure", "display", "intake", "camera", "waiting", "strip",
-           "boxes", "marks", "picture", "options")  # of the whole page, in order
+SCRIPTS = ("page", "tabs", "turns", "backdrop", "view", "figure", "moving", "film", "display", "intake", "camera",
+           "waiting", "strip", "boxes", "marks", "picture", "options")  # those of the whole page, in their order
 STYLES = ("page", "photo", "view", "live", "video")
 NAME = "A 3D hand from one photo"
 DESCRIPTION = "Drop in a photo, see the 3D hand over it, and turn it around. No sign-up, openly licensed."

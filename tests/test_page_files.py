@@ -28,8 +28,9 @@ def check_file(name: str, data: bytes, hands: int = 1) -> None:
         result = json.loads(data)
         assert set(result) == {"image", "width", "height", "camera", "hands"} and len(result["hands"]) == hands
         for hand in result["hands"]:
-            assert set(hand) == {"side", "score", "box", "hand_model", "joints_2d", "joints_3d", "mano", "joint_angles",
-                                 "wrist_pose", "operator_pose", "joints_error_px", "joints_error_mm", "joints_hidden"}
+            assert set(hand) == {"side", "score", "box", "hand_model", "scale", "joints_2d", "joints_3d", "mano",
+                                 "joint_angles", "wrist_pose", "operator_pose", "joints_error_px", "joints_error_mm",
+                                 "joints_hidden"}
             assert np.shape(hand["joints_3d"]) == (21, 3) and len(hand["mano"]["hand_pose"]) == 45
     elif kind == "npz":
         with np.load(io.BytesIO(data), allow_pickle=False) as arrays:

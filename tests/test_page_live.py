@@ -69,7 +69,7 @@ def test_it_stops_and_lets_the_camera_go(live, way):
     live.wait_for_function(f"!({LIGHT_IS_ON})()")
     live.get_by_role("tab", name="Live").click()
     expect(live.get_by_role("button", name="Start the camera")).to_be_visible()
-    expect(live.locator("#live canvas")).to_be_hidden()
+    expect(live.locator("#live .frame canvas")).to_be_hidden()
     requests = []
     live.on("request", lambda request: requests.append(request.url) if "app_id" not in request.url else None)
     live.wait_for_timeout(800)
@@ -93,7 +93,23 @@ def test_hands_are_drawn_before_the_camera_that_the_tracker_guesses(estimator, m
     followers = live_tab.Followers(estimator)
     jpeg = (Path(__file__).parent / "photos" / "open_light.jpg").read_bytes()
     message = {"visitor": "visitor-1", "frame": "data:image/jpeg;base64," + b64encode(jpeg).decode()}
-    assert followers(message)["hands"] == 1
+    answer = followers(message)
+    assert answer["hands"] == 1 and "solid" not in answer
     ((hand,), camera), = drawn
     assert camera.source == "default" and camera.fx > 1.3 * Camera.of_photo(512, 512).fx
     assert np.allclose(camera.project(hand.joints_3d), hand.joints_2d)
+
+
+def test_the_3d_view_gets_its_hands_in_the_same_answer_when_it_asks(estimator):
+    followers = live_tab.Followers(estimator)
+    jpeg = (Path(__file__).parent / "photos" / "open_light.jpg").read_bytes()
+    message = {"visitor": "visitor-2", "frame": "data:image/jpeg;base64," + b64encode(jpeg).decode()}
+    first, second, odd = (followers({**message, "solid": solid}) for solid in ("surface", "hands", {"x": 1}))
+    assert set(first["solid"]) == {"picture", "hands", "surface"} and set(second["solid"]) == {"picture", "hands"}
+    assert "solid" not in odd
+    picture = second["solid"]["picture"]
+    assert [picture["width"], picture["height"]] == [512, 512]
+    (hand,) = second["solid"]["hands"]
+    right, down, away = hand["wrist"]  # lies in the picture, before its camera
+    assert away > 0 and 0 < right / away * picture["fx"] + picture["cx"] < 512
+    assert 0 < down / away * picture["fy"] + picture["cy"] < 512

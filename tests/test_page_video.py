@@ -60,7 +60,8 @@ def test_a_clip_becomes_an_overlay_a_playback_and_arrays(video, clips):
 
     with video.expect_download() as download:
         video.locator("#clip-arrays").click()
-    with np.load(download.value.path(), allow_pickle=False) as arrays:
+    with np.load(download.value.path(), allow_pickle=False) as file:
+        arrays = dict(file)
         assert arrays["joints_3d"].shape == (FRAMES, 1, 21, 3) and arrays["hand_pose"].shape == (FRAMES, 1, 45)
         assert set(arrays["side"].ravel()) == {"right"}
         box = np.ptp(truth["joints_2d"], axis=2).max(-1)
@@ -90,11 +91,15 @@ def test_a_clip_becomes_an_overlay_a_playback_and_arrays(video, clips):
         for (const time of [0, player.duration * .95]) {
             player.currentTime = time;
             await new Promise((done) => setTimeout(done, 600));
-            tips.push([plot.data[0].x[4], plot.data[0].y[4], plot.data[0].z[4]]);
+            const mesh = plot.data.find((trace) => trace.type === "mesh3d");
+            tips.push([mesh.x[29], mesh.y[29], mesh.z[29]]);
         }
         return tips;
     }""")
+    tips = arrays["joints_3d"][[0, FRAMES - 1], 0, 8]  # of the index finger: in Plotly's axes x, z, -y
+    assert np.linalg.norm(np.array(moved) - np.stack([tips[:, 0], tips[:, 2], -tips[:, 1]], 1), axis=1).max() < 0.03
     assert np.linalg.norm(np.subtract(*moved)) > 0.002  # the 3D playback goes along, metres
+    assert video.locator("#playback .timeline path").count() == 2  # the hand's, and the time's
 
 
 def test_work_on_a_clip_can_be_called_off(video, clips, tmp_path):

@@ -88,24 +88,35 @@ def _mesh(hand: Hand, visible: bool, opacity: float) -> go.Mesh3d:
     vertices, faces = smooth(hand.vertices, hand.faces)
     x, y, z = to_plotly(vertices).astype(np.float32).T
     i, j, k = faces.astype(np.uint16).T
-    steps = np.linspace(0, 1, TONES)
-    tones = np.round(tone(hand_color(hand.side, hand.certainty), steps * BRIGHTEST) * 255).astype(int).tolist()
     # Plotly's own lights go wrong with positions in metres; the light is worked out here, and looked up in the tones.
     return go.Mesh3d(x=x, y=y, z=z, i=i, j=j, k=k, name=f"{hand.side} hand", visible=visible, opacity=opacity,
                      hoverinfo="skip", intensity=light_on(vertices, faces, vertex_normals(vertices, faces)).astype(
                          np.float32), cmin=0, cmax=BRIGHTEST, showscale=False,
-                     colorscale=[[step, css(color)] for step, color in zip(steps.tolist(), tones, strict=True)],
+                     colorscale=tones(hand.side, hand.certainty),
                      lighting=dict(ambient=1, diffuse=0, specular=0, fresnel=0))
 
 
-def _skeleton(hand: Hand, visible: bool) -> go.Scatter3d:
-    """A line from the wrist through each finger, in the finger's colour."""
+def tones(side: str, certainty: str) -> list[list]:
+    """A hand's colour from dark to light, as Plotly takes it: [share of BRIGHTEST, CSS colour]."""
+    steps = np.linspace(0, 1, TONES)
+    colors = np.round(tone(hand_color(side, certainty), steps * BRIGHTEST) * 255).astype(int).tolist()
+    return [[step, css(color)] for step, color in zip(steps.tolist(), colors, strict=True)]
+
+
+def skeleton_line(hand: Hand) -> tuple[np.ndarray, list[str]]:
+    """A line from the wrist through each finger: points (30, 3), metres, camera frame, with gaps (NaN) between fingers,
+    and the colours of all of them."""
     points, colors = [], []
     for finger in FINGERS:
         joints = [0] + [joint for joint, name in enumerate(FINGER_OF_JOINT) if name == finger]
-        points += [hand.joints_3d[joints], np.full((1, 3), np.nan)]  # the gap keeps fingers apart
+        points += [hand.joints_3d[joints], np.full((1, 3), np.nan)]
         colors += [css(FINGER_COLORS[finger])] * (len(joints) + 1)
-    x, y, z = to_plotly(np.concatenate(points)).astype(np.float32).T
+    return np.concatenate(points), colors
+
+
+def _skeleton(hand: Hand, visible: bool) -> go.Scatter3d:
+    points, colors = skeleton_line(hand)
+    x, y, z = to_plotly(points).astype(np.float32).T
     return go.Scatter3d(x=x, y=y, z=z, mode="lines+markers", name=f"{hand.side} skeleton", visible=visible,
                         hoverinfo="skip", line=dict(color=colors, width=7), marker=dict(color=colors, size=4))
 

@@ -35,14 +35,16 @@ def smooth_surface(faces: np.ndarray, count: int) -> SmoothSurface:
 
 @lru_cache(maxsize=8)
 def _smooth_surface(faces: bytes, count: int) -> SmoothSurface:
-    closed, lids = _close(np.frombuffer(faces, np.int32).reshape(-1, 3), count)
+    lids, closed = closed_surface(np.frombuffer(faces, np.int32).reshape(-1, 3), count)
     weights, subdivided = _subdivide(closed, lids.shape[0])
     return SmoothSurface((weights @ lids).tocsr().astype(np.float32), subdivided)
 
 
-def _close(faces: np.ndarray, count: int) -> tuple[np.ndarray, csr_matrix]:
-    """The triangles (F + added, 3) with each hole closed by a fan round the middle of its rim, and what the vertices
-    of these are made of, (V + holes, V): those of a rim, which is jagged, of their neighbours along it, too."""
+def closed_surface(faces: np.ndarray, count: int) -> SmoothSurface:
+    """The surface with each hole closed by a fan round the middle of its rim, and not subdivided.
+
+    The vertices are the mesh's, those of a rim, which is jagged, evened along it, and then the middle of each rim.
+    """
     directed = {tuple(edge) for edge in _edges(faces).tolist()}
     after = {end: start for start, end in directed if (end, start) not in directed}  # along the rims, seen from outside
     closed, lids = [faces], [identity(count, format="lil")]
@@ -57,7 +59,7 @@ def _close(faces: np.ndarray, count: int) -> tuple[np.ndarray, csr_matrix]:
             evened = evened / 2 + (np.roll(evened, 1, 0) + np.roll(evened, -1, 0)) / 4
         lids[0][np.ix_(rim, rim)] = evened
         lids.append(csr_matrix(np.bincount(rim, minlength=count) / len(rim)))
-    return np.concatenate(closed).astype(np.int32), vstack(lids).tocsr()
+    return SmoothSurface(vstack(lids).tocsr().astype(np.float32), np.concatenate(closed).astype(np.int32))
 
 
 def _subdivide(faces: np.ndarray, count: int) -> tuple[csr_matrix, np.ndarray]:

@@ -34,6 +34,7 @@
             const same = meta && root(meta.key) === root(key);
             [shown, key] = [meta, meta?.key ?? null];
             if (!view || view.place !== place()) view = new HandView(place(), mark);
+            document.dispatchEvent(new CustomEvent("handpose:figure"));
             if (meta?.photo) show(same);
             else view.hide();
         }
@@ -104,5 +105,6 @@
     });
     new MutationObserver(follow).observe(document, {childList: true, subtree: true});
     Object.assign(handpose, {lightIn3D, lookAt});
-    handpose.figure = {showParts, get view() { return view; }};
+    handpose.figure = {showParts, traces, get view() { return view; }, get plot() { return plot(); },
+                       get shown() { return shown; }};
 })();

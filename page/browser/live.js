@@ -3,8 +3,14 @@ const part = (name) => element.querySelector(`[data-live=${name}]`);
 const frame = element.querySelector(".frame"), canvas = element.querySelector("canvas");
 const video = document.createElement("video");
 const grabs = [document.createElement("canvas"), document.createElement("canvas")];  // one is sent, one is drawn
-const LONGER_SIDE = 640, QUALITY = 0.8;
+const room = element.querySelector(".room");  // where the hands turn in 3D
+const LONGER_SIDE = 640, QUALITY = 0.8, MOST_HANDS = 4;
+const ROOM = {middle: [0, 0, 1.1], reach: 1.1};  // metres before the camera; what is farther away is not shown in 3D
+const REACH = 0.15;  // of a hand
+const SHARE = 0.35;  // of the time that the 3D view may take: the picture goes first
+const film = new handpose.Film(() => { part("record").textContent = "Record"; });
 let stream = null, run = 0, facing = "user";
+let solid = null, turning = false, rest = 0;  // the 3D view; whether it is at work; until when it pauses
 video.muted = video.playsInline = true;
 
 const say = (text) => { part("words").textContent = text; };
@@ -32,6 +38,7 @@ function stop(words = "") {
     run++;
     stream?.getTracks().forEach((track) => track.stop());
     stream = video.srcObject = null;
+    film.stop();
     element.classList.remove("running");
     say(words);
 }
@@ -49,7 +56,7 @@ async function follow(mine) {
         grab.getContext("2d").drawImage(video, 0, 0, grab.width, grab.height);
         let reply;
         try {
-            const coming = server.follow({visitor, frame: grab.toDataURL("image/jpeg", QUALITY)});
+            const coming = server.follow({visitor, frame: grab.toDataURL("image/jpeg", QUALITY), solid: wanted()});
             coming.catch(() => {});  // is awaited below
             if (answered) await draw(...answered);  // while the server looks at the next
             answered = null;
@@ -83,15 +90,56 @@ async function draw(reply, grab) {
     frame.style.setProperty("--ratio", grab.width / grab.height);
     frame.querySelector(".drawn").replaceWith(drawn);
     frame.querySelector(".tags").innerHTML = reply.tags;
+    film.draw(grab, drawn, element.dataset.show, frame.classList.contains("mirrored"));
+    if (reply.solid && !turning && performance.now() > rest) turnAround(reply.solid, grab);
+}
+
+// What of the 3D view a frame should bring: nothing while it is not seen or has no time.
+function wanted() {
+    if (!window.Plotly || element.dataset.solid !== "on" || turning || performance.now() < rest) return undefined;
+    return solid ? "hands" : "surface";
+}
+
+// Shows the hands of a frame in 3D, before the frame itself.
+async function turnAround(reply, grab) {
+    turning = true;
+    const began = performance.now();
+    const hands = reply.hands.slice(0, MOST_HANDS).map(({side, wrist, vertices}) => ({
+        side, vertices: Float32Array.from(handpose.MovingHands.unpacked(vertices, Int16Array),
+                                          (value, index) => value * 1e-5 + wrist[index % 3])}));
+    const middle = [0, 1, 2].map((axis) => reply.hands.reduce((sum, {wrist}) => sum + wrist[axis], 0) / reply.hands.length);
+    if (!solid) {
+        if (!reply.surface) { turning = false; return; }
+        solid = new handpose.MovingHands(room, reply.surface, MOST_HANDS, ROOM);
+        await solid.ready;
+    }
+    await solid.show(hands);
+    if (hands.length) {
+        const {view} = solid, known = view.scene && view.scene.photo.width === reply.picture.width && view.scene.photo.fx === reply.picture.fx;
+        view.mirrored = frame.classList.contains("mirrored");
+        if (known) view.follow(middle, middle[2] + 2 * REACH);
+        else solid.set(reply.picture, middle, REACH, Boolean(view.scene));
+        view.backdrop.paint(grab);
+    }
+    const now = performance.now();
+    rest = now + (now - began) * (1 / SHARE - 1);
+    turning = false;
 }
 
 function mirror(on) {
     frame.classList.toggle("mirrored", on);
+    room.classList.toggle("mirrored", on);
     element.querySelector("[name=mirror]").checked = on;
 }
 
 part("start").addEventListener("click", start);
 part("stop").addEventListener("click", () => stop());
+part("snapshot").addEventListener("click", () => film.snapshot());
+part("record").addEventListener("click", () => {
+    if (film.isRunning) return film.stop();
+    film.start();
+    part("record").textContent = "Stop recording";
+});
 part("turn").addEventListener("click", () => {
     facing = facing === "user" ? "environment" : "user";
     stop();
@@ -101,5 +149,8 @@ part("turn").addEventListener("click", () => {
 element.addEventListener("input", ({target}) => {
     if (target.name === "live-show") element.dataset.show = target.value;
     if (target.name === "mirror") mirror(target.checked);
+    if (target.name === "solid") element.dataset.solid = target.checked ? "on" : "off";
 });
 element.dataset.show = "mesh";
+element.dataset.solid = "on";
+room.classList.add("mirrored");

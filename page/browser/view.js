@@ -40,6 +40,16 @@ class HandView {
         }
     }
 
+    // The hands have moved, and the picture stands at a new depth: an eye that was turned away lets them move.
+    follow(middle, depth) {
+        this.scene.photo.depth += 0.2 * (depth - this.scene.photo.depth);
+        if (this.named === "camera" && !this.isMoving) {
+            this.scene.middle = middle;
+            this.eye = this.#seenFrom("camera");
+        }
+        this.#apply();
+    }
+
     // There are no hands to see.
     hide() {
         this.#settle();
@@ -112,8 +122,8 @@ class HandView {
     // Shows what the eye sees.
     #apply() {
         if (!this.eye || !this.drawn || !this.place.clientWidth) return;
-        const {turn, offset, lens} = this.eye, {middle, reach} = this.scene;
-        const eye = turns.scaled(turns.turned(turn, offset), -1);  // from the middle of the hands
+        const {turn, offset, lens} = this.eye, {middle, reach} = this.scene.cube ?? this.scene;  // of what Plotly draws
+        const eye = turns.sum(turns.sum(this.scene.middle, middle, -1), turns.turned(turn, offset), -1);
         const ahead = turns.turned(turn, [0, 0, offset[2]]), up = turns.turned(turn, [0, -1, 0]);
         const plotly = ([x, y, z]) => ({x, y: z, z: -y});
         this.drawn.fovy = 2 * Math.atan(this.#field());
@@ -199,7 +209,7 @@ class HandView {
             const before = touching.size === 2 ? apart() : 0, [x, y] = [event.clientX - last.x, event.clientY - last.y];
             touching.set(event.pointerId, {x: event.clientX, y: event.clientY, moved: last.moved + Math.hypot(x, y)});
             if (touching.size === 2) this.zoom(before / Math.max(apart(), 1));
-            else if (last.moved + Math.hypot(x, y) > SLACK) this.turn(x * Math.PI / place.clientWidth, y * Math.PI / place.clientHeight);
+            else if (last.moved + Math.hypot(x, y) > SLACK) this.turn((this.mirrored ? -x : x) * Math.PI / place.clientWidth, y * Math.PI / place.clientHeight);
         });
         place.addEventListener("pointerup", ({pointerId}) => {
             if (touching.get(pointerId)?.moved <= SLACK && touching.size === 1 && !this.wasMoving) this.sway();

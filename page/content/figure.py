@@ -7,6 +7,7 @@ from handpose.drawing.figure import hand_figure, to_plotly
 from handpose.drawing.palette import css, hand_color
 
 from ..analysis import ShownResult
+from .play import playthings
 
 
 def figure(result: ShownResult, show: str) -> go.Figure:
@@ -17,7 +18,8 @@ def figure(result: ShownResult, show: str) -> go.Figure:
     shown = hand_figure(result, mesh=show != "skeleton", skeleton=show != "mesh", height=None, message="No hand found")
     if len(result.hands) > 1:
         shown.update_layout(scene_annotations=[_tag(number, hand) for number, hand in enumerate(result.hands, 1)])
-    return shown.update_layout(meta={**(shown.layout.meta or {}), "key": result.analysis.key})
+    return shown.update_layout(meta={**(shown.layout.meta or {}), "key": result.analysis.key,
+                                     "play": playthings(result)})
 
 
 def _tag(number: int, hand) -> dict:

@@ -23,6 +23,7 @@ from handpose.gesture import gesture
 from handpose.hand import TrackedHand
 from handpose.tracker import HandTracker
 
+from ..content import moving
 from ..content import overlay_layers as stage
 from ..content.text import distance
 from ..server.cores import CORES, LIVE
@@ -45,12 +46,17 @@ VIEW = """<div class="bar" role="group" aria-label="Live view"><div class="when-
 <label><input type="radio" name="live-show" value="skeleton"><span>Skeleton</span></label>
 <label><input type="radio" name="live-show" value="both"><span>Both</span></label></div>
 <label class="toggle"><input type="checkbox" name="mirror" checked><span>Mirror</span></label>
+<label class="toggle"><input type="checkbox" name="solid" checked><span>3D</span></label>
+<button type="button" class="quiet" data-live="snapshot">Snapshot</button>
+<button type="button" class="quiet" data-live="record">Record</button>
 <button type="button" class="quiet" data-live="turn" hidden>Other camera</button></div>
 <span class="hint" data-live="words" role="status"></span></div>
-<div class="stage"><div class="frame live mirrored"><canvas role="img" aria-label="Your camera, with the hands that were
-found"></canvas><div class="drawn"></div><div class="tags"></div>
+<div class="live-views"><div class="stage"><div class="frame live mirrored">
+<canvas role="img" aria-label="Your camera, with the hands that were found"></canvas>
+<div class="drawn"></div><div class="tags"></div>
 <div class="before"><button type="button" class="primary" data-live="start">Start the camera</button>
-<p>Each picture is used once and forgotten; nothing is recorded.</p></div></div></div>"""
+<p>Each picture is used once and forgotten. Snapshots and recordings stay in your browser.</p></div></div></div>
+<div class="stage room" aria-label="The hands in 3D"></div></div>"""
 
 
 class Followers:
@@ -64,22 +70,32 @@ class Followers:
     def __call__(self, message: Any, address: str = "") -> dict:
         """Answers {"visitor", "frame" (JPEG as a data: address)} with {"layers", "tags"}, both HTML, or {"problem"}.
 
+        Where the message's "solid" is "hands", {"solid"} is what page/browser/moving.js shows in 3D; where it is
+        "surface", what all hands have in common is with it.
+
         {"busy"} where the frame's turn did not come. `address` is the visitor's.
         """
         try:
             visitor, jpeg = _read(message)
             with self._turns.turn(address, visitor) as got:  # of a visitor no two at once, as the tracker needs it
-                return self._answer(self._tracker(address, visitor), _decode(jpeg)) if got else {"busy": True}
+                return (self._answer(self._tracker(address, visitor), _decode(jpeg), message.get("solid")) if got
+                        else {"busy": True})
         except ValueError as error:
             return {"problem": str(error)}
 
-    @staticmethod
-    def _answer(tracker: HandTracker, rgb: np.ndarray) -> dict:
+    def _answer(self, tracker: HandTracker, rgb: np.ndarray, solid: Any = None) -> dict:
         with CORES.work(LIVE):
+            height, width = rgb.shape[:2]
             tracked, camera = tracker(rgb, time.monotonic()), tracker.camera
             hands = [one.hand for one in tracked]
-            return {"layers": stage.layers(hands, camera, rgb.shape[1], rgb.shape[0]),
-                    "tags": "".join(_tag(one, rgb.shape[1], rgb.shape[0]) for one in tracked), "hands": len(hands)}
+            answer = {"layers": stage.layers(hands, camera, width, height),
+                      "tags": "".join(_tag(one, width, height) for one in tracked), "hands": len(hands)}
+            if solid in ("hands", "surface"):
+                answer["solid"] = {"picture": moving.picture_of(camera, width, height),
+                                   "hands": list(map(moving.posed_hand, hands))}
+                if solid == "surface":
+                    answer["solid"]["surface"] = moving.surface(self.estimator.hand_models["right"])
+            return answer
 
     def _tracker(self, address: str, visitor: str) -> HandTracker:
         with self._guard:

@@ -1,6 +1,9 @@
 """The tab "Photo": a photo in; its hands over it, in 3D, in words, and as files."""
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 import gradio as gr
 
 from handpose.estimator import MIN_SCORE
@@ -8,6 +11,9 @@ from handpose.estimator import MIN_SCORE
 from ..analysis import AUTOMATIC, FOCAL, FOV, MOST_HANDS
 from ..answers import PhotoAnswers
 from ..content import controls, text
+from ..content.play import SLIDERS, Play
+
+BROWSER = Path(__file__).parent.parent / "browser"
 
 # Runs in the browser before an event: the last input says what is asked for, and how the result is displayed.
 ASKED = "(...inputs) => [...inputs.slice(0, -1), handpose.asked('{}', inputs.slice(0, -1))]"
@@ -38,6 +44,7 @@ class PhotoTab:
                     with gr.Column(min_width=300):
                         gr.HTML(controls.VIEW_BAR, apply_default_css=False)
                         self.figure = gr.Plot(figure, show_label=False, elem_id="figure", container=False)
+                        self._play()
                 self.found = gr.HTML((text.EXAMPLE if answers.examples.first else "") + found, elem_id="found",
                                      html_template='<div aria-live="polite">${value}</div>', apply_default_css=False)
                 gr.HTML(controls.downloads(), elem_id="downloads", apply_default_css=False)
@@ -56,6 +63,15 @@ class PhotoTab:
             mirrored = gr.Checkbox(False, label="The photo is mirrored (a selfie)",
                                    info="It is turned back first, so that left is left.")
         return [self.lens, self.lens_value, least, most, left], mirrored
+
+    def _play(self) -> None:
+        bend = Play(self.answers.estimator.hand_models)
+
+        def play(message: Any, request: gr.Request) -> dict:
+            return bend(message, request.client.host if request.client else "")
+
+        gr.HTML(SLIDERS, js_on_load=(BROWSER / "play.js").read_text(), server_functions=[play], elem_id="play",
+                apply_default_css=False)
 
     def begin_with(self, page: gr.Blocks) -> None:
         """Has a reload of the page bring back the options and then the photo that was shown."""

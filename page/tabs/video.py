@@ -1,7 +1,6 @@
 """The tab "Video": a clip in; the clip with its hands drawn over it, the hands in 3D beside it, and arrays out."""
 from __future__ import annotations
 
-import json
 import secrets
 import threading
 import time
@@ -16,17 +15,16 @@ from handpose import Camera, Hand, HandEstimator
 from handpose.clips.reading import ClipError, read_clip
 from handpose.clips.track_clip import Cancelled, write_overlay
 from handpose.drawing.overlay import draw_overlay
-from handpose.drawing.palette import FINGER_COLORS, css
 from handpose.export import write_contents, zip_bytes
 from handpose.file_names import safe_stem
 from handpose.hand import TrackedHand
-from handpose.hand_model.skeleton import FINGER_OF_JOINT, FINGERS
 from handpose.rig.files import GLB_ENDING, bvh_contents
 from handpose.rig.motion import HandMotion, motions_of_clip
 from handpose.rig.rigged_glb import rigged_glb
 from handpose.tracker import HandTracker
 
 from ..content import text as words
+from ..content.moving import playback
 from ..server.cores import CLIP, CORES
 from ..server.turns import Turns
 from ..server.uploads import LARGEST_CLIP, UploadError, in_use, open_upload
@@ -36,7 +34,6 @@ AT_ONCE = 3  # clips in work, of which one address has two at most
 IN_WORK = {"concurrency_id": "clip", "concurrency_limit": AT_ONCE}  # of events whose work is a clip
 PATIENCE_S = 10.0  # after which a clip that waits for its turn looks whether it was called off
 LARGEST = 1280  # pixels of the longer side; larger clips are made smaller first
-PLAYBACK_FPS = 15  # of the 3D playback at most
 MESH, SKELETON, BOTH = "Mesh", "Skeleton", "Both"
 LIMITS = (f"Up to {LONGEST_S} seconds; pictures larger than {LARGEST} pixels are made smaller. The clip stays on the "
           "machine that runs this page and is deleted after 30 minutes.")
@@ -67,6 +64,7 @@ class Followed(NamedTuple):
     overlay: Path  # MP4
     npz: Path
     arrays: dict[str, np.ndarray]  # that the latter holds, see handpose/clips/arrays.py
+    motions: list[HandMotion]
     rig: Path | None = None  # GLB of the moving hands with their skeletons; None without any
     bvh: Path | None = None  # zip of their motion, a BVH for each
 
@@ -97,8 +95,8 @@ class VideoTab:
                         self.playback = gr.HTML(elem_id="playback", apply_default_css=False, html_template=PLAYBACK,
                                                 js_on_load=(scripts / "playback.js").read_text())
                 with gr.Row():
-                    self.npz = gr.DownloadButton("Joints and MANO parameters of every picture (.npz)", visible=False,
-                                                 size="sm", elem_id="clip-arrays")
+                    self.npz = gr.DownloadButton("Joints and MANO parameters (.npz)", visible=False, size="sm",
+                                                 elem_id="clip-arrays")
                     self.rig = gr.DownloadButton("Moving hands with a skeleton (.glb)", visible=False, size="sm",
                                                  elem_id="clip-rig")
                     self.bvh = gr.DownloadButton("Motion capture (.bvh)", visible=False, size="sm", elem_id="clip-bvh")
@@ -127,7 +125,7 @@ class VideoTab:
             return None, _button(None), None, words.problem(error), *ready, _button(None), _button(None)
         except Cancelled:
             return None, _button(None), None, '<p class="note">Cancelled.</p>', *ready, _button(None), _button(None)
-        return (str(followed.overlay), _button(followed.npz), playback(followed.arrays),
+        return (str(followed.overlay), _button(followed.npz), playback(followed.arrays, followed.motions),
                 summary(followed.arrays, time.monotonic() - began), *ready, _button(followed.rig),
                 _button(followed.bvh))
 
@@ -155,13 +153,14 @@ class VideoTab:
                 arrays = write_overlay(
                     source, tracker, overlay, npz, progress=tell, cancelled=calls_off.is_set,
                     draw=lambda rgb, camera, hands: draw(rgb, camera, hands, parts)).arrays()
-                rigs = write_rigs(folder, stem, motions_of_clip(arrays, self.estimator.hand_models))
+                motions = motions_of_clip(arrays, self.estimator.hand_models)
+                rigs = write_rigs(folder, stem, motions)
         except OSError as error:
             raise ClipError(f"The result cannot be written ({error.strerror}): try again later, or with a shorter "
                             "clip.") from error
         finally:
             self._calls_off.pop(request.session_hash or "", None)
-        return Followed(overlay, npz, arrays, *rigs)
+        return Followed(overlay, npz, arrays, motions, *rigs)
 
     def call_off(self, request: gr.Request) -> None:
         """Ends the work on a visitor's clip, whether they said so or left."""
@@ -194,28 +193,12 @@ def summary(arrays: dict[str, np.ndarray], seconds: float) -> str:
             f"in view in {seen:.0%} of them.</p>")
 
 
-PLAYBACK = """<div class="bar"><b>In 3D</b><span class="hint">in step with the clip; drag to turn</span></div>
-<div class="plot"><p>The hands will move here.</p></div>"""
-
-
-def playback(arrays: dict[str, np.ndarray]) -> str:
-    """Joints over time for the browser: JSON that page/browser/playback.js plays beside the clip."""
-    times = arrays["times_s"]
-    step = max(1, round(len(times) / max(times[-1] - times[0], 1e-3) / PLAYBACK_FPS)) if len(times) > 1 else 1
-    joints = arrays["joints_3d"][::step]  # (T, K, 21, 3)
-    if not np.isfinite(joints).any():
-        return ""
-    points = np.stack([joints[..., 0], joints[..., 2], -joints[..., 1]], -1)  # Plotly's z points up
-    low, high = np.nanmin(points, (0, 1, 2)), np.nanmax(points, (0, 1, 2))
-    half = float((high - low).max() / 2) * 1.05
-    order, colors = [], []
-    for finger in FINGERS:
-        joints_of = [0] + [joint for joint, name in enumerate(FINGER_OF_JOINT) if name == finger]
-        order += [*joints_of, -1]  # -1: a gap
-        colors += [css(FINGER_COLORS[finger])] * (len(joints_of) + 1)
-    flat = np.where(np.isfinite(points), np.round(points, 4), None).tolist()
-    return json.dumps({"times": np.round(times[::step], 3).tolist(), "points": flat, "order": order, "colors": colors,
-                       "ranges": [[float(m - half), float(m + half)] for m in (low + high) / 2]})
+PLAYBACK = """<div class="bar" role="group" aria-label="The 3D view"><b>In 3D</b><div class="choice">
+<button type="button" data-turn="camera" title="From where the clip was taken">Camera</button>
+<button type="button" data-turn="side">Side</button>
+<button type="button" data-turn="top">Top</button></div></div>
+<div class="plot"><p>The hands will move here.</p></div>
+<div class="timeline" title="How sure each hand is; click to go there"></div>"""
 
 
 def _button(file: Path | None) -> gr.DownloadButton:
