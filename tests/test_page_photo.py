@@ -372,6 +372,7 @@ def test_several_photos_become_a_strip_that_outlives_a_reload_and_one_zip(page):
     expect(page.locator(".hand")).to_have_count(1)
     options(page)
     page.get_by_label("Focal length").check()
+    expect(page.locator("#options .note")).to_contain_text("you gave")  # its number is there, too
     page.locator("#options input[type=number]").first.fill("900")
     expect(page.locator("#options .note")).to_contain_text("focal length 900 pixels")
     line = hand_lines(page)
