@@ -3,9 +3,18 @@
     const NAME = "handpose.options", FIRST = ["Automatic", null, 0.3, 10, true];  // page/analysis.py
     let focal = null;  // pixels: of the lens that was told before the reload, until its field is there again
 
+    let latest = null;
+
     function keepOptions(options) {
         focal = null;
-        try { sessionStorage.setItem(NAME, JSON.stringify({options, focal: handpose.display().focal})); } catch { /* then not */ }
+        latest = options;
+    }
+
+    // Once what they led to is shown.
+    function keepFocal() {
+        if (!latest) return;
+        const told = JSON.stringify({options: latest, focal: handpose.display().focal});
+        try { sessionStorage.setItem(NAME, told); } catch { /* then they are not kept */ }
     }
 
     function keptOptions() {
@@ -16,5 +25,5 @@
         return told.options;
     }
 
-    Object.assign(handpose, {keepOptions, keptOptions, keptFocal: () => focal});
+    Object.assign(handpose, {keepOptions, keepFocal, keptOptions, keptFocal: () => focal});
 })();

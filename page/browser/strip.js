@@ -27,6 +27,7 @@
     // Takes up the photo that has just come onto the stage.
     function shownAnew() {
         const frame = find("#stage .frame[data-photo]")?.dataset;
+        handpose.keepFocal();
         if (frame && !frame.photo.startsWith("example-")) {
             const old = entries.find((one) => root(one.photo) === root(frame.photo));
             const before = old ? [...old.before] : [];
