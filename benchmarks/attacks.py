@@ -17,7 +17,7 @@ from typing import Any
 
 import httpx
 
-from page.layout import MOST_REMEMBERED
+from page.album import MOST_PHOTOS
 
 from .running_page import JSON, ROOT, Visitor
 
@@ -28,7 +28,7 @@ from odd_uploads import COSTLY, CROWDED, ODD_NAMES, odd_uploads, scans  # noqa: 
 PHOTO = ROOT / "tests" / "data" / "hand_right.jpg"
 META = {"meta": {"_type": "gradio.FileData"}}
 OPTIONS = None, None, 10, .5, False, None, None  # of the endpoints
-PHOTO_OPTIONS = False, "Automatic", None, .3, 10, True, None  # of the page's own event
+PHOTO_OPTIONS = False, "Automatic", None, .3, 10, True  # of the page's own events; what they ask for comes after
 NUMBERS = ("focal_px", "fov_deg", "most_hands", "min_score", "mirrored", "camera", "boxes")
 
 # What is sent in the place of numbers and switches.
@@ -61,8 +61,8 @@ def warm_up(visitor: Visitor, config: dict) -> None:
     visitor.call("files", visitor.upload("hand.jpg", data), "zip", *OPTIONS)
     visitor.follow(live_view(config), {"visitor": "warm up", "frame": FRAME + b64encode(data).decode()})
     event = next(one["id"] for one in config["dependencies"] if one["api_name"] == "photo")
-    for number in range(MOST_REMEMBERED):
-        visitor.event(event, [visitor.upload("hand.jpg", data), *PHOTO_OPTIONS], f"warm up {number}")
+    for number in range(MOST_PHOTOS):
+        visitor.event(event, [*PHOTO_OPTIONS, {"file": visitor.upload("hand.jpg", data)}], f"warm up {number}")
 
 
 def live_view(config: dict) -> int:
@@ -218,6 +218,28 @@ def events(visitor: Visitor, config: dict, private: Path) -> Iterator[Attack]:
                              visitor.event(number, data, secrets.token_hex(6)))
 
 
+def asked(visitor: Visitor, config: dict) -> Iterator[Attack]:
+    """What the photo tab's events are asked for, of a photo that is there: boxes, hands, keys, kinds, many of them."""
+    numbers = {one["api_name"]: one for one in config["dependencies"]}
+    file = visitor.upload("hand.jpg", PHOTO.read_bytes())
+    _, shown = visitor.event(numbers["photo"]["id"], [*PHOTO_OPTIONS, {"file": file}], "asks")
+    key = str(shown).partition('data-photo="')[2].partition('"')[0]
+    boxes = ([0, 0, 1, 1], [.5, .5], [0, 0, 1e-9, 1e-9], [1, 1, 0, 0], [0, 0, 2, 2], [-1, 0, 1, 1], [], [0] * 10_000,
+             [[0, 0], [1, 1]], *([value] * 4 for value in WRONG_VALUES))
+    given = [("correct", {"box": box}) for box in boxes]
+    given += [("correct", {name: value}) for name in ("swap", "remove") for value in (1, 2, .5, *WRONG_VALUES)]
+    given += [(event, {name: value}) for event in ("photo", "show", "download")
+              for name in ("photo", "example", "kind", "show", "opacity", "focal", "file", "photos")
+              for value in ("../" * 10 + "etc/passwd", ["example-open_palm"] * 5000, [key] * 12, *WRONG_VALUES)]
+    for name, one in given:
+        options = PHOTO_OPTIONS if len(numbers[name]["inputs"]) > len(PHOTO_OPTIONS) else PHOTO_OPTIONS[1:]
+        yield Attack("asked", f"{name} {one}"[:300], lambda name=name, options=options, one=one: visitor.event(
+            numbers[name]["id"], [*options, {"photo": key, **one}], secrets.token_hex(6)))
+    for number in range(100):  # one visitor who gives ever more
+        yield Attack("asked", f"photo {number}", lambda: visitor.event(
+            numbers["glance"]["id"], [*PHOTO_OPTIONS, {"file": file}], secrets.token_hex(6)))
+
+
 def bodies(visitor: Visitor, config: dict) -> Iterator[Attack]:
     """What is no JSON, no message, or much of it."""
     digits, deep = b"1" * 3_900_000, b"[" * 1_900_000
@@ -284,7 +306,7 @@ def crowds(visitor: Visitor, config: dict) -> Iterator[Attack]:
         event = next(one for one in config["dependencies"] if one["api_name"] == "photo")
         file, refused = visitor.upload("hand.jpg", photo), 0
         for number in range(UNFETCHED):
-            body = {"data": [file, *PHOTO_OPTIONS], "fn_index": event["id"], "session_hash": named(number)}
+            body = {"data": [*PHOTO_OPTIONS, {"file": file}], "fn_index": event["id"], "session_hash": named(number)}
             while visitor.http.post("/queue/join", json=body).status_code == 429 and refused < UNFETCHED:
                 refused += 1
                 time.sleep(.1)

@@ -86,7 +86,8 @@ def all_attacks(visitor: Visitor, private: Path, upload_folder: Path) -> Iterato
     return chain(attacks.photos(visitor), attacks.costly_photos(visitor), attacks.clips(visitor, private),
                  attacks.names(visitor), attacks.calls(visitor), attacks.files(visitor, private, upload_folder),
                  attacks.live_frames(visitor, config), attacks.server_functions(visitor, config),
-                 attacks.events(visitor, config, private), attacks.bodies(visitor, config),
+                 attacks.events(visitor, config, private), attacks.asked(visitor, config),
+                 attacks.bodies(visitor, config),
                  attacks.sessions(visitor, config), raw_requests(visitor), standing_connections(visitor),
                  attacks.crowds(visitor, config))
 

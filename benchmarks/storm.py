@@ -40,7 +40,7 @@ from handpose.tracker import HandTracker
 from page.tabs.video import LARGEST
 from train.make_clip import make_clip
 
-from .attacks import COSTLY, FRAME, OPTIONS, PHOTO, live_view
+from .attacks import COSTLY, FRAME, OPTIONS, PHOTO, PHOTO_OPTIONS, live_view
 from .running_page import JSON, ROOT, RunningPage, Visitor
 from .visitors import SAME, photo
 
@@ -186,7 +186,7 @@ def flood(address: str) -> None:
         time.sleep(.05)
 
     def call(one: Visitor) -> None:
-        said = one.http.post("/queue/join", json={"data": [file, False, "Automatic", None, .3, 10, True, None],
+        said = one.http.post("/queue/join", json={"data": [*PHOTO_OPTIONS, {"file": file}],
                                                   "fn_index": event, "session_hash": secrets.token_hex(6)})
         time.sleep(.05 if said.is_error else 0)
 

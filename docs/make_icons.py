@@ -22,7 +22,7 @@ from handpose.hand_model.model import HandModel  # noqa: E402
 from handpose.hand_model.rotations import rotvec_to_rotmat  # noqa: E402
 
 SITE = ROOT / "page" / "site"
-PHOTO = ROOT / "assets" / "examples" / "open_palm.jpg"
+PHOTO = ROOT / "assets" / "photos" / "back.jpg"
 UPPER, LOWER = (38, 34, 66), (16, 15, 30)  # RGB of the icon's ground
 PALM_UP = rotvec_to_rotmat(np.array([0, 0, np.pi / 2])) @ rotvec_to_rotmat(np.array([np.pi / 2, 0, 0]))
 

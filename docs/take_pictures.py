@@ -45,6 +45,28 @@ def two_hands(page: Page) -> None:
     page.wait_for_timeout(1500)
 
 
+def strip(page: Page) -> None:
+    """Several photos at once; one hand is pointed at."""
+    names = ("two_hands.jpg", "ok.jpg", "three.jpg", "holding.jpg")
+    page.locator("#photo input[type=file]").set_input_files([EXAMPLES / name for name in names])
+    page.wait_for_function("(count) => document.querySelectorAll('#strip li:not(.waits)').length === count",
+                           arg=len(names))
+    page.wait_for_timeout(1500)
+    page.locator("#found .hand").last.hover()
+    page.wait_for_timeout(500)
+
+
+def add_hand(page: Page) -> None:
+    upload(page, "two_hands.jpg")
+    page.locator("#found .hand").first.get_by_role("button", name="Not a hand").click()
+    page.get_by_role("button", name="Undo").wait_for()
+    page.get_by_role("button", name="Add a hand").click()
+    frame = page.locator("#stage .frame").bounding_box()
+    page.mouse.move(frame["x"] + .05 * frame["width"], frame["y"] + .2 * frame["height"])
+    page.mouse.down()
+    page.mouse.move(frame["x"] + .45 * frame["width"], frame["y"] + .9 * frame["height"], steps=3)
+
+
 def compare(page: Page) -> None:
     upload(page, "pointing.jpg")
     page.get_by_text("Compare").click()
@@ -112,6 +134,7 @@ def as_it_is(page: Page) -> None:
 # Name of the picture -> what is done first, and how the browser's page is.
 STATES: dict[str, tuple[Callable[[Page], None], dict]] = {
     "first_visit": (as_it_is, {}), "photo": (photo, {}), "two_hands": (two_hands, {}), "compare": (compare, {}),
+    "strip": (strip, {}), "add_hand": (add_hand, {}),
     "options": (options, {"viewport": {"width": 1366, "height": 1100}}), "nothing_found": (nothing_found, {}),
     "bad_file": (bad_file, {}), "server_gone": (server_gone, {}), "live": (live, {}), "video": (video, {}),
     "api": (api, {}), "about": (about, {}), "dark": (photo, {"color_scheme": "dark"}),

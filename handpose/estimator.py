@@ -54,6 +54,11 @@ class HandPrediction:
         return self.presence * self.prediction.confidence
 
     @property
+    def side(self) -> str:
+        """Of the hand that the crop, which always shows a right one, was cut for."""
+        return "left" if self.crop.mirrored else "right"
+
+    @property
     def joints_2d(self) -> np.ndarray:
         """Where the network itself sees the joints, (21, 2) image pixels."""
         joints = self.prediction.joints[:, :2].astype(float)
@@ -274,8 +279,8 @@ class HandEstimator:
             # M R v = (M R M)(M v): both frames are mirrored and the rotation between them is a proper one again.
             rotations, turn = rotations * np.outer(MIRROR, MIRROR), turn * MIRROR
         rotations[0] = camera.rotation_to(crop.center) @ turn @ rotations[0]
-        return AlignedHand("left" if crop.mirrored else "right", hand.score, hand.joints_2d, weights,
-                           rotmat_to_rotation(rotations), betas, hand.spread)
+        return AlignedHand(hand.side, hand.score, hand.joints_2d, weights, rotmat_to_rotation(rotations), betas,
+                           hand.spread)
 
     def place_hand(self, camera: Camera, aligned: AlignedHand, smooth: SmoothTranslation | None = None) -> Hand:
         """The hand where its joints are seen, always before the camera; `smooth` may move it over time."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 import io
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +15,13 @@ from PIL import Image
 from handpose import Camera, HandBox, HandEstimator, HandModel, Result, load_photo
 from handpose.camera import told_camera
 from handpose.crop import halved
-from handpose.estimator import MIN_SCORE, PhotoPrediction
+from handpose.estimator import MIN_SCORE, HandPrediction, PhotoPrediction
 from handpose.file_names import safe_stem
 
 from .server.cores import CORES, PHOTO
 
 LARGEST_SHOWN = 1600  # pixels; more is not seen on the page
+LARGEST_THUMB = 160
 MOST_HANDS = 10
 AUTOMATIC, FOV, FOCAL = "Automatic", "Field of view", "Focal length"
 LENS_LIMITS = {FOV: (1, 179, "The field of view", "degrees"), FOCAL: (1, 1e6, "The focal length", "pixels")}
@@ -55,14 +56,12 @@ class Options:
 @dataclass(frozen=True, eq=False)
 class Analysis:
     """Immutable, and small: the photo itself is kept only as the JPEG that the page shows."""
-    key: str  # names this photo on the visitor's page
+    key: str  # names this photo on the visitor's page, and gives whoever knows it the photo: not to be guessed
     name: str  # of the photo's file
     mirrored: bool  # whether the photo was turned back left-right first; everything is about the turned one
     jpeg: bytes
     prediction: PhotoPrediction
-
-    def __deepcopy__(self, memo: dict) -> Analysis:
-        return self
+    told: tuple[HandPrediction, ...] = ()  # those of its hands that the visitor pointed at: shown however unsure
 
     @property
     def width(self) -> int:
@@ -78,6 +77,12 @@ class Analysis:
         """The highest score of its hands, 0 without any."""
         return max((hand.score for hand in self.prediction.hands), default=0.0)
 
+    def hands(self, options: Options) -> list[HandPrediction]:
+        """Those that are shown under these options: surest first, and last what the visitor pointed at, as it came."""
+        found = [hand for hand in self.prediction.hands if hand not in self.told and hand.score >= options.min_score]
+        found = [*sorted(found, key=lambda hand: -hand.score), *self.told]
+        return [hand for hand in found if options.left_hands or hand.side == "right"][:options.most_hands]
+
     @property
     def stem(self) -> str:
         """What files made from this photo are called, before their suffixes."""
@@ -87,6 +92,16 @@ class Analysis:
     def shown(self) -> np.ndarray:
         """The photo as the page shows it, (h, w, 3) uint8."""
         return np.asarray(Image.open(io.BytesIO(self.jpeg)))
+
+    @property
+    def thumb(self) -> bytes:
+        """A small JPEG of it."""
+        image = Image.open(io.BytesIO(self.jpeg))
+        image.draft("RGB", (LARGEST_THUMB, LARGEST_THUMB))  # decodes no more than that needs
+        image.thumbnail((LARGEST_THUMB, LARGEST_THUMB))
+        buffer = io.BytesIO()
+        image.save(buffer, "JPEG", quality=75)
+        return buffer.getvalue()
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,16 +135,22 @@ def analyse(estimator: HandEstimator, source: str | bytes, name: str | None = No
         photo = photo.mirrored()
     told_camera(photo.width, photo.height, camera)
     with CORES.work(PHOTO):
-        return Analysis(key or secrets.token_urlsafe(6), name or Path(source).name, mirrored, _jpeg(photo.rgb),
-                        estimator.predict(photo, boxes, camera=camera))
+        prediction = estimator.predict(photo, boxes, camera=camera)
+        return Analysis(key or new_key(), name or Path(source).name, mirrored, _jpeg(photo.rgb), prediction,
+                        prediction.hands if prediction.told else ())
+
+
+def new_key(before: str | None = None) -> str:
+    """A photo's key, or one of the same photo after a correction: it begins as that did, up to a dot."""
+    return f"{before.partition('.')[0]}.{secrets.token_urlsafe(8)}" if before else secrets.token_urlsafe(16)
 
 
 def result_of(estimator: HandEstimator, analysis: Analysis, options: Options) -> ShownResult:
-    """The hands under these options, surest first. Raises ValueError for a camera that cannot be."""
+    """The hands under these options, as `Analysis.hands` has them. Raises ValueError for a camera that cannot be."""
     camera = told_camera(analysis.width, analysis.height, **options.camera_arguments())
-    result = estimator.place(analysis.prediction, camera, options.min_score)
-    hands = [hand for hand in result.hands if options.left_hands or hand.side == "right"]
-    return ShownResult(analysis.width, analysis.height, result.camera, hands[:options.most_hands], analysis, options,
+    chosen = replace(analysis.prediction, hands=tuple(analysis.hands(options)), told=True)
+    result = estimator.place(chosen, camera)
+    return ShownResult(analysis.width, analysis.height, result.camera, result.hands, analysis, options,
                        estimator.hand_models)
 
 

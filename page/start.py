@@ -25,10 +25,10 @@ import gradio as gr  # noqa: E402
 from handpose import HandEstimator  # noqa: E402
 from handpose.drawing.renderer import warm_up  # noqa: E402
 
+from .album import KEPT_S  # noqa: E402
 from .layout import build_page, launch_options  # noqa: E402
 from .server.room import Room  # noqa: E402
 from .server.uploads import fetch_nothing  # noqa: E402
-from .tabs.photo import KEPT_S  # noqa: E402
 
 
 def make_page(estimator: HandEstimator, network: str | None = None) -> gr.Blocks:

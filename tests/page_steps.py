@@ -50,9 +50,9 @@ def settled(page: Page, before: str | None) -> None:
 
 
 def hand_lines(page: Page) -> list[str]:
-    """What the page says of each hand, once it says something."""
+    """What the page says of each hand after its number, once it says something."""
     page.locator(".hand").first.wait_for()
-    return [" ".join(line.split()) for line in page.locator(".hand").all_inner_texts()]
+    return [" ".join(line.split()[1:]) for line in page.locator(".hand").all_inner_texts()]
 
 
 def shown_photo(page: Page) -> np.ndarray:
@@ -76,6 +76,12 @@ def jpeg(rgb: np.ndarray) -> bytes:
 
 def mirrored_photo() -> bytes:
     return jpeg(np.asarray(Image.open(PHOTO).convert("RGB"))[:, ::-1])
+
+
+def delete(page: Page) -> None:
+    """Takes the photo that was given last out of the strip."""
+    page.locator("#strip li").first.hover()
+    page.locator("#strip .out").first.click()
 
 
 def message(page: Page) -> str:

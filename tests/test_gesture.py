@@ -46,13 +46,13 @@ def make_hand(curled: str, side: str = "right", thumb: float = 0.0, spread: floa
 
 
 ALL = "index middle ring little"
-POSES = {"open hand": dict(curled=""), "fist": dict(curled=ALL, thumb=1),
-         "pointing": dict(curled="middle ring little", thumb=1),
-         "victory": dict(curled="ring little", thumb=1, spread=26),
-         "thumbs up": dict(curled=ALL, turn=(-60, 0, 0))}
+POSES = {"open hand": dict(curled=""), "fist": dict(curled=ALL, thumb=.85),
+         "pointing": dict(curled="middle ring little", thumb=.85),
+         "victory": dict(curled="ring little", thumb=.85, spread=26), "four": dict(curled="", thumb=.85),
+         "call": dict(curled="index middle ring"), "thumbs up": dict(curled=ALL, turn=(-60, 0, 0))}
 OTHERS = {"horns": dict(curled="middle ring", thumb=1), "thumb aside": dict(curled=ALL, turn=(20, 0, 0)),
-          "half closed": dict(curled="", ease=.45), "three": dict(curled="little", thumb=1),
-          "shaka": dict(curled="index middle ring")}
+          "half closed": dict(curled="", ease=.45), "side by side": dict(curled="ring little", thumb=1, spread=2),
+          "gun": dict(curled="middle ring little")}
 
 
 @pytest.mark.parametrize("side", ["right", "left"])

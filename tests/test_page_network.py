@@ -16,7 +16,7 @@ from handpose import HandEstimator, load_photo
 from handpose.network.checkpoint import GRAPH
 from handpose.network.hand_network import HandNetwork, NetworkConfig
 from page.analysis import Options, analyse, result_of
-from page.content.text import snippet
+from page.content.snippet import snippet
 from page.layout import build_page
 from page.network import Network
 from page.tabs.about import about_tab

@@ -1,7 +1,9 @@
 """The photo tab as a visitor has it: app.py as a server, in a real browser."""
 import base64
+import io
 import json
 import re
+import zipfile
 
 import numpy as np
 import pytest
@@ -12,6 +14,7 @@ from page_steps import (
     ROOT,
     SHOWN,
     TWO_HANDS,
+    delete,
     hand_lines,
     jpeg,
     message,
@@ -26,14 +29,17 @@ from page_steps import (
 from PIL import Image
 from playwright.sync_api import expect
 
+from page.content.examples import EXAMPLES
+
 # ---- first visit, and a photo of one's own
 
 def test_the_first_visit_shows_an_example_already_solved(page):
-    assert page.evaluate(SHOWN) == "example"
+    assert page.evaluate(SHOWN).startswith("example-")
     assert page.locator(".hand").count() >= 1
     figure = page.evaluate(FIGURE)
     assert sum(trace["type"] == "mesh3d" for trace in figure["traces"]) == page.locator(".hand").count()
     expect(page.locator("#found")).to_contain_text("This is an example")
+    assert page.locator("#examples button").count() == len(EXAMPLES)
 
 
 def test_a_photo_becomes_an_overlay_a_turnable_hand_and_a_card(page):
@@ -86,18 +92,18 @@ def test_photos_are_taken_wherever_they_are_pasted_or_dropped(page, way, name):
 def test_a_webcam_shot_is_not_mirrored(page):
     """The browser's webcam sees a right hand."""
     before = page.evaluate(SHOWN)
-    page.locator("#photo button[aria-label='Capture from camera']").click()
-    page.get_by_text("Click to Access Webcam").click()
-    page.wait_for_function("document.querySelector('#photo video')?.videoWidth > 0")
+    page.get_by_role("button", name="Take a photo").click()
+    page.wait_for_function("document.querySelector('#photo video').videoWidth > 0")
     assert "-1" in page.evaluate("getComputedStyle(document.querySelector('#photo video')).transform")  # as in a mirror
-    page.locator("#photo button[aria-label='capture photo']").click()
+    assert page.evaluate(SHOWN) == before and page.locator(".hand").count()  # nothing is lost yet
+    page.get_by_role("button", name="Take it").click()
     settled(page, before)
     assert [line.split(" hand")[0] for line in hand_lines(page)] == ["Right"]
 
 
-def test_clearing_the_photo_clears_the_result(page):
+def test_deleting_the_only_photo_clears_the_result(page):
     upload(page, "hand.jpg", PHOTO.read_bytes())
-    page.locator("#photo").get_by_role("button", name="Remove Image").click()
+    delete(page)
     expect(page.locator(".hand")).to_have_count(0)
     expect(page.locator("#stage .photo")).to_have_count(0)
     page.wait_for_function("!document.querySelector('#figure .js-plotly-plot')?.data?.length")
@@ -109,7 +115,8 @@ def test_a_picture_without_a_hand_gets_advice_and_a_bad_file_a_reason(page):
     assert message(page).startswith("No hand found") and "What helps" in message(page)
     assert "No hand" in page.evaluate(FIGURE)["words"]
 
-    page.locator("#photo").get_by_role("button", name="Remove Image").click()
+    expect(page.locator("#downloads")).to_be_hidden()
+    delete(page)
     expect(page.locator(".message")).to_have_count(0)
     upload(page, "notes.jpg", b"These are no pixels.")
     assert "notes.jpg is not an image" in message(page)
@@ -291,3 +298,135 @@ def test_a_mirrored_photo_is_turned_back_first(page):
     settled(page, before)
     assert hand_lines(page)[0].startswith("Right hand")
     assert np.abs(shown_photo(page) - np.asarray(Image.open(PHOTO).convert("RGB"), int)).mean() < 4
+
+
+# ---- which hand is which, and what the page got wrong
+
+def test_a_hand_is_the_same_in_photo_cards_and_numbers(page):
+    upload(page, "two.jpg", TWO_HANDS.read_bytes())
+    for number, card in enumerate(page.locator("#found .hand").all(), 1):
+        mark = page.locator(f"#stage .mark[data-hand='{number}']")
+        assert mark.inner_text() == card.locator(".number").inner_text() == str(number)
+        card.hover()
+        expect(mark).to_have_class(re.compile("lit"))
+        assert page.locator("#stage .mark.lit").count() == 1
+        mark.focus()
+        expect(card).to_have_class(re.compile("lit"))
+        assert card.locator("tbody tr").count() == 5
+        assert re.fullmatch(r"−?\d+°", card.locator(".bends b").first.inner_text())
+
+
+def test_a_missed_hand_is_drawn_in_tapped_or_moved_to_and_each_step_can_be_undone(page):
+    upload(page, "two.jpg", TWO_HANDS.read_bytes())
+    cards, stage = page.locator("#found .hand"), page.locator("#stage .frame")
+    whole = hand_lines(page)
+    place = page.locator("#stage .mark[data-hand='1']").evaluate("""(mark) => {
+        const [frame, box] = [mark.closest(".frame"), mark].map((one) => one.getBoundingClientRect());
+        return [box.left - frame.left, box.top - frame.top, box.right - frame.left, box.bottom - frame.top];
+    }""")
+    side = whole[0].split()[0]
+    for way in ("box", "tap"):
+        cards.first.get_by_role("button", name="Not a hand").click()
+        expect(cards).to_have_count(1)
+        page.get_by_role("button", name="Add a hand").click()
+        corner, (left, top, right, bottom) = stage.bounding_box(), place
+        if way == "box":
+            page.mouse.move(corner["x"] + left, corner["y"] + top)
+            page.mouse.down()
+            page.mouse.move(corner["x"] + right, corner["y"] + bottom, steps=3)
+            page.mouse.up()
+        else:
+            page.mouse.click(corner["x"] + (left + right) / 2, corner["y"] + (top + bottom) / 2)
+        expect(cards).to_have_count(2)
+        assert hand_lines(page)[1].startswith(f"{side} hand")
+        for count in (1, 2):
+            page.get_by_role("button", name="Undo").click()
+            expect(cards).to_have_count(count)
+        assert hand_lines(page) == whole
+    expect(page.get_by_role("button", name="Undo")).to_be_hidden()
+
+    page.get_by_role("button", name="Add a hand").focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("application", name=re.compile("draw a box"))).to_be_focused()
+    page.keyboard.press("ArrowLeft")
+    page.keyboard.press("Shift+ArrowDown")
+    page.keyboard.press("Enter")
+    expect(cards).to_have_count(3)
+    page.get_by_role("button", name="Undo").click()
+    expect(cards).to_have_count(2)
+
+    other = "left" if side == "Right" else "right"
+    cards.first.get_by_role("button", name=f"It is a {other} hand").click()
+    page.wait_for_function(f"() => [...document.querySelectorAll('#found .hand b')].filter((one) => one.textContent"
+                           f" === '{other.capitalize()} hand').length === 2")
+
+
+# ---- many photos, and what is none
+
+def test_several_photos_become_a_strip_that_outlives_a_reload_and_one_zip(page):
+    photos = ROOT / "tests" / "photos"
+    page.locator("#photo input[type=file]").set_input_files([photos / "two_fists.jpg", photos / "open_dark.jpg", PHOTO])
+    expect(page.locator("#strip li:not(.waits)")).to_have_count(3)
+    expect(page.locator("#strip [aria-current=true]")).to_have_attribute("title", "two_fists.jpg, 2 hands")
+    page.get_by_role("button", name="open_dark.jpg, 1 hand", exact=True).click()
+    expect(page.locator(".hand")).to_have_count(1)
+    options(page)
+    page.get_by_label("Focal length").check()
+    expect(page.locator("#options .note")).to_contain_text("you gave")  # its number is there, too
+    page.locator("#options input[type=number]").first.fill("900")
+    expect(page.locator("#options .note")).to_contain_text("focal length 900 pixels")
+    line = hand_lines(page)
+    page.reload()
+    expect(page.locator("#strip [aria-current=true]")).to_have_attribute("title", "open_dark.jpg, 1 hand")
+    expect(page.locator(".hand")).to_have_count(1)
+    assert hand_lines(page)[0].split(" Angles")[0] == line[0].split(" Angles")[0]  # the distance is the told lens's
+    options(page)
+    expect(page.locator("#options input[type=number]").first).to_have_value("900")
+    with page.expect_download() as download:
+        page.get_by_role("button", name="All as one ZIP").click()
+    with zipfile.ZipFile(download.value.path()) as archive:
+        folders = {name.split("/")[0] for name in archive.namelist()}
+        assert folders == {"two_fists", "open_dark", "hand_right"} and "open_dark/open_dark.glb" in archive.namelist()
+    delete(page)
+    expect(page.locator("#strip li")).to_have_count(2)
+
+
+def test_a_clip_goes_to_its_tab_and_what_is_neither_gets_a_sentence(page):
+    give = """([name, type]) => handpose.give([new File(["x"], name, {type})])"""
+    page.evaluate(give, ["notes.txt", "text/plain"])
+    expect(page.locator("#photo .said")).to_have_text("notes.txt is neither a photo nor a clip.")
+    page.evaluate(give, ["waving.mp4", "video/mp4"])
+    expect(page.get_by_role("tab", name="Video")).to_have_attribute("aria-selected", "true")
+    page.wait_for_function("document.querySelector('#video video, #video .file-name, #video [data-testid]')")
+
+
+def test_while_a_photo_is_looked_at_it_stands_on_the_stage_and_the_rest_steps_back(page):
+    upload(page, "hand.jpg", PHOTO.read_bytes())
+    held = []
+    page.route("**/upload", lambda route: held.append(route))
+    page.locator("#photo input[type=file]").set_input_files(TWO_HANDS)
+    expect(page.locator("#stage .coming p")).to_have_text("Looking for hands…")
+    assert page.locator("#stage .coming img").evaluate("(image) => image.naturalWidth") == Image.open(TWO_HANDS).width
+    expect(page.locator("#downloads").get_by_role("button", name="GLB")).to_be_disabled()
+    assert float(page.locator("#found").evaluate("(one) => getComputedStyle(one).opacity")) < .6
+    before = page.evaluate(SHOWN)
+    held[0].continue_()
+    settled(page, before)
+    expect(page.locator("#stage .coming")).to_have_count(0)
+    expect(page.locator("#downloads").get_by_role("button", name="GLB")).to_be_enabled()
+
+
+def test_the_picture_is_copied_as_it_is_seen(page):
+    upload(page, "hand.jpg", PHOTO.read_bytes())
+    page.locator("#views .choice").get_by_text("Both", exact=True).click()
+    page.get_by_role("button", name="Copy picture").click()
+    page.get_by_role("button", name="Copied").wait_for()
+    data = page.evaluate("""async () => {
+        const [item] = await navigator.clipboard.read(), blob = await item.getType("image/png");
+        return new Promise((done) => { const reader = new FileReader(); reader.onload = () => done(reader.result);
+                                       reader.readAsDataURL(blob); });
+    }""")
+    copied = np.asarray(Image.open(io.BytesIO(base64.b64decode(data.split(",")[1]))).convert("RGB"), int)
+    photo = np.asarray(Image.open(PHOTO).convert("RGB"), int)
+    assert copied.shape == photo.shape
+    assert 0.02 < (np.abs(copied - photo).max(-1) > 40).mean() < 0.6

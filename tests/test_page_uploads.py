@@ -154,7 +154,7 @@ def answers(watched: Watched, value) -> list:
     clip = {"video": value, "subtitles": None}
     return [visitor.call("estimate", value, *options), visitor.call("files", value, "png", *options),
             visitor.call("video", value, "Mesh")[0], visitor.call("video", clip, "Mesh")[0],
-            watched.event("photo", value, False, "Automatic", None, .3, 10, True, {"look": value})]
+            watched.event("photo", False, "Automatic", None, .3, 10, True, {"file": value, "look": value})]
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="/proc and pipes")
@@ -202,7 +202,7 @@ def test_addresses_are_not_fetched_and_their_names_not_asked_for(watched):
             assert not any("joints_3d" in json.dumps(one) for one in answer)
             said.append(json.dumps(answer))
         # Anything that looks like a file is fetched by Gradio, wherever in a request it stands.
-        watched.event("photo", None, False, "Automatic", None, .3, 10, True, {"look": {"path": address, **META}})
+        watched.event("photo", False, "Automatic", None, .3, 10, True, {"file": {"path": address, **META}})
         assert watched.visitor.http.get(f"/file={address}").status_code == 403
     assert any(uploads.NO_ADDRESSES in one for one in said)
     assert [line for line in watched.seen()[before:] if line.startswith("socket")] == []

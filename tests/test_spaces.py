@@ -63,6 +63,7 @@ def test_debian_packages_are_names_alone():
 
 # Of handpose: what the extra `train` is for.
 FOR_TRAINING = {"hand_network.py", "resnet.py", "layer.py", "onnx_export.py", "write_graph.py"}
+EXTRAS = {"engine.py": {"torch"}, "ray_batch.py": {"ray"}, "usdz.py": {"pxr"}}
 
 
 def test_requirements_cover_every_import_of_the_page():
@@ -76,7 +77,7 @@ def test_requirements_cover_every_import_of_the_page():
             modules = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             if isinstance(node, ast.ImportFrom) and not node.level:
                 modules.append(node.module)
-            allowed = own | {"engine.py": {"torch"}, "ray_batch.py": {"ray"}}.get(path.name, set())  # extras
+            allowed = own | EXTRAS.get(path.name, set())
             for module in {module.partition(".")[0] for module in modules} - allowed:
                 assert {name(one) for one in known[module]} & set(wanted), f"{path.name} imports {module}"
 

@@ -6,7 +6,7 @@
     function display() {
         const data = views()?.dataset ?? {}, frame = find("#stage .frame")?.dataset;
         return {show: data.show ?? "mesh", opacity: Number(data.opacity ?? 85) / 100,
-                photo: frame?.photo ?? null, focal: Number(frame?.focal) || null};
+                photo: frame?.photo ?? null, focal: handpose.keptFocal() ?? (Number(frame?.focal) || null)};
     }
 
     // On a phone, results lie below the photo's field.

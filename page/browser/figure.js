@@ -16,7 +16,7 @@
         const poster = Object.assign(document.createElement("div"), {className: "poster", ariaHidden: "true"});
         poster.dataset.photo = stage().dataset.photo;
         const frame = stage().cloneNode(true);
-        frame.querySelectorAll("input, .line").forEach((part) => part.remove());
+        frame.querySelectorAll("input, .line, .marks, .drawing").forEach((part) => part.remove());
         delete frame.dataset.photo;
         poster.append(frame);
         place().append(poster);
@@ -31,7 +31,7 @@
             plot().on("plotly_afterplot", follow);
         }
         if (meta !== shown && (!meta || meta.key === stage()?.dataset.photo) && plot()?._fullLayout) {
-            const same = meta?.key === key;
+            const same = meta && root(meta.key) === root(key);
             [shown, key] = [meta, meta?.key ?? null];
             if (!view || view.place !== place()) view = new HandView(place(), mark);
             document.dispatchEvent(new CustomEvent("handpose:figure"));
@@ -40,6 +40,8 @@
         }
         showPoster();
     }
+
+    const root = (key) => key?.split(".")[0];  // the same before and after a correction (page/analysis.py)
 
     function show(same) {
         if (!same) alone = null;
@@ -76,6 +78,22 @@
         window.Plotly.restyle(plot(), {visible: here(parts !== "mesh")}, traces("scatter3d"));
     }
 
+    // The hand of a number, from 1 on, stands out against the others; null: none does.
+    function lightIn3D(hand) {
+        if (!window.Plotly || meshes().length < 2) return;
+        const usual = document.querySelector("#views").dataset.show === "both" ? GLASSY : 1;
+        window.Plotly.restyle(plot(), {opacity: meshes().map((_, one) => hand === null || one === hand - 1 ? usual : .2)},
+                              meshes());
+    }
+
+    // The hand of a number alone, or again all of them.
+    function lookAt(hand) {
+        if (meshes().length < 2) return;
+        alone = alone === hand - 1 ? null : hand - 1;
+        nameHands();
+        showParts();
+    }
+
     function mark(name) {
         for (const button of document.querySelectorAll("[data-view]"))
             button.ariaPressed = String(button.dataset.view === name);
@@ -86,6 +104,7 @@
         if (button && view) view.turnTo(button.dataset.view);
     });
     new MutationObserver(follow).observe(document, {childList: true, subtree: true});
+    Object.assign(handpose, {lightIn3D, lookAt});
     handpose.figure = {showParts, traces, get view() { return view; }, get plot() { return plot(); },
                        get shown() { return shown; }};
 })();

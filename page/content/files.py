@@ -49,12 +49,7 @@ def file_of(result: ShownResult, kind: str, show: str = "mesh", opacity: float =
     """
     analysis, camera, hands = result.analysis, result.camera, result.hands
     if kind == "zip":
-        kinds = [kind for kind in KINDS if kind not in ("depth", *FILMS) and (hands or kind not in OF_HANDS)]
-        files = dict(file_of(result, kind, show, opacity) for kind in kinds)
-        files |= depth_files(result) if hands else {}
-        model = hands[0].hand_model if hands else "none"
-        files["README.txt"] = README.format(image=analysis.name, model=model).encode()
-        return f"{analysis.stem}.zip", zip_bytes(files)
+        return f"{analysis.stem}.zip", zip_bytes(files_of(result, show, opacity) | depth_files(result))
     if kind in OF_HANDS and not hands:
         raise ValueError("There is no hand to download: drop in a photo that shows one.")
     if kind == "depth":
@@ -74,8 +69,36 @@ def file_of(result: ShownResult, kind: str, show: str = "mesh", opacity: float =
     raise ValueError(f"A file is one of zip, {', '.join(KINDS)}, not {kind!r}.")
 
 
+def zip_of_all(results: list[ShownResult], show: str, opacity: float) -> tuple[str, bytes]:
+    """Name and content of a zip of several photos' files, a folder each, without the depth, which takes room.
+
+    Raises ValueError for no photos.
+    """
+    if not results:
+        raise ValueError("There is no photo to download: drop some in first.")
+    files: dict[str, bytes] = {}
+    for result in results:
+        stem, number = result.analysis.stem, 1
+        while any(name.startswith(f"{stem}/") for name in files):
+            number += 1
+            stem = f"{result.analysis.stem} {number}"
+        files |= {f"{stem}/{name}": content for name, content in files_of(result, show, opacity).items()}
+    return "hands.zip", zip_bytes(files)
+
+
+def files_of(result: ShownResult, show: str, opacity: float) -> dict[str, bytes]:
+    """All files of a result by name, but those of its depth and its films."""
+    hands = result.hands
+    kinds = [kind for kind in KINDS if kind not in ("depth", *FILMS) and (hands or kind not in OF_HANDS)]
+    files = dict(file_of(result, kind, show, opacity) for kind in kinds)
+    model = hands[0].hand_model if hands else "none"
+    return files | {"README.txt": README.format(image=result.analysis.name, model=model).encode()}
+
+
 def depth_files(result: ShownResult) -> dict[str, bytes | np.ndarray]:
-    """By name, what `zip_bytes` takes: depth and masks at the photo's own pixels."""
+    """By name, what `zip_bytes` takes: depth and masks at the photo's own pixels; nothing without hands."""
+    if not result.hands:
+        return {}
     with CORES.work(PHOTO):
         contents = depth_contents(result)
     return {result.analysis.stem + ending: content for ending, content in contents.items()}

@@ -3,18 +3,21 @@ from __future__ import annotations
 
 import io
 from base64 import b64encode
+from html import escape
 
+import numpy as np
 from PIL import Image
 
 from handpose import Camera, Hand
 from handpose.drawing.overlay import render_hands
-from handpose.drawing.palette import OUTLINE_COLOR, css
+from handpose.drawing.palette import OUTLINE_COLOR, css, hand_color
 from handpose.drawing.skeleton_lines import Dot, Line, lines_of_hands
 
 from ..analysis import ShownResult
 
 EMPTY = ('<div class="stage"><div class="frame empty"><p>Drop in a photo: it is shown here with the hands over it.</p>'
          '</div></div>')
+MARK_MARGIN = 0.08  # of the larger side of a hand's box, around it
 THINNEST, THINNEST_OUTLINE = 1.0, 0.7  # pixels of the picture, so that a small hand's lines can be seen
 
 
@@ -23,14 +26,31 @@ def picture(result: ShownResult) -> str:
     analysis = result.analysis
     shown = analysis.shown.shape
     camera = result.camera.resized(shown[1] / analysis.width, shown[0] / analysis.height)
-    about = f'data-photo="{analysis.key}" data-focal="{result.camera.fx:.6g}"'
+    about = (f'data-photo="{analysis.key}" data-name="{escape(analysis.name)}" data-count="{len(result.hands)}" '
+             f'data-focal="{result.camera.fx:.6g}" data-thumb="{_data(analysis.thumb, "jpeg")}"')
     return f"""<div class="stage"><div class="frame" {about} style="--ratio: {analysis.width / analysis.height:.5f}">
-        <img class="photo" alt="The photo" src="data:image/jpeg;base64,{b64encode(analysis.jpeg).decode()}">
+        <img class="photo" alt="The photo" src="{_data(analysis.jpeg, "jpeg")}">
         <div class="drawn">{layers(result.hands, camera, shown[1], shown[0],
-                                   result.analysis.width / shown[1])}</div>
+                                   analysis.width / shown[1])}</div>
+        <div class="marks">{marks(result)}</div>
         <div class="line"></div>
         <input class="swipe" type="range" min="0" max="100" step="0.5" value="50"
                aria-label="Compare: the photo on the left, the hands on the right"></div></div>"""
+
+
+def marks(result: ShownResult) -> str:
+    """A frame with a number around each hand, by which photo, cards and 3D view point at the same one."""
+    size = np.array([result.analysis.width, result.analysis.height])
+    parts = []
+    for number, hand in enumerate(result.hands, 1):
+        low, high = hand.box.reshape(2, 2)
+        margin = MARK_MARGIN * max(high - low)
+        (left, top), (right, bottom) = (np.clip([low - margin, high + margin], 0, size) / size * 100).tolist()
+        parts.append(f'<button type="button" class="mark" data-hand="{number}" style="--hand: '
+                     f'{css(hand_color(hand.side, hand.certainty))}; left: {left:.2f}%; top: {top:.2f}%; '
+                     f'width: {right - left:.2f}%; height: {bottom - top:.2f}%" '
+                     f'aria-label="Hand {number}, {hand.side}"><i>{number}</i></button>')
+    return "".join(parts)
 
 
 def layers(hands: list[Hand], camera: Camera, width: int, height: int, points_scale: float = 1.0) -> str:
@@ -48,9 +68,14 @@ def _mesh(hands: list[Hand], camera: Camera, width: int, height: int) -> str:
     buffer = io.BytesIO()
     Image.fromarray(part.rgba).save(buffer, "WEBP", quality=88, method=1)
     rows, columns = part.rgba.shape[:2]
-    return (f'<img class="mesh" alt="" src="data:image/webp;base64,{b64encode(buffer.getvalue()).decode()}" '
+    return (f'<img class="mesh" alt="" src="{_data(buffer.getvalue(), "webp")}" '
             f'style="left: {100 * part.left / width:.4f}%; top: {100 * part.top / height:.4f}%; '
             f'width: {100 * columns / width:.4f}%; height: {100 * rows / height:.4f}%">')
+
+
+def _data(content: bytes, kind: str) -> str:
+    """A picture as an address."""
+    return f"data:image/{kind};base64,{b64encode(content).decode()}"
 
 
 def _skeleton(hands: list[Hand], width: float, height: float) -> str:

@@ -11,8 +11,11 @@ from pathlib import Path
 
 from gradio.routes import templates
 from jinja2 import ChoiceLoader, DictLoader
-from starlette.routing import Mount
+from starlette.responses import PlainTextResponse
+from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
+
+from handpose.shipped import shipped
 
 INDEX, GRADIOS = "frontend/index.html", templates.env.loader
 SITE = Path(__file__).parents[1] / "site"  # icons, manifest and the picture of a link, which anybody may fetch
@@ -53,5 +56,9 @@ def _raw(text: str) -> str:
     return "{% raw %}" + text + "{% endraw %}"
 
 
-def site_route() -> Mount:
-    return Mount("/site", StaticFiles(directory=SITE))
+def site_routes() -> list[Route | Mount]:
+    """Icons, manifest and preview, and as texts the network's card and the licences of what ships."""
+    texts = {"card": shipped("checkpoints") / "README.md", "licences": shipped("assets") / "README.md"}
+    answers = {name: PlainTextResponse(path.read_text()) for name, path in texts.items()}
+    return [Route(f"/site/{name}.txt", lambda _, answer=answer: answer) for name, answer in answers.items()] + [
+        Mount("/site", StaticFiles(directory=SITE))]

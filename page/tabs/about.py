@@ -1,23 +1,30 @@
 """The tabs "API" and "About". Numbers and licences are those of the files that ship, in one place each."""
 from __future__ import annotations
 
+import os
+
 import gradio as gr
 
 from handpose.shipped import shipped
 
-HOW = """### How it works
-A small detector finds the hands, MediaPipe's landmark model 21 points in each. A small neural network looks at each
-hand, upright and cut out, and answers with the bend of every joint and the shape of the hand. The hand model, posed
-like that, is moved to where it covers the hand in the photo; how far away that is follows from the camera's lens.
+from ..server.gate import SPACES
+
+ABOUT = """A small detector finds the hands in a photo, MediaPipe's landmark model 21 points in each. A neural network
+looks at each hand, upright and cut out, and answers with the bend of every joint and the shape of the hand. The
+hand model, posed like that, is moved to where it covers the hand in the photo; how far away that is follows from the
+camera's lens.
+
+Photos, clips and camera pictures go to the machine that runs this page and nowhere else. Photos and clips are deleted
+from it after 30 minutes, and whenever the page is restarted; the live view's pictures are never stored. Nothing is
+counted or reported to anyone, and the page loads nothing from other servers.
 """
-PRIVACY = """### Privacy
-Your photos, clips and camera pictures go to the machine that runs this page and nowhere else. Photos, those you take
-with the camera in the tab Photo included, clips and what was made of them are deleted from it after 30 minutes
-and whenever the page is restarted. The live view's pictures are looked at and never stored. Nothing is counted
-or reported to anyone, and the page loads nothing from other servers.
+GOOD = """On photos of one person with true 3D joints, on which nothing was trained, the network errs as the table says.
+It is weak on fists from the front, on hands that hold things or touch each other, on gloves, and where a hand is cut
+off by the border. Depth rests on an average hand and, where nobody tells the lens, on a guess. All of it may be used,
+changed and passed on: code, weights and hand model are Apache-2.0.
 """
-OTHER_NETWORK = """### How good it is, and what it may be used for
-This page runs another network than the one that comes with it, `NETWORK`: only who made that one can say.
+OTHER_NETWORK = """This page runs another network than the one that comes with it, `NETWORK`: only who made that one can
+say how good it is, and what it may be used for.
 """
 API = """### From Python
 ```python
@@ -59,26 +66,25 @@ def api_tab() -> None:
 
 def about_tab(network: str | None = None) -> None:
     """`network`: as in `layout.build_page`."""
+    links = [f"[Source]({source})"] if (source := source_address()) else []
+    links += [f"[{name}](./site/{path}.txt)" for path, name in (("card", "Model card"), ("licences", "Licences"))]
     with gr.Column(elem_id="about", elem_classes="reading"):
-        gr.Markdown(HOW)
-        gr.Markdown(PRIVACY)
+        gr.Markdown(ABOUT)
         if network:
             gr.Markdown(OTHER_NETWORK.replace("NETWORK", network))
-            return
-        card = (shipped("checkpoints") / "README.md").read_text()
-        gr.Markdown("### How good it is\n" + section(card, "How good it is"))
-        gr.Markdown("### Where it is weak\n" + section(card, "Limits"))
-        gr.Markdown("### What it is made of\nAll of it may be used, changed and passed on: the code and the network's "
-                    "weights are Apache-2.0.\n" + licences((shipped("assets") / "README.md").read_text()))
+        else:
+            gr.Markdown(GOOD + "\n" + accuracy((shipped("checkpoints") / "README.md").read_text()))
+        gr.Markdown(" · ".join(links))
 
 
-def section(markdown: str, title: str) -> str:
-    """The text under a heading of second level, "" if there is none."""
-    _, _, rest = markdown.partition(f"\n## {title}\n")
-    return rest.partition("\n## ")[0].strip()
+def source_address() -> str | None:
+    """Where the page's source is, if whoever runs it tells, or it is a Space."""
+    space = os.environ.get("SPACE_ID")
+    return os.environ.get("HANDPOSE_SOURCE") or (f"{SPACES}/spaces/{space}/tree/main" if space else None)
 
 
-def licences(markdown: str) -> str:
-    """The table of what ships, without links to files that the page does not serve."""
-    return "\n".join(line.replace("see [mediapipe/README.md](mediapipe/README.md)", "by Google")
-                     for line in markdown.splitlines() if line.startswith("|"))
+def accuracy(card: str) -> str:
+    """Of the model card's first table the rows of this network and of what it is compared with."""
+    _, _, table = card.partition("<!-- numbers:begin Photos with true 3D joints -->")
+    rows = [line for line in table.partition("<!-- numbers:end -->")[0].splitlines() if line.startswith("|")]
+    return "\n".join(rows[:2] + [row for row in rows[2:] if row.startswith(("| **ours**", "| MediaPipe"))])
