@@ -29,7 +29,8 @@ PART_COVERED = 0.8  # of a joints' box by a surer hand's, from which on it is a 
 # One pass is enough where it is sure of the hand and of its side, in a region that the landmarks then confirm.
 SURE_PRESENCE, SURE_SIDE = 0.9, 0.8
 TURNS = np.radians([-35, 35])  # that are tried where the first pass is not sure
-LEAST_PRESENCE = 0.05  # of the surest pass, below which no further one would find a hand
+TURNED_PRESENCE, TURNED_SCORE = 0.05, 0.6  # of the first pass or of the detector, from which on they are
+LEAST_PRESENCE = 0.1  # of the surest pass, below which no further one would find a hand
 CONFIRMED_TURN, CONFIRMED_SHIFT, CONFIRMED_SCALE = 0.25, 0.1, 0.15  # radians; of the side; of its logarithm
 BOX_SCALE = 1.5  # from the larger side of a hand's box to the region that the landmark model is given
 BOX_ANGLES = np.radians([0, 90, 180, 270])  # that are tried, for a box does not tell where the fingers point
@@ -142,25 +143,27 @@ def landmarks_in_box(rgb: np.ndarray, box: HandBox, model: LandmarkModel) -> Lan
 def confirmed_landmarks(rgb: np.ndarray, region: HandRegion, model: LandmarkModel) -> Landmarks:
     """Landmarks of the hand in a detector's region, in one pass where that is sure and well framed, else in several.
 
-    The detector may be wrong about where the fingers point: where the first pass is not sure, the region is tried in
-    other turns. Further passes are over the region that the surest one's landmarks give, which then frames the hand
-    better, over its mirror image, and over the region that comes of those. `presence` is the lowest of these, `right`
-    the mean: what is no hand seldom passes for one again and again.
+    The detector may be wrong about where the fingers point: where the first pass is not sure, but something speaks for
+    a hand, the region is tried in other turns. Further passes are over the region that the surest one's landmarks give,
+    which then frames the hand better, over its mirror image, and over the region that comes of those, as long as they
+    convince. `presence` is the lowest of these, `right` the mean: what is no hand seldom passes for one many times.
     """
     best = model(rgb, region)
-    for turn in TURNS:
-        if best.presence >= SURE_PRESENCE:
-            break
-        other = model(rgb, replace(region, angle=region.angle + turn))
-        best = max(best, other, key=lambda landmarks: landmarks.presence)
+    if best.presence >= TURNED_PRESENCE or region.score >= TURNED_SCORE:
+        for turn in TURNS:
+            if best.presence >= SURE_PRESENCE:
+                break
+            other = model(rgb, replace(region, angle=region.angle + turn))
+            best = max(best, other, key=lambda landmarks: landmarks.presence)
     sure = best.presence >= SURE_PRESENCE and max(best.right, 1 - best.right) >= SURE_SIDE
     if best.presence < LEAST_PRESENCE or sure and confirms(best.region, region):
         return best
-    second, mirrored = (model(rgb, best.region, mirror) for mirror in (False, True))
-    passes = [second, mirrored]
-    if min(second.presence, mirrored.presence) >= MIN_PRESENCE:
-        passes.append(model(rgb, second.region))
-    return replace(passes[-1] if len(passes) > 2 else second, presence=min(one.presence for one in passes),
+    passes = [model(rgb, best.region)]
+    for frame, mirror in ((best.region, True), (passes[0].region, False)):
+        if not is_hand(passes[-1], region):
+            break
+        passes.append(model(rgb, frame, mirror))
+    return replace(passes[-1] if len(passes) == 3 else passes[0], presence=min(one.presence for one in passes),
                    right=float(np.mean([one.right for one in passes])))
 
 
