@@ -19,7 +19,7 @@ Z_SCALE = 0.4  # the model's z is this many times too small against its x and y 
 REGION_JOINTS = (0, 1, 2, 3, 5, 6, 9, 10, 13, 14, 17, 18)  # all that move little when fingers bend
 REGION_SCALE, REGION_SHIFT = 2.0, 0.1  # from those joints' box to hand: times its size, this share of it towards up
 
-MIN_PRESENCE = 0.5
+MIN_PRESENCE = 0.5  # of what the landmark model alone takes for a hand; training and benchmarks ask for it
 # A hand is reported where detector and landmark model together are so sure: the sum of both scores' logits. Chosen with
 # an eye on the 43 photos of the recall set, of whose 98 hands it finds 74 and one false one (1.5: 77 and two, 0: 79 and
 # six), and on tests/photos, where less finds two hands that are none.

@@ -50,8 +50,14 @@ def export_graph(network: nn.Module, input_size: int, config: str) -> bytes:
                           output_names=[*OUTPUTS], dynamic_axes=rows,
                           # Parameters stay as they are: folding and fusing is left to the runtime.
                           training=torch.onnx.TrainingMode.PRESERVE, do_constant_folding=False)
-        model = onnx.load_from_string(file.getvalue())
-    prefix = "network."
+        model = without_weights(file.getvalue(), "network.")
+    model.metadata_props.add(key="config", value=config)
+    return model.SerializeToString()
+
+
+def without_weights(exported: bytes, prefix: str) -> onnx.ModelProto:
+    """The model that torch exported, its weights left out and named as in torch, where `prefix` stood before."""
+    model = onnx.load_from_string(exported)
     for node in model.graph.node:
         node.input[:] = [name.removeprefix(prefix) for name in node.input]
     for tensor in model.graph.initializer:
@@ -59,8 +65,7 @@ def export_graph(network: nn.Module, input_size: int, config: str) -> bytes:
         tensor.ClearField("raw_data")
         tensor.data_location = onnx.TensorProto.EXTERNAL
     model.producer_version = ""  # torch's: releases that export alike write the same bytes
-    model.metadata_props.add(key="config", value=config)
-    return model.SerializeToString()
+    return model
 
 
 @contextmanager

@@ -4,11 +4,10 @@ from __future__ import annotations
 import io
 import warnings
 
-import onnx
 import torch
 from torch import Tensor, nn
 
-OPSET = 17
+from handpose.network.onnx_export import OPSET, without_weights
 
 
 class _Graph(nn.Module):
@@ -34,16 +33,7 @@ def graph_of(network: nn.Module) -> bytes:
         torch.onnx.export(_Graph(network.eval()), (torch.zeros(2, 64, 96, 3, dtype=torch.uint8),), file, dynamo=False,
                           opset_version=OPSET, input_names=["pictures"], output_names=list(names), dynamic_axes=axes,
                           training=torch.onnx.TrainingMode.PRESERVE, do_constant_folding=False)
-        model = onnx.load_from_string(file.getvalue())
-    prefix = "network."
-    for node in model.graph.node:
-        node.input[:] = [name.removeprefix(prefix) for name in node.input]
-    for tensor in model.graph.initializer:
-        tensor.name = tensor.name.removeprefix(prefix)
-        tensor.ClearField("raw_data")
-        tensor.data_location = onnx.TensorProto.EXTERNAL
-    model.producer_version = ""  # torch's: releases that export alike write the same bytes
-    return model.SerializeToString()
+        return without_weights(file.getvalue(), "network.").SerializeToString()
 
 
 def weights_of(network: nn.Module) -> dict:
