@@ -205,6 +205,8 @@ def test_a_hand_is_the_same_in_photo_cards_and_numbers(page):
     for number, card in enumerate(page.locator("#found .hand").all(), 1):
         mark = page.locator(f"#stage .mark[data-hand='{number}']")
         assert mark.inner_text() == card.locator(".number").inner_text() == str(number)
+        frame, badge = mark.bounding_box(), mark.locator("i").bounding_box()
+        assert badge["x"] + badge["width"] / 2 < frame["x"] and badge["y"] + badge["height"] / 2 < frame["y"]
         card.hover()
         expect(mark).to_have_class(re.compile("lit"))
         assert page.locator("#stage .mark.lit").count() == 1

@@ -17,6 +17,7 @@ from ..analysis import ShownResult
 
 EMPTY = ('<div class="stage"><div class="frame empty"><p>Drop in a photo: it is shown here with the hands over it.</p>'
          '</div></div>')
+NUMBER_SHARE = 8.0  # % of the photo's width or height that a number beside a frame takes at most
 MARK_MARGIN = 0.08  # of the larger side of a hand's box, around it
 THINNEST, THINNEST_OUTLINE = 1.0, 0.7  # pixels of the picture, so that a small hand's lines can be seen
 
@@ -46,7 +47,8 @@ def marks(result: ShownResult) -> str:
         low, high = hand.box.reshape(2, 2)
         margin = MARK_MARGIN * max(high - low)
         (left, top), (right, bottom) = (np.clip([low - margin, high + margin], 0, size) / size * 100).tolist()
-        parts.append(f'<button type="button" class="mark" data-hand="{number}" style="--hand: '
+        place = "mark" if min(left, top) > NUMBER_SHARE else "mark within"  # beside the frame it hides no small hand
+        parts.append(f'<button type="button" class="{place}" data-hand="{number}" style="--hand: '
                      f'{css(hand_color(hand.side, hand.certainty))}; left: {left:.2f}%; top: {top:.2f}%; '
                      f'width: {right - left:.2f}%; height: {bottom - top:.2f}%" '
                      f'aria-label="Hand {number}, {hand.side}"><i>{number}</i></button>')
