@@ -25,13 +25,14 @@ from handpose.detection.region import HandBox, HandRegion, box_iou, distinct
 from handpose.image import load_photo
 from handpose.whole_file import whole_file
 
+from .finding.pictures import box_of
+
 MIN_PALM = 0.25  # score of a palm that is looked at
 PADDINGS = (1.0, 1.5)  # frames around the photo
 TILE_SHARES = (0.6, 0.35)  # tiles' sides over the photo's longer side
 VIEWS = ((0.0, 1.0, False), (12.0, 1.1, True))  # turn in degrees, scale, mirrored: passes after the first
 HAND_PRESENCE, NO_PRESENCE = 0.85, 0.2  # of all passes the least: from here on there is a hand; below, nothing
 SAME_HAND_IOU = 0.4  # of the joints' boxes
-WIDER = 0.12  # a hand's box is the joints', wider on each side by this share of its size: joints end inside the skin
 
 
 def search(rgb: np.ndarray, detector: PalmDetector) -> list[HandRegion]:
@@ -63,9 +64,7 @@ def passes(rgb: np.ndarray, region: HandRegion, model: LandmarkModel) -> tuple[L
 
 def hand_label(landmarks: Landmarks, presence: float) -> dict:
     """A hand as JSON-ready values: box and centre in pixels, angle as in HandRegion, in radians."""
-    low, high = landmarks.box
-    margin = WIDER * (high - low).max()
-    return {"box": np.concatenate([low - margin, high + margin]).round(1).tolist(),
+    return {"box": box_of(landmarks.points[:, :2]).round(1).tolist(),
             "side": landmarks.side, "sure_side": bool(abs(landmarks.right - 0.5) > 0.35),
             "angle": round(float(landmarks.region.angle), 3), "presence": round(float(presence), 3)}
 

@@ -21,8 +21,8 @@ REGION_SCALE, REGION_SHIFT = 2.0, 0.1  # from those joints' box to hand: times i
 
 MIN_PRESENCE = 0.5  # of what the landmark model alone takes for a hand; training and benchmarks ask for it
 # A hand is reported where detector and landmark model together are so sure: the sum of both scores' logits. Chosen with
-# an eye on the 43 photos of the recall set, of whose 98 hands it finds 74 and one false one (1.5: 77 and two, 0: 79 and
-# six), and on tests/photos, where less finds two hands that are none.
+# an eye on the 43 photos of the recall set, where less finds a few hands more and as many false ones, and on
+# tests/photos, where less finds two hands that are none.
 MIN_EVIDENCE = 2.5
 SAME_HAND_IOU = 0.4  # of the joints' boxes
 PART_COVERED = 0.8  # of a joints' box by a surer hand's, from which on it is a part of that hand

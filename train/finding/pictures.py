@@ -12,7 +12,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from ..label_hands import WIDER
+from handpose.crop import upright_box
+from handpose.detection.region import box_covered
+
 from .targets import PictureHands
 
 SOURCES = {"photos": 0.45, "collages": 0.25, "scenes": 0.22, "backgrounds": 0.08}  # shares of the pictures
@@ -22,6 +24,7 @@ TURN_STD = 8.0  # degrees
 MOST_PASTED = 4
 QUARTERS = (0.7, 0.12, 0.06, 0.12)  # how often by so many quarters of a turn
 TRUSTED_SHARE = 0.15  # of a photo's longer side, its largest hand: from here on the others are found as well
+WIDER = 0.12  # a hand's box is the joints', wider on each side by this share of its size: joints end inside the skin
 HELD_OUT_EVERY = 5  # of the gloves' photos, those whose number is a multiple of it are for measuring
 
 
@@ -56,12 +59,6 @@ def box_of(joints: np.ndarray) -> np.ndarray:
     return np.concatenate([low - margin, high + margin])
 
 
-def angle_of(joints: np.ndarray) -> float:
-    """Where the fingers point, from joints (21, 2): radians clockwise from the image's up."""
-    up = joints[9] - joints[0]
-    return float(np.arctan2(up[0], -up[1]))
-
-
 def read_photos(folder: Path, labels: Path) -> list[LabelledPicture]:
     """The photos of `train.label_hands`, without those that are held out and those whose hands are small or not found:
     there the search misses too many for the rest of the photo to count as background.
@@ -84,8 +81,7 @@ def read_photos(folder: Path, labels: Path) -> list[LabelledPicture]:
 
 def _covered(box: Sequence[float], by: Sequence[float]) -> float:
     """The share of a box that another one covers."""
-    width, height = (max(0, min(box[k + 2], by[k + 2]) - max(box[k], by[k])) for k in range(2))
-    return width * height / ((box[2] - box[0]) * (box[3] - box[1]))
+    return float(box_covered(np.reshape(box, (2, 2)), np.reshape(by, (1, 2, 2)))[0])
 
 
 def _is_part(hand: dict, hands: list[dict]) -> bool:
@@ -107,7 +103,7 @@ def read_scenes(folder: Path) -> list[LabelledPicture]:
         joints = [np.array(hand["joints"]) for hand in label["hands"]]
         right = [hand["side"] == "right" for hand in label["hands"]]
         pictures.append(LabelledPicture.of(folder / label["file"], list(map(box_of, joints)),
-                                           list(map(angle_of, joints)), right))
+                                           [upright_box(one)[2] for one in joints], right))
     return pictures
 
 
@@ -122,8 +118,8 @@ def read_cut_outs(folder: Path, without: Sequence[str] = ()) -> list[LabelledPic
                                                  labels["flip_err"], strict=True):
                 if wrong < 0.1:  # false for NaN, too
                     joints = points[:, :2].astype(float)
-                    pictures.append(LabelledPicture.of(file.parent / str(name), [box_of(joints)], [angle_of(joints)],
-                                                       [str(side) == "Right"]))
+                    pictures.append(LabelledPicture.of(file.parent / str(name), [box_of(joints)],
+                                                       [upright_box(joints)[2]], [str(side) == "Right"]))
     return pictures
 
 

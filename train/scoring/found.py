@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from handpose.detection.region import box_iou
+
 LEAST_IOU = 0.3  # of boxes that show one hand
 # Labels frame the whole hand, results may frame its joints: less will do where each box holds the other's middle.
 LEAST_IOU_INSIDE, AREA_RATIO = 0.1, 5.0
@@ -15,8 +17,7 @@ Box = Sequence[float]  # u0, v0, u1, v1
 
 def iou(a: Box, b: Box) -> float:
     """Intersection over union of two boxes."""
-    both = _area([max(a[0], b[0]), max(a[1], b[1]), min(a[2], b[2]), min(a[3], b[3])])
-    return both / max(_area(a) + _area(b) - both, 1e-9)
+    return float(box_iou(np.reshape(a, (2, 2)), np.reshape(b, (1, 2, 2)))[0])
 
 
 def same_hand(a: Box, b: Box) -> bool:
