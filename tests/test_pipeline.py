@@ -152,7 +152,7 @@ def refused(capsys, words: str, given: list[str]) -> None:
 def test_a_killed_round_goes_on_and_its_loss_falls(made):
     run = stage(made, "run_1")
     first, second = (entry for entry in sittings(made / "work" / "log.jsonl", [run.name]))
-    assert (first["state"], second["state"]) == ("begun", "done") and 0 < second["seconds"]
+    assert first["state"] in ("begun", "at work") and second["state"] == "done" and 0 < second["seconds"]
     curves = EventAccumulator(str(run / "curves")).Reload()
     total = {event.step: event.value for event in curves.Scalars("train/total")}
     assert sorted(total) == list(range(2, STEPS + 1, 2)) and total[STEPS] < 0.9 * total[2]

@@ -14,11 +14,13 @@ network gets wrong from the image alone most.
 from __future__ import annotations
 
 import argparse
+import hashlib
 import multiprocessing
+import shutil
 from contextlib import nullcontext
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from tqdm import tqdm
@@ -27,13 +29,13 @@ from handpose import Camera, HandEstimator, load_photo
 from handpose.crop import Crop, upright_box
 from handpose.detection.landmarks import Landmarks
 from handpose.estimator import CROP_SCALE, HandPrediction
-from handpose.whole_file import whole_file
+from handpose.whole_file import remove_temporaries, whole_file
 
 from .data.labels import FOCAL_PER_BOX, VIEWS
 from .data.samples import LOST_LANDMARKS
 from .scoring.image_alone import TURNS, looked_at, surest
 
-BATCH = 8  # photos
+SHARD = 32  # photos that are asked about together, and not again where a run was stopped
 SHARE = 0.7  # of the network's joints in a label's; chosen with an eye on the 145 evaluation photos
 AGREED = 0.05  # of the box, the mean spread up to which the landmark model's views agree
 AGREED_ALONE, SURE_ALONE = 0.04, 0.4  # likewise the network's, and its mean sureness from which on it is believed
@@ -41,14 +43,15 @@ WEIGHTS = 0.5, 3.0  # the least and the most that a photo counts
 OF_ALONE = 2.0  # what a photo counts that the landmark model does not know
 
 
-@dataclass(frozen=True)
-class Opinion:
-    """What the network makes of a photo; joints (21, 3) in metres about their mean, camera axes."""
-    world: np.ndarray
-    error: float  # mean distance, over the box, of what it sees in the image alone from the label
-    points: np.ndarray | None = None  # (21, 3) pixels, where the label is its own
-    spread: np.ndarray | None = None  # (21,) of its views, likewise
-    side: str | None = None  # likewise
+class Opinion(NamedTuple):
+    """What the network makes of a photo, or of N photos, each array with one more axis then; NaN where it says nothing.
+
+    Joints in metres are about their mean, in the camera's axes."""
+    world: np.ndarray = np.full((21, 3), np.nan, np.float32)
+    error: np.ndarray | float = np.nan  # mean distance, over the box, of what it sees in the image alone from the label
+    points: np.ndarray = np.full((21, 3), np.nan, np.float32)  # pixels, where the label is its own
+    spread: np.ndarray = np.full(21, np.nan, np.float32)  # of its views, likewise
+    side: np.ndarray | str = ""  # likewise
 
 
 def opinion(estimator: HandEstimator, rgb: np.ndarray, side: str, points: np.ndarray, world: np.ndarray) -> np.ndarray:
@@ -77,8 +80,8 @@ def error_alone(estimator: HandEstimator, rgb: np.ndarray, side: str, points: np
     return float(np.linalg.norm(hand.joints_2d - points, axis=1).mean() / np.ptp(points, axis=0).max())
 
 
-def label_alone(estimator: HandEstimator, rgb: np.ndarray, points: np.ndarray) -> Opinion | None:
-    """The network's own label of a hand that is somewhere about points (21, 2); None where it is not sure of any."""
+def label_alone(estimator: HandEstimator, rgb: np.ndarray, points: np.ndarray) -> Opinion:
+    """The network's own label of a hand that is somewhere about points (21, 2); nothing where it is not sure of any."""
     size = estimator.crop_size
     center, extent, angle = upright_box(points)
     hand = surest(estimator, rgb, [Crop.around(center, CROP_SCALE * extent.max(), angle + turn, size, mirrored=mirror)
@@ -91,9 +94,10 @@ def label_alone(estimator: HandEstimator, rgb: np.ndarray, points: np.ndarray) -
     joints = np.median(seen, axis=0)
     spread = np.median(np.linalg.norm(seen - joints, axis=2), axis=0) / max(np.ptp(joints, axis=0).max(), 1e-6)
     if spread.mean() > AGREED_ALONE or np.mean([view.sureness for view in views]) < SURE_ALONE:
-        return None
+        return Opinion()
     depth = np.median([view.prediction.joints[:, 2] * view.crop.size / 2 / view.crop.scale for view in views], axis=0)
-    return Opinion(mean_joints(estimator, views, seen), np.nan, np.column_stack([joints, depth]), spread, hand.side)
+    return Opinion(mean_joints(estimator, views, seen), points=np.column_stack([joints, depth]), spread=spread,
+                   side=hand.side)
 
 
 def mix(world: np.ndarray, other: np.ndarray, share: float) -> np.ndarray:
@@ -116,7 +120,7 @@ def _estimator(checkpoint: str) -> HandEstimator:  # one for each process
     return HandEstimator.load(checkpoint, threads=1)
 
 
-def _opinion(job: tuple) -> Opinion | None:
+def _opinion(job: tuple) -> Opinion:
     checkpoint, path, side, points, world, agreed = job
     estimator, rgb, median = _estimator(checkpoint), load_photo(path).rgb, np.median(points[..., :2], axis=0)
     if not agreed:
@@ -125,33 +129,64 @@ def _opinion(job: tuple) -> Opinion | None:
                    error_alone(estimator, rgb, side, median.astype(float)))
 
 
+def _shard(jobs_and_file: tuple[list[tuple], Path]) -> Path:
+    """Asks about the photos of a shard, if that is not there yet."""
+    jobs, path = jobs_and_file
+    if not path.is_file():
+        said = Opinion(*map(np.array, zip(*map(_opinion, jobs), strict=True)))
+        with whole_file(path) as temporary, open(temporary, "wb") as file:
+            np.savez(file, **said._asdict())
+    return path
+
+
+def opinions(checkpoint: str, photos: Path, labels: dict[str, np.ndarray], place: Path, processes: int) -> Opinion:
+    """Of all labels of `train.pseudo_label`. In the folder `place` lie those that are known, and a stopped call goes on
+    from them."""
+    place.mkdir(exist_ok=True)
+    remove_temporaries(place)
+    columns = (labels[key] for key in ("set", "fname", "side", "view_points", "view_world"))
+    jobs = [(checkpoint, photos / str(s) / str(f), str(side), points, world, bool(known))
+            for s, f, side, points, world, known in zip(*columns, agreed(labels), strict=True)]
+    shards = []
+    for first in range(0, len(jobs), SHARD):
+        some = jobs[first:first + SHARD]
+        key = hashlib.sha256(repr([(name, path.parent.name, path.name, side, known, points.tobytes(), world.tobytes())
+                                   for name, path, side, points, world, known in some]).encode()).hexdigest()
+        shards.append((some, place / f"{key}.npz"))
+    parts = []
+    with tqdm(total=len(jobs), unit="photo") as bar, \
+            multiprocessing.get_context("spawn").Pool(processes) if processes > 1 else nullcontext() as pool:
+        for path in pool.imap(_shard, shards) if pool else map(_shard, shards):
+            with np.load(path) as file:
+                parts.append(Opinion(**file))
+            bar.update(len(parts[-1].side))
+    return Opinion(*map(np.concatenate, zip(*parts, strict=True)))
+
+
+def agreed(labels: dict[str, np.ndarray]) -> np.ndarray:
+    """(N,) bool: of which hands the landmark model's views agree."""
+    return labels["spread"].mean(1) < AGREED
+
+
 def add_opinion(photos: Path, labels_file: Path, checkpoint: str, out: Path, processes: int = 2, share: float = SHARE
                 ) -> None:
     """Writes `labels_file` anew as `out`, with the network's opinion in it. Raises as it is read."""
     with np.load(labels_file) as file:
         labels = {key: file[key] for key in file.files}
-    agreed = labels["spread"].mean(1) < AGREED
-    columns = (labels[key] for key in ("set", "fname", "side", "view_points", "view_world"))
-    jobs = [(checkpoint, photos / str(s) / str(f), str(side), points, world, known)
-            for s, f, side, points, world, known in zip(*columns, agreed, strict=True)]
-    with multiprocessing.get_context("spawn").Pool(processes) if processes > 1 else nullcontext() as pool:
-        answers = pool.imap(_opinion, jobs, chunksize=BATCH) if pool else map(_opinion, jobs)
-        opinions = list(tqdm(answers, total=len(jobs), unit="photo"))
-    labels["weight"] = weights_of(np.array([np.nan if one is None else one.error for one in opinions])).astype(
-        np.float32)
-    for row, said in enumerate(opinions):
-        if said is None:
-            continue
-        if said.points is None:
-            labels["world"][row] = mix(labels["world"][row], said.world, share)
-        else:
-            labels["points"][row], labels["world"][row], labels["spread"][row] = said.points, said.world, said.spread
-            labels["side"][row], labels["weight"][row] = said.side, OF_ALONE
-    alone, none = sum(one is not None and one.points is not None for one in opinions), opinions.count(None)
-    print(f"{len(opinions)} hands, of which the landmark model's views do not agree on {int((~agreed).sum())}: the "
-          f"network labelled {alone} of these, and {none} are left out")
+    place = out.with_name(f"{out.name}.shards")
+    said = opinions(checkpoint, photos, labels, place, processes)
+    known, alone = agreed(labels), said.side != ""
+    labels["weight"] = np.where(alone, OF_ALONE, weights_of(said.error)).astype(np.float32)
+    labels["world"][known] = [mix(world, other, share) for world, other
+                              in zip(labels["world"][known], said.world[known], strict=True)]
+    labels["side"] = np.where(alone, said.side, labels["side"])
+    for key in ("points", "world", "spread"):
+        labels[key][alone] = getattr(said, key)[alone]
+    print(f"{len(known)} hands, of which the landmark model's views do not agree on {(~known).sum()}: the network "
+          f"labelled {alone.sum()} of these, and {(labels['weight'] == 0).sum()} hands are left out")
     with whole_file(out) as temporary, open(temporary, "wb") as file:
         np.savez_compressed(file, **labels)
+    shutil.rmtree(place)
 
 
 def main() -> None:

@@ -90,6 +90,7 @@ class Recipe:
     average: Share = 0.998  # decay of the exponential mean of the weights
     # Fabric's; "auto" is float32 or bfloat16-mixed, whichever this machine is faster in.
     precision: Literal[AUTO, "32-true", "16-mixed", "bf16-mixed"] = AUTO
+    compile: Switch = False  # by torch.compile: for GPUs
     sync_batch_norm: Switch = True  # one batch's statistics over all devices
     workers: Count = 1  # threads that read ahead
     seed: Annotated[int, Field(strict=True, ge=0, lt=2 ** 32)] = 0

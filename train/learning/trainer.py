@@ -74,6 +74,8 @@ class Trainer:
         # Not fused: torch's (2.14) errs on CPUs, silently, where a gradient lies otherwise in memory than its weights.
         optimizer = torch.optim.AdamW([group for group in groups if group["params"]], weight_decay=recipe.weight_decay)
         self.bfloat16 = recipe.precision == AUTO and faster_in_bfloat16(network, self._inputs(0), fabric)
+        if recipe.compile:
+            network.compile(dynamic=False)  # in place: the weights keep their names
         self.network, self.optimizer = fabric.setup(network, optimizer)
         self.schedule = torch.optim.lr_scheduler.LambdaLR(self.optimizer, self._rate_at)
         self.loss = HandLoss(recipe.losses, hand_model.to(fabric.device))
