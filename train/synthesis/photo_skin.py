@@ -17,6 +17,13 @@ BARE_FROM = .006, .04  # m from the wrist's end: where a picture begins to count
 CHOICE = 12  # people whose tone is nearest, of whom one is drawn
 
 
+def look_up(image: np.ndarray, coords: np.ndarray) -> np.ndarray:
+    """The texels (N, ...) of a square image (S, S, ...) at coordinates (N, 2), 0..1."""
+    size = image.shape[0]
+    column, row = (np.float32(coords).T * np.float32(size - 1) + np.float32(.5)).astype(np.int32)
+    return image.reshape(size * size, *image.shape[2:]).take(row * size + column, axis=0, mode="clip")
+
+
 class PhotoSkins:
     """The pictures of a folder. `palm`, `end`, `inside` (S, S): what is palm, 0..1, how far from the wrist's end, m,
     and what of the chart is hand at all."""
@@ -55,5 +62,4 @@ class PhotoSkins:
 
     def at(self, coords: np.ndarray, person: int) -> np.ndarray:
         """The factor (N, 3) at chart coordinates (N, 2), 0..1."""
-        texel = (coords * (self.size - 1) + .5).astype(np.int32)
-        return self.detail(person)[texel[:, 1], texel[:, 0]].astype(np.float32)
+        return look_up(self.detail(person), coords).astype(np.float32)

@@ -6,14 +6,13 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 
-from handpose.drawing.rasterizer import rasterize
 from handpose.drawing.shading import vertex_normals
 from handpose.hand_model.model import HandModel
 
 from .arm import LENGTH, Forearm, border_loop, skin_rings, sleeve, tube_faces
 from .people import sample_person
 from .props import Cloth, Photos, sample_background, sample_blob
-from .shading import Light, Part, draw, project, sample_light
+from .shading import Light, Part, draw, front_faces, project, sample_light
 from .skin import Palette, SkinMaps, sample_palette, to_linear
 from .subjects import GLOVE, PosedHand, Subject
 from .worn import Glove, ring_on, sample_glove
@@ -83,7 +82,7 @@ class Studio:
         if subject.kind == GLOVE:
             glove = sample_glove(rng, self.photos, self.skin.palm)
             hand = self.gloved(hand, glove)
-        alone = rasterize(project(hand.vertices, focal, size), self.faces, size, size).depth
+        alone = front_faces(project(hand.vertices, focal, size), self.faces, size).depth
         for extras in (1, 0, 0, 0):  # what hides nearly all of the hand is drawn again, with less in the way
             canvas, cover = self._compose(rng, subject, hand, glove, background, light, palette, focal, alone, extras)
             occluded = 1 - cover.sum() / max(np.isfinite(alone).sum(), 1)
@@ -181,7 +180,7 @@ def _hides(rings: np.ndarray, alone: np.ndarray, focal: float) -> bool:
     """Whether the arm covers more than a sixth of the hand, from the arm's rings and the hand's own depth image."""
     size = alone.shape[0] // 3
     faces = tube_faces(*rings.shape[:2])
-    arm = rasterize(project(rings.reshape(-1, 3), focal / 3, size), faces, size, size).depth
+    arm = front_faces(project(rings.reshape(-1, 3), focal / 3, size), faces, size).depth
     hand = alone[1::3, 1::3][:size, :size]
     return (arm < hand)[np.isfinite(hand)].mean() > 1 / 6 if np.isfinite(hand).any() else False
 
@@ -216,7 +215,7 @@ def photograph(rng: np.random.Generator, canvas: np.ndarray) -> np.ndarray:
         canvas = cv2.filter2D(canvas, -1, kernel / kernel.sum(), borderType=cv2.BORDER_REFLECT_101)
     if rng.random() < .35:  # out of focus, or few pixels
         canvas = cv2.GaussianBlur(canvas, (0, 0), rng.uniform(.4, 1.6) * size / 192)
-    canvas = np.clip(canvas, 0, 1) ** np.float32(np.exp(rng.normal(0, .12)))
+    canvas = cv2.pow(np.clip(canvas, 0, 1), np.exp(rng.normal(0, .12)))
     film, grain = rng.choice(FILMS, p=FILM_SHARES), rng.choice([.004, .008, .016])
     if film == "grey":
         canvas = _grey(canvas, rng.dirichlet([3, 5, 2]))

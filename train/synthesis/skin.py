@@ -12,7 +12,7 @@ import numpy as np
 
 from handpose.drawing.rasterizer import rasterize
 
-from .photo_skin import PhotoSkins
+from .photo_skin import PhotoSkins, look_up
 
 # Individual typology angle, degrees: arctan((L* - 50) / b*). Borders of Chardon's six groups (very light .. dark), the
 # outer ones where measured skin ends (Chardon et al. 1991; Del Bino & Bernerd 2013).
@@ -139,10 +139,9 @@ class SkinMaps:
 
     def on_hand(self, coords: np.ndarray, palette: Palette, offset: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Reflectance (N, 3) and gloss (N,) at chart coordinates (N, 2); `offset` (2,) moves the noise."""
-        texel = (coords * (self.size - 1) + .5).astype(np.int32)
         if palette.photo is not None:
-            return self._photographed(coords, texel, palette)
-        layer = dict(zip(MAP_NAMES, self.maps[texel[:, 1], texel[:, 0]].T[..., None], strict=True))
+            return self._photographed(coords, palette)
+        layer = dict(zip(MAP_NAMES, look_up(self.maps, coords).T[..., None], strict=True))
         s = palette.strength
         colour = palette.back + (palette.palm - palette.back) * (layer["palm"] * s["palm"])
         colour *= 1 + (palette.red / palette.back - 1) * (layer["red"] * s["red"])
@@ -155,16 +154,19 @@ class SkinMaps:
         gloss = palette.gloss * (1 - .5 * layer["palm"]) * (1 - layer["nail"]) + palette.nail_gloss * layer["nail"]
         return colour.astype(np.float32), gloss[:, 0]
 
-    def _photographed(self, coords: np.ndarray, texel: np.ndarray, palette: Palette) -> tuple[np.ndarray, np.ndarray]:
-        palm, nail = (image[texel[:, 1], texel[:, 0]] for image in (self.palm, self.nail))
+    def _photographed(self, coords: np.ndarray, palette: Palette) -> tuple[np.ndarray, np.ndarray]:
+        palm, nail = (look_up(image, coords) for image in (self.palm, self.nail))
         alike = self.photos.nearest(palette.back)
         detail = self.photos.at(coords, alike[int(palette.photo * len(alike))])
         colour = palette.back + (palette.palm - palette.back) * (palm * palette.strength["palm"])[:, None]
-        colour *= 1 + (detail - 1) * palette.strength["detail"]
+        detail -= 1
+        detail *= palette.strength["detail"]
+        detail += 1
+        colour *= detail
         if palette.varnish:
             colour += (palette.nail - colour) * nail[:, None]
         gloss = palette.gloss * (1 - .5 * palm) * (1 - nail) + palette.nail_gloss * nail
-        return colour.astype(np.float32), gloss.astype(np.float32)
+        return colour, gloss
 
     def on_arm(self, coords: np.ndarray, palette: Palette, offset: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Reflectance (N, 3) and gloss (N,) of the forearm; coords (N, 2) = turn from the back (0..1), metres."""
@@ -175,9 +177,10 @@ class SkinMaps:
 
     def _noise(self, coords: np.ndarray, palette: Palette) -> np.ndarray:
         """Factor (N, 3) on the reflectance: pores in all colours, blotches of blood mostly in green and blue."""
-        texel = np.floor(coords * 128).astype(np.int32) & 255
-        fine = self.fine[texel[:, 1], texel[:, 0]][:, None] * palette.strength["fine"]
-        blotch = self.blotch[texel[:, 1], texel[:, 0]][:, None] * palette.strength["blotch"]
+        column, row = np.floor(np.float32(coords).T * np.float32(128)).astype(np.int32) & 255
+        texel = row * 256 + column
+        fine = self.fine.reshape(-1).take(texel)[:, None] * palette.strength["fine"]
+        blotch = self.blotch.reshape(-1).take(texel)[:, None] * palette.strength["blotch"]
         return np.clip(1 + fine + blotch * np.float32([.45, 1, .9]), .5, 1.6)
 
 

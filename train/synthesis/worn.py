@@ -7,6 +7,7 @@ import numpy as np
 
 from handpose.hand_model.model import HandModel
 
+from .photo_skin import look_up
 from .props import Cloth, Photos
 from .shading import Material, Part
 from .skin import tileable_noise
@@ -50,11 +51,8 @@ def _over_chart(cloth: Cloth, repeats: float) -> Material:
 
 
 def _coated(cloth: Material, coat: Material, palm: np.ndarray) -> Material:
-    size = len(palm)
-
     def material(coords: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        texel = (coords * (size - 1) + .5).astype(np.int32)
-        inside = palm[texel[:, 1], texel[:, 0]] > .45
+        inside = look_up(palm, coords) > .45
         (colour, gloss), (coated, shine) = cloth(coords), coat(coords)
         return np.where(inside[:, None], coated, colour), np.where(inside, shine, gloss)
     return material
