@@ -97,8 +97,9 @@ def test_both_parts_have_freihands_layout_and_agree_with_their_pictures(name, re
             inside = (-8 < u) & (u < SIZE + 8) & (-8 < v) & (v < SIZE + 8)
             assert inside.all() or (kinds[number] == "border" and inside.sum() > 4)
             rows, columns = np.nonzero(mask)
-            assert u.min() - 12 < columns.min() and columns.max() < u.max() + 12
-            assert v.min() - 12 < rows.min() and rows.max() < v.max() + 12
+            around = .25 * max(np.ptp(u), np.ptp(v))
+            assert u.min() - around < columns.min() and columns.max() < u.max() + around
+            assert v.min() - around < rows.min() and rows.max() < v.max() + around
     vertices = np.array(json.loads((out / "evaluation_verts.json").read_text()))
     assert vertices.shape == (TEST, 1609, 3)
     xyz = np.array(json.loads((out / "evaluation_xyz.json").read_text()))

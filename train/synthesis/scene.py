@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 
+from handpose.drawing.rasterizer import rasterize
 from handpose.drawing.shading import vertex_normals
 from handpose.hand_model.model import HandModel
 
@@ -82,7 +83,7 @@ class Studio:
         if subject.kind == GLOVE:
             glove = sample_glove(rng, self.photos, self.skin.palm)
             hand = self.gloved(hand, glove)
-        alone = front_faces(project(hand.vertices, focal, size), self.faces, size).depth
+        alone = rasterize(project(hand.vertices, focal, size), self.faces, size, size).depth
         for extras in (1, 0, 0, 0):  # what hides nearly all of the hand is drawn again, with less in the way
             canvas, cover = self._compose(rng, subject, hand, glove, background, light, palette, focal, alone, extras)
             occluded = 1 - cover.sum() / max(np.isfinite(alone).sum(), 1)
