@@ -8,7 +8,7 @@
         document.body.classList.add("dark");
     const views = ["", "#photo"].includes(location.hash) ? value("stage").repeat(2) : "";  // another tab is opened (tabs.js)
     first.innerHTML = `<div><div class="title">${value("title")}</div><div class="both">${views}</div></div>`;
-    first.querySelectorAll("input, .line, .marks").forEach((part) => part.remove());
+    first.querySelectorAll("input, .line, .marks, .skeleton").forEach((part) => part.remove());
     const waiting = new MutationObserver(async () => {
         const photo = document.querySelector("#stage .frame img, #stage .empty");
         if (!photo) return;
