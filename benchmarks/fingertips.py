@@ -1,13 +1,13 @@
 """How far the mesh ends from fingertips that were labelled by eye: `python -m benchmarks.fingertips PHOTOS`
 
-PHOTOS is a folder of photo sets as training takes it (train/README.md). `fingertips.csv` has 24 clear, bare hands of some
-20 people in nine sets: the crop and the photo that it is from, the side, the box around MediaPipe's points, and where each
-finger that is seen ends: the outermost skin along it, without a nail that stands out, in pixels of the crop, to about one
-pixel. Who labelled saw the photos alone, enlarged.
+PHOTOS is a folder of photo sets as training takes it (train/README.md). `fingertips.csv` has 24 clear, bare hands of
+some 20 people in nine sets: the crop and the photo that it is from, the side, the box around MediaPipe's points, and
+where each finger that is seen ends: the outermost skin along it, without a nail that stands out, in pixels of the crop,
+to about one pixel. Who labelled saw the photos alone, enlarged.
 
 Printed, in per cent of the box of the hand's joints: how far, seen from a finger's outer joint, the label lies beyond
-what the mesh's last phalanx reaches in that direction, or before it (negative). Of the sets that training holds out, and
-of the others, some of whose photos were trained on.
+what the mesh's last phalanx reaches in that direction, or before it (negative). Of the sets that training holds out,
+and of the others, whose photos were trained on.
 """
 from __future__ import annotations
 

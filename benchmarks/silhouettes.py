@@ -2,8 +2,8 @@
 
 PHOTOS is a folder of photo sets as training takes it (train/README.md); `digits` shows palms before a white wall,
 `barehand`, which training holds out, palms and backs before anything. The photo's silhouette is GrabCut's (Rother et
-al., 2004), begun from MediaPipe's points. What lies beyond the wrist counts nowhere, so that nothing is said of where the
-mesh ends there.
+al., 2004), begun from MediaPipe's points. What lies beyond the wrist counts nowhere, so that nothing is said of where
+the mesh ends there.
 
 Printed for each set: intersection over union in the median over all hands; and of those with at least --least of it, as
 GrabCut else seldom found the hand, by region of the mesh how far, in mm at the hand's distance, the photo's silhouette
@@ -46,7 +46,8 @@ def main() -> None:
     parser.add_argument("photos", type=Path, metavar="PHOTOS")
     parser.add_argument("--sets", nargs="+", default=["digits", "barehand"], metavar="SET")
     parser.add_argument("--limit", type=int, default=60, help="open hands of each set (default: %(default)s)")
-    parser.add_argument("--least", type=float, default=0.8, help="overlap of hands whose mm count (default: %(default)s)")
+    parser.add_argument("--least", type=float, default=0.8, help="overlap of hands that count in mm (default: "
+                        "%(default)s)")
     parser.add_argument("--hand", type=Path, metavar="NPZ", help="another hand of the same joints, to compare")
     args = parser.parse_args()
     estimator = HandEstimator.load()
@@ -60,9 +61,10 @@ def main() -> None:
         overlap = np.median([fit.overlap for fit in fits])
         fits = [fit for fit in fits if fit.overlap >= args.least]
         vertices, off = (np.concatenate([getattr(fit, key) for fit in fits]) for key in ("vertices", "off"))
-        print(f"{name}: {len(fits)} of {len(chosen)} hands, overlap {overlap:.3f}; mm: "
-              + ", ".join(f"{region} {np.median(here):+.1f} {abs(here).mean():.1f}" for region, inside in regions.items()
-                          if len(here := off[inside[vertices]])))
+        of_regions = {region: off[inside[vertices]] for region, inside in regions.items()}
+        print(f"{name}: overlap {overlap:.3f}; mm, {len(fits)} of {len(chosen)} hands: " + ", ".join(
+            f"{region} {np.median(here):+.1f} {abs(here).mean():.1f}" for region, here in of_regions.items()
+            if len(here)))
 
 
 def is_open(points: np.ndarray) -> bool:
@@ -98,8 +100,11 @@ def compare(hand: Hand, camera: Camera, seen: np.ndarray, counts: np.ndarray) ->
     """A hand and a photo's silhouette (H, W), enlarged, where `counts` (H, W)."""
     pixels = enlarged(camera.project(hand.vertices))
     drawn = rasterize(np.column_stack([pixels, hand.vertices[:, 2]]), hand.faces, *seen.shape[::-1]).face >= 0
-    row, column = (pixels.round().astype(int).T)[::-1].clip(0, np.array(seen.shape)[:, None] - 1)
-    edge = np.flatnonzero((depth_inside(drawn)[row, column] <= EDGE) & counts[row, column])
+    last = np.array(seen.shape)[:, None] - 1
+    place = pixels.round().astype(int).T[::-1]
+    row, column = place.clip(0, last)
+    shown = ((place >= 0) & (place <= last)).all(0)
+    edge = np.flatnonzero((depth_inside(drawn)[row, column] <= EDGE) & counts[row, column] & shown)
     off = depth_inside(seen)[row[edge], column[edge]] * 1000 * hand.joints_3d[:, 2].mean() / camera.fx / ENLARGED
     near = abs(off) < FARTHEST
     return Fit((drawn & seen & counts).sum() / ((drawn | seen) & counts).sum(), edge[near], off[near])

