@@ -18,11 +18,13 @@ from handpose.crop import halved
 from handpose.estimator import MIN_SCORE, HandPrediction, PhotoPrediction
 from handpose.file_names import safe_stem
 
-from .server.cores import CORES, PHOTO
+from .server.cores import CORES, DECODING, PHOTO
 
 LARGEST_SHOWN = 1600  # pixels; more is not seen on the page
 LARGEST_THUMB = 160
 MOST_HANDS = 10
+# Of events whose work is a photo: three at once, of which one address has two at most.
+PHOTO_WORK = {"concurrency_id": "estimate", "concurrency_limit": 3}
 AUTOMATIC, FOV, FOCAL = "Automatic", "Field of view", "Focal length"
 LENS_LIMITS = {FOV: (1, 179, "The field of view", "degrees"), FOCAL: (1, 1e6, "The focal length", "pixels")}
 
@@ -130,7 +132,8 @@ def analyse(estimator: HandEstimator, source: str | bytes, name: str | None = No
 
     Raises PhotoError, and ValueError for what is told and cannot be of this photo.
     """
-    photo = load_photo(source, name)
+    with CORES.beside(DECODING):
+        photo = load_photo(source, name)
     if mirrored:
         photo = photo.mirrored()
     told_camera(photo.width, photo.height, camera)

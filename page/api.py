@@ -10,10 +10,10 @@ from handpose import HandEstimator, PhotoError
 from handpose.clips.reading import Cancelled, ClipError
 from handpose.estimator import MIN_SCORE
 
-from .analysis import FOCAL, FOV, MOST_HANDS, Options, ShownResult, analyse, result_of
+from .analysis import FOCAL, FOV, MOST_HANDS, PHOTO_WORK, Options, ShownResult, analyse, result_of
 from .content.files import KINDS, file_of
 from .server.uploads import UploadError, read_upload
-from .tabs.video import BOTH, IN_WORK, MESH, SKELETON, VideoTab
+from .tabs.video import BOTH, CLIP_WORK, MESH, SKELETON, VideoTab
 from .told import boxes_of, camera_of
 
 
@@ -117,10 +117,10 @@ def add_endpoints(estimator: HandEstimator, clips: VideoTab) -> None:
         answer, out = gr.JSON(label="result"), gr.File(label="file")
         of_clip = [gr.File(label=label) for label in ("overlay", "arrays", "rig", "motion_capture")]
         # preprocess=False: Gradio would open the file itself, and answer wrong values without a reason.
-        of_photo = dict(preprocess=False, concurrency_id="estimate", concurrency_limit=2)
+        of_photo = dict(preprocess=False, **PHOTO_WORK)
         gr.Button().click(estimate, [photo, *options], answer, api_name="estimate", **of_photo)
         gr.Button().click(files, [photo, kind, *options], out, api_name="files", **of_photo)
-        gr.Button().click(video, [clip, parts], of_clip, api_name="video", preprocess=False, **IN_WORK)
+        gr.Button().click(video, [clip, parts], of_clip, api_name="video", preprocess=False, **CLIP_WORK)
 
 
 def _options(focal_px: Any, fov_deg: Any, most_hands: Any, min_score: Any) -> Options:

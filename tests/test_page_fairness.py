@@ -45,7 +45,7 @@ def test_everyones_first_comes_before_anyones_second():
 
 class Line:
     """Gradio's queue, as far as taking turns goes."""
-    get_events = None
+    get_events = process_events = None
 
     def __init__(self):
         self.event_queue_per_concurrency_id = {"look": SimpleNamespace(queue=[])}

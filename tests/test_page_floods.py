@@ -2,8 +2,6 @@
 import asyncio
 import json
 import socket
-import time
-from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
 import gradio as gr
@@ -15,10 +13,10 @@ from benchmarks.running_page import JSON, Visitor
 from handpose import load_photo
 from handpose.clips.reading import Cancelled
 from page.server import unfetched
+from page.server.cores import asker
 from page.server.fair_queue import share_fairly
 from page.server.faults import FAILED, NOT_UNDERSTOOD, is_own, refuse_in_sentences
 from page.server.gate import LARGEST_MESSAGE
-from page.server.turns import Turns
 from page.tabs.video import InTurn
 
 
@@ -56,30 +54,26 @@ def test_the_last_place_is_for_who_has_none(limit, at_work, next_one):
     waiting = [Job(address) for address in "aabc"]
     line = SimpleNamespace(queue=list(waiting), concurrency_limit=limit, current_concurrency=len(at_work))
     queue = SimpleNamespace(push=None, get_events=lambda: line.queue.pop(0), event_queue_per_concurrency_id={"x": line},
-                            active_jobs=[*([Job(address)] for address in at_work), None])
+                            active_jobs=[*([Job(address)] for address in at_work), None], process_events=None)
     share_fairly(SimpleNamespace(_queue=queue))
     assert queue.get_events().request.client[0] == next_one and len(line.queue) == 3
 
 
-def test_clips_take_turns_picture_by_picture():
-    order = []
-
-    class Tracker:
-        guess_camera = reset = hand_models = None
-
-        def __call__(self, rgb, time_s, camera):
-            order.append(rgb)
-            time.sleep(.01)
-            return []
-
-    turns = Turns(1, 3, 60)
-    trackers = [InTurn(Tracker(), turns, address, lambda: False) for address in ("1.1.1.1", "1.1.1.1", "2.2.2.2")]
-    with ThreadPoolExecutor(3) as clips:
-        list(clips.map(lambda number: [trackers[number](number, 0, None) for _ in range((9, 9, 18)[number])], range(3)))
-    both = order[4:max(place for place, number in enumerate(order) if number != 2)]
-    assert abs(both.count(2) - len(both) / 2) <= 3  # one address with two clips, one with one: a half each
+def test_a_clip_that_was_called_off_goes_no_further():
+    tracker = SimpleNamespace(guess_camera=None, reset=None, hand_models=None)
     with pytest.raises(Cancelled):
-        InTurn(Tracker(), turns, "1.1.1.1", lambda: True)(0, 0, None)
+        InTurn(tracker, lambda: True)(None, 0, None)
+
+
+def test_who_asks_is_known_where_the_work_is_done():
+    async def process_events(events, batch):
+        worked_for.append((await asyncio.to_thread(asker.get), batch))
+
+    worked_for, queue = [], SimpleNamespace(push=None, get_events=None, process_events=process_events)
+    share_fairly(SimpleNamespace(_queue=queue))
+    for address in ("1.1.1.1", "2.2.2.2"):
+        run_apart(queue.process_events([Job(address)], False))
+    assert worked_for == [("1.1.1.1", False), ("2.2.2.2", False)]
 
 
 def test_only_what_goes_through_the_page_s_own_work_is_its_fault():

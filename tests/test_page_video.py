@@ -11,7 +11,6 @@ from test_export import in_gltf_frame
 
 from handpose.clips.reading import ClipError, read_clip
 from handpose.clips.writing import ClipWriter
-from page.server.turns import Turns
 from page.tabs.video import VideoTab
 from train.make_clip import make_clip
 
@@ -136,7 +135,7 @@ def test_a_full_disk_is_told_in_a_sentence_and_odd_names_are_cleaned(tmp_path, m
     with ClipWriter.open(clip, 96, 64, fps=30) as writer:
         writer.write(np.zeros((64, 96, 3), np.uint8), 0.0)
     monkeypatch.setattr("page.tabs.video.write_overlay", write)
-    tab = SimpleNamespace(estimator=SimpleNamespace(hand_models={}), _calls_off={}, _turns=Turns(1, 2, 60.0),
+    tab = SimpleNamespace(estimator=SimpleNamespace(hand_models={}), _calls_off={},
                           overlay=SimpleNamespace(GRADIO_CACHE=str(tmp_path)))
     upload = {"path": str(clip), "orig_name": "two\nlines\0" + "手" * 81 + ".mp4"}
     with pytest.raises(ClipError, match=r"cannot be written \(No space left on device\): try again later"):

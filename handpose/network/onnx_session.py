@@ -39,6 +39,10 @@ def open_session(graph: bytes, weights: dict[str, np.ndarray], threads: int | No
 
 
 def usual_threads() -> int:
-    """For models as small as ours: as many threads as there are cores for this process, but not many."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return min(cores, MOST_THREADS)
+    """For models as small as ours: as many threads as there are cores, but not many."""
+    return min(usable_cores(), MOST_THREADS)
+
+
+def usable_cores() -> int:
+    """That this process may run on."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -8,6 +8,8 @@ from collections.abc import Callable, Hashable
 import gradio as gr
 from starlette.exceptions import HTTPException
 
+from .cores import asker
+
 MOST_WAITING = 100  # requests; who comes then is told to try again
 MOST_OF_ADDRESS = 40  # of them; the visitors of one house may share an address
 MOST_OF_VISITOR = 8
@@ -77,4 +79,10 @@ def share_fairly(page: gr.Blocks) -> None:
             for name, events in kept_back.items():
                 queue.event_queue_per_concurrency_id[name].queue += events
 
-    queue.push, queue.get_events = fair_push, fair_events
+    process_events = queue.process_events
+
+    async def process_for_asker(events, *args):
+        asker.set(visitor(events[0])[0])
+        await process_events(events, *args)
+
+    queue.push, queue.get_events, queue.process_events = fair_push, fair_events, process_for_asker

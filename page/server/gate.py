@@ -17,6 +17,7 @@ from starlette.middleware.gzip import GZipMiddleware
 from starlette.responses import JSONResponse, PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from .cores import asker
 from .faults import FAILED, NOT_UNDERSTOOD, is_own
 from .hosts import Hosts
 from .room import Room
@@ -63,6 +64,7 @@ class Gate:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
+        asker.set((scope.get("client") or ("", 0))[0])
         path = scope["path"].removeprefix(scope.get("root_path", ""))
         send, begun = self._with_headers(send, path), []
         words = PlainTextResponse if path.startswith(f"{API}upload") else _detail

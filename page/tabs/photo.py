@@ -8,7 +8,7 @@ import gradio as gr
 
 from handpose.estimator import MIN_SCORE
 
-from ..analysis import AUTOMATIC, FOCAL, FOV, MOST_HANDS
+from ..analysis import AUTOMATIC, FOCAL, FOV, MOST_HANDS, PHOTO_WORK
 from ..answers import PhotoAnswers
 from ..content import controls, text
 from ..content.play import SLIDERS, Play
@@ -84,7 +84,7 @@ class PhotoTab:
         answers, told = self.answers, [*self.options, self.asked]
         shown = [self.stage, self.figure, self.found, self.note, self.snippet]
         common = dict(preprocess=False, show_progress="hidden", api_visibility="private")
-        look = dict(common, concurrency_id="estimate", concurrency_limit=2)
+        look = dict(common, **PHOTO_WORK)
 
         def answered(event, name: str) -> None:
             event.then(None, None, None, js=f"() => handpose.answered('{name}')")

@@ -26,13 +26,11 @@ from handpose.tracker import HandTracker
 from ..content import text as words
 from ..content.moving import playback
 from ..server.cores import CLIP, CORES
-from ..server.turns import Turns
 from ..server.uploads import LARGEST_CLIP, UploadError, in_use, open_upload
 
 LONGEST_S, MOST_FRAMES = 60, 3600
-AT_ONCE = 3  # clips in work, of which one address has two at most
-IN_WORK = {"concurrency_id": "clip", "concurrency_limit": AT_ONCE}  # of events whose work is a clip
-PATIENCE_S = 10.0  # after which a clip that waits for its turn looks whether it was called off
+# Of events whose work is a clip: three at once, of which one address has two at most.
+CLIP_WORK = {"concurrency_id": "clip", "concurrency_limit": 3}
 LARGEST = 1280  # pixels of the longer side; larger clips are made smaller first
 MESH, SKELETON, BOTH = "Mesh", "Skeleton", "Both"
 LIMITS = (f"Up to {LONGEST_S} seconds; pictures larger than {LARGEST} pixels are made smaller. The clip stays on the "
@@ -40,23 +38,18 @@ LIMITS = (f"Up to {LONGEST_S} seconds; pictures larger than {LARGEST} pixels are
 
 
 class InTurn:
-    """A tracker that takes turns with those of other clips, picture by picture: a short clip does not wait for a long
-    one, and an address with many clips gets no more than one with a single clip.
-    """
+    """A tracker that takes turns with the page's other work, picture by picture: nobody waits for a whole clip."""
 
-    def __init__(self, tracker: HandTracker, turns: Turns, address: str, cancelled: Callable[[], bool]):
-        self._tracker, self._turns, self._cancelled = tracker, turns, cancelled
-        self._who = address, secrets.token_hex(8)
+    def __init__(self, tracker: HandTracker, cancelled: Callable[[], bool]):
+        self._tracker, self._cancelled = tracker, cancelled
         self.guess_camera, self.reset, self.hand_models = tracker.guess_camera, tracker.reset, tracker.hand_models
 
     def __call__(self, rgb: np.ndarray, time_s: float, camera: Camera) -> list[TrackedHand]:
         """As the tracker. Raises Cancelled."""
-        while not self._cancelled():
-            with self._turns.turn(*self._who) as got:
-                if got:
-                    with CORES.work(CLIP):
-                        return self._tracker(rgb, time_s, camera)
-        raise Cancelled
+        with CORES.work(CLIP):
+            if self._cancelled():
+                raise Cancelled
+            return self._tracker(rgb, time_s, camera)
 
 
 class Followed(NamedTuple):
@@ -74,7 +67,6 @@ class VideoTab:
 
     def __init__(self, estimator: HandEstimator, scripts: Path):
         self.estimator = estimator
-        self._turns = Turns(1, AT_ONCE, PATIENCE_S)
         self._calls_off: dict[str, threading.Event] = {}  # of the visitors whose clip is being worked on
         with gr.Row(elem_id="video-tab"):
             with gr.Column(scale=4, min_width=290, elem_id="clip-in"):
@@ -105,7 +97,7 @@ class VideoTab:
                       queue=False, show_progress="hidden", api_visibility="private").then(
             # preprocess=False: Gradio would convert the clip with a program of its own first.
             self.video, [self.clip, self.parts], outputs, preprocess=False, api_name="clip", api_visibility="private",
-            show_progress="full", show_progress_on=[self.overlay], **IN_WORK)
+            show_progress="full", show_progress_on=[self.overlay], **CLIP_WORK)
         self.cancel.click(self.call_off, None, None, queue=False, show_progress="hidden", api_visibility="private")
         self.clip.clear(self.call_off, None, None, queue=False, show_progress="hidden", api_visibility="private")
 
@@ -140,8 +132,7 @@ class VideoTab:
         if parts not in (MESH, SKELETON, BOTH):
             raise ClipError(f"What is drawn (parts) is {MESH!r}, {SKELETON!r} or {BOTH!r}, not {str(parts)[:40]!r}.")
         calls_off = self._calls_off[request.session_hash or ""] = threading.Event()
-        address = request.client.host if request.client else ""
-        tracker = InTurn(HandTracker(self.estimator), self._turns, address, calls_off.is_set)
+        tracker = InTurn(HandTracker(self.estimator), calls_off.is_set)
         try:
             folder = Path(self.overlay.GRADIO_CACHE) / f"clip-{secrets.token_hex(16)}"
             with open_upload(clip, LARGEST_CLIP) as upload, in_use(folder):
