@@ -5,6 +5,7 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from benchmarks.fingertips import gaps_between
+from benchmarks.joint_convention import offset_of
 from benchmarks.silhouettes import ENLARGED, ahead_of_wrist, compare, depth_inside, enlarged, skin_of
 from handpose.camera import Camera
 from handpose.drawing.rasterizer import rasterize
@@ -103,3 +104,15 @@ def test_a_painted_hand_is_cut_out(hand):
     seen = skin_of(rgb.clip(0, 255).astype(np.uint8), hand.joints_2d)
     assert (seen & drawn & ahead).sum() > 0.97 * ((seen | drawn) & ahead).sum()
     assert ahead[hand.joints_2d[9].astype(int)[1], hand.joints_2d[9].astype(int)[0]] and not ahead[-1].any()
+
+
+def test_an_offset_is_found_although_a_third_of_the_points_show_something_else():
+    dice = np.random.default_rng(1)
+    turns, true = Rotation.random(300, random_state=2).as_matrix(), np.array([0.006, -0.003, 0.002])
+    joints = dice.normal(0, 0.03, (300, 3)) + [0, 0, 0.5]
+    camera = np.array([[400.0, 0, 96], [0, 400, 90], [0, 0, 1]])
+    seen = (joints + turns @ true) @ camera.T
+    points = seen[:, :2] / seen[:, 2:] + dice.normal(0, 0.5, (300, 2))
+    points[:100] += dice.normal(0, 40, (100, 2))
+    found, before, after = offset_of(joints, turns, np.tile(camera, (300, 1, 1)), points, np.full(300, 100.0))
+    assert np.abs(found - true).max() < 3e-4 and after < 0.5 * before
