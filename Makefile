@@ -26,7 +26,7 @@ CHECKPOINT = $(or $(OUT),runs/handpose)
 option = $(if $($(1)),$(2) "$($(1))")
 make-checkpoint = $(BIN)/python -m train.make_checkpoint "$(RECIPE)" --out "$(CHECKPOINT)" $(call option,WORK,--work) \
 	$(call option,PHOTOS,--photos) $(call option,BACKGROUNDS,--backgrounds) $(call option,PHOTOS_3D,--photos-3d) \
-	$(call option,SIDE,--side) $(call option,DEVICES,--devices) $(call option,WORKERS,--workers) \
+	$(call option,SIDE,--side) $(call option,WHOLE_PHOTOS,--whole-photos) $(call option,DEVICES,--devices) $(call option,WORKERS,--workers) \
 	$(if $(COUNT)$(STEPS),--set $(if $(COUNT),renders=$(COUNT)) $(if $(STEPS),run.steps=$(STEPS)))
 
 checkpoint: $(VENV)/.train-ready

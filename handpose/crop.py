@@ -10,6 +10,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+OFF_SHIFT, OFF_TURN, OFF_SCALE = 0.05, 0.2, 0.12  # of the side; radians; of the side's logarithm
+
 
 @dataclass(frozen=True)
 class Crop:
@@ -73,6 +75,13 @@ class Crop:
     def to_image(self, points: np.ndarray) -> np.ndarray:
         """Image pixels (..., 2) of crop pixels (..., 2)."""
         return (points - self.matrix[:, 2]) @ np.linalg.inv(self.matrix[:, :2]).T
+
+    def is_off(self, other: Crop) -> bool:
+        """Whether another crop of the same hand shows it so differently that a network should look at that one, too."""
+        apart = np.linalg.norm(other.to_crop(self.center) - (other.size - 1) / 2)
+        turn = np.arccos(np.clip(((self.rotation.T @ other.rotation).trace() - 1) / 2, -1, 1))
+        return bool(apart > OFF_SHIFT * other.size or turn > OFF_TURN
+                    or abs(np.log(self.scale / self.size * other.size / other.scale)) > OFF_SCALE)
 
     @property
     def rotation(self) -> np.ndarray:

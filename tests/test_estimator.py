@@ -10,6 +10,10 @@ import numpy as np
 import pytest
 
 from handpose import Camera, HandBox, HandEstimator, HandModel, HandTracker, Photo, load_photo
+from handpose.crop import Crop, upright_box
+from handpose.detection.hand_detector import HAND_SCALE
+from handpose.detection.region import HandRegion
+from handpose.estimator import CROP_SCALE, HandPrediction
 from train.scoring.metrics import error_2d, pa_mpjpe, palm_rotation
 
 DATA = Path(__file__).parent / "data"
@@ -237,3 +241,37 @@ def test_a_box_may_reach_over_the_picture_s_edge_and_no_boxes_are_no_hands(estim
     # Where nothing is, a hand is reported all the same, and called unsure.
     hands = estimator(photo, truth[0], boxes=[(0, 0, 30, 30), (*low, *high)]).hands
     assert len(hands) == 2 and hands[0].score < 0.1 < 0.5 < hands[1].score
+
+
+@pytest.mark.parametrize("mirrored", [False, True])
+def test_the_network_alone_looks_again_where_its_crop_was_off(estimator, photo, truth, mirrored):
+    """In a region that is too large, turned and beside the hand, it sees which side the hand is of, and where."""
+    rgb = np.ascontiguousarray(photo[:, ::-1]) if mirrored else photo
+    goal = truth[2] * ([-1, 1] if mirrored else 1) + ([photo.shape[1] - 1, 0] if mirrored else 0)
+    center, extent, angle = upright_box(goal)
+    region = HandRegion(center + 0.15 * extent.max(), HAND_SCALE * 1.3 * extent.max(), angle + 0.4, 0.9)
+    (hand,) = estimator.predict_regions(rgb, [region])
+    assert hand.side == ("left" if mirrored else "right") and hand.presence == 0.9
+    assert not estimator.crop_about(goal, mirrored).is_off(hand.crop)
+    once = estimator.predict_crops(rgb, [region_crop := Crop.around(
+        region.center, CROP_SCALE / HAND_SCALE * region.side, region.angle, estimator.crop_size, mirrored)])[0]
+    assert region_crop.is_off(hand.crop)
+    errors = [error_2d(seen.joints_2d, goal) for seen in (hand, HandPrediction(region_crop, 1.0, once))]
+    assert errors[0] < errors[1] and errors[0] < 0.06
+    assert estimator.look_again(rgb, [hand]) == [hand]  # well framed, and left as it is
+
+
+def test_without_landmarks_the_landmark_model_is_not_asked(estimator, photo, truth):
+    alone = copy(estimator)
+    alone.landmark_model = None
+    (hand,) = alone.place(alone.predict(Photo(photo), use_landmarks=False, camera=truth[0])).hands
+    assert hand.side == "right" and pa_mpjpe(hand.joints_3d, truth[1]) < 15
+    assert alone.predict(Photo(np.full_like(photo, 90)), use_landmarks=False).hands == ()
+
+
+def test_crops_are_off_by_place_size_or_turn():
+    crop = Crop.around(np.array([50.0, 40.0]), 80.0, 0.3, 128, mirrored=True)
+    for center, side, angle, off in (((50, 40), 80, 0.3, False), ((53, 40), 80, 0.3, False), ((55, 40), 80, 0.3, True),
+                                     ((50, 40), 84, 0.3, False), ((50, 40), 95, 0.3, True), ((50, 40), 80, 0.45, False),
+                                     ((50, 40), 80, 0.55, True)):
+        assert crop.is_off(Crop.around(np.array(center, float), side, angle, 96, mirrored=True)) == off

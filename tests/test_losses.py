@@ -1,5 +1,5 @@
 """The training loss against plain arithmetic, hand by hand; and what is not known of a hand does not count."""
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
@@ -14,8 +14,8 @@ from train.learning.losses import HandLoss
 from train.learning.recipe import LossWeights
 
 HANDS = 5
-BY_HAND = {"joints_depth": "has_3d", "joints_3d": "has_3d", "orientation": "has_pose", "pose": "has_pose",
-           "betas": "has_betas"}
+BY_HAND = {"joints_depth": "has_3d", "joints_3d": "has_3d", "palm_normal": "has_3d", "tips_depth": "has_3d",
+           "orientation": "has_pose", "pose": "has_pose", "betas": "has_betas"}
 WEIGHTS = LossWeights(fitted_3d=0.4)
 MODEL = HandLayer.load()
 OLD = (30.31848907470703, 19.063016891479492)  # with images and without, by the code of the first release
@@ -28,7 +28,8 @@ def random():
     batch = Batch(
         images=torch.zeros(HANDS, 3, 64, 64), joints=normal(HANDS, 21, 3) * 0.4, joints_3d=normal(HANDS, 21, 3) * 0.05,
         rotations=roma.random_rotmat((HANDS, 16)), betas=normal(HANDS, 10), focal=3 + torch.rand(HANDS) * 4,
-        trust=0.05 + torch.rand(HANDS, 21), exact=torch.tensor([True, False, True, False, False]), has_3d=known,
+        trust=0.05 + torch.rand(HANDS, 21), weight=torch.ones(HANDS),
+        exact=torch.tensor([True, False, True, False, False]), has_3d=known,
         has_pose=known, has_betas=known, landmarks=normal(HANDS, 21, 6),
         given=torch.tensor([True, True, False, True, False]))
     estimate = Estimate(
@@ -43,7 +44,8 @@ def plain(estimate: Estimate, batch: Batch, with_image: bool) -> dict[str, float
     sums: dict[str, float] = {}
     for n in range(HANDS):
         goal, said = batch.joints[n].numpy(), estimate.joints[n].numpy()
-        trust, sure = batch.trust[n].numpy(), 1.0 if batch.exact[n] else WEIGHTS.fitted_3d
+        weight = batch.weight[n].item()
+        trust, sure = batch.trust[n].numpy() * weight, weight * (1.0 if batch.exact[n] else WEIGHTS.fitted_3d)
         if not with_image and not batch.given[n]:
             trust, sure = trust * 0, 0.0
         posed = MODEL.pose(estimate.rotations[n:n + 1], estimate.betas[n:n + 1], torch.zeros(1, 3)).joints
@@ -52,12 +54,19 @@ def plain(estimate: Estimate, batch: Batch, with_image: bool) -> dict[str, float
         placed = (rooted + place)[0].numpy()
         seen = placed[:, :2] / np.maximum(placed[:, 2:], 0.05) * batch.focal[n].numpy()
         rooted, spread = rooted[0].numpy(), np.maximum(estimate.spread[n].numpy(), 1e-3)
+        normal, true_normal = (np.cross(joints[5] - joints[0], joints[17] - joints[0])
+                               for joints in (rooted, batch.joints_3d[n].numpy().astype(float)))
+        cosine = normal @ true_normal / np.linalg.norm(normal) / np.linalg.norm(true_normal)
+        depths = [(rooted - batch.joints_3d[n].numpy())[finger, 2] for finger in ((4, 1), (8, 5), (12, 9), (16, 13),
+                                                                                 (20, 17))]
         turned = np.abs((estimate.rotations[n] - batch.rotations[n]).numpy())
         terms = {
             "joints": (trust * (np.abs(said - goal)[:, :2].sum(1) / spread + 2 * np.log(spread))).sum() / 21,
             "joints_depth": sure * np.abs(said - goal)[:, 2].mean(),
             "joints_3d": sure * 10 * np.abs(rooted - batch.joints_3d[n].numpy()).mean(),
             "projection": (trust * np.minimum(np.abs(seen - goal[:, :2]).mean(1), 2)).sum() / 21,
+            "palm_normal": sure * (1 - cosine),
+            "tips_depth": sure * 10 * np.mean([abs(tip - knuckle) for tip, knuckle in depths]),
             "orientation": sure * turned[0].mean(), "pose": sure * turned[1:].mean(),
             "betas": sure * ((estimate.betas[n] - batch.betas[n]) ** 2).mean().item()}
         if with_image:
@@ -69,12 +78,15 @@ def plain(estimate: Estimate, batch: Batch, with_image: bool) -> dict[str, float
 
 @pytest.mark.parametrize("with_image", [True, False])
 def test_terms_are_means_over_all_hands_where_all_is_known(random, with_image):
-    total, parts = HandLoss(WEIGHTS, MODEL)(*random, with_image)
-    expected = plain(*random, with_image)
+    estimate, batch = random
+    batch = batch._replace(weight=torch.tensor([1.0, 0.5, 3.0, 0.0, 2.0]))
+    weights = replace(WEIGHTS, palm_normal=2.0, tips_depth=3.0)
+    total, parts = HandLoss(weights, MODEL)(estimate, batch, with_image)
+    expected = plain(estimate, batch, with_image)
     assert set(parts) - set(expected) <= {"heatmap"}
     for name, term in expected.items():
         assert parts[name].item() == pytest.approx(term, rel=1e-5), name
-    assert total.item() == pytest.approx(sum(asdict(WEIGHTS)[name] * part.item() for name, part in parts.items()))
+    assert total.item() == pytest.approx(sum(asdict(weights)[name] * part.item() for name, part in parts.items()))
 
 
 def test_losses_are_those_of_old(random):

@@ -56,16 +56,18 @@ def listed(values):
 def test_defaults_are_those_of_old():
     assert asdict(Recipe()) == {
         "network": asdict(NetworkConfig()), "data": asdict(DataConfig()), "augment": asdict(AugmentConfig()),
-        "losses": asdict(LossWeights()), "warm_start": None, "start_from": None, "frozen_stages": None, "steps": 4000,
-        "epochs": None, "batch": 64, "group": 32, "rate": 1e-3, "backbone_rate": 0.5, "weight_decay": 0.01,
-        "warm_up": 100, "average": 0.998, "precision": "auto", "sync_batch_norm": True, "workers": 1, "seed": 0,
+        "losses": asdict(LossWeights()), "warm_start": None, "start_from": None, "frozen_stages": None,
+        "keep_statistics": False, "steps": 4000, "epochs": None, "batch": 64, "group": 32, "rate": 1e-3,
+        "backbone_rate": 0.5, "weight_decay": 0.01, "warm_up": 100, "last_rate": 0.02, "average": 0.998,
+        "precision": "auto", "compile": False, "sync_batch_norm": True, "workers": 1, "seed": 0,
         "log_steps": 20, "save_minutes": 3.0, "validate_steps": 500, "validate_epochs": None, "keep_epochs": None}
     assert asdict(AugmentConfig()) == {
         "turn_deg": 25.0, "scale": 0.18, "shift": 0.07, "color": 1.0, "fourier": 0.3, "motion_blur": 0.1, "cutout": 0.3,
-        "withhold": 0.35, "landmark_noise": 0.015}
+        "grey": 0.05, "boxed": 0.0, "boxed_play": 1.6, "withhold": 0.35, "landmark_noise": 0.015}
     assert asdict(LossWeights()) == {
         "heatmap": 0.5, "image_joints": 6.0, "joints": 1.0, "joints_depth": 3.0, "joints_3d": 5.0, "projection": 5.0,
-        "orientation": 4.0, "pose": 6.0, "betas": 0.06, "confidence": 0.5, "fitted_3d": 0.35, "heatmap_sigma": 0.09}
+        "orientation": 4.0, "pose": 6.0, "palm_normal": 0.0, "tips_depth": 0.0, "betas": 0.06, "confidence": 0.5,
+        "fitted_3d": 0.35, "heatmap_sigma": 0.09}
 
 
 @pytest.mark.parametrize("text, value", [("4e-4", 4e-4), ("4.0e-4", 4e-4), ("5E-4", 5e-4), ("1", 1.0), ("0.5", 0.5),

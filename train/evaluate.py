@@ -31,6 +31,7 @@ from .scoring.angle_errors import ABDUCTION, ABDUCTIONS, FLEXION, FLEXIONS
 from .scoring.measure import (
     ALIGNED,
     CONSTANT,
+    DETECTED,
     ERROR_2D,
     FOUND,
     IMAGE,
@@ -100,7 +101,7 @@ def by_group(title: str, scores: dict[str, Scores], cases: list[Case]) -> list[T
 
 def others(scores: dict[str, Scores]) -> list[str]:
     """The names of the other systems among those that were measured."""
-    return [name for name in scores if name not in (*METHODS, TEACHER, CONSTANT)]
+    return [name for name in scores if name not in (*METHODS, DETECTED, TEACHER, CONSTANT)]
 
 
 def ratios(rows: dict[str, dict[Column, float]]) -> dict[str, dict[Column, float]]:
@@ -158,7 +159,7 @@ def main(argv: list[str] | None = None) -> None:
         parser.error("--photos and --sets go together: the folder, and the sets to measure on")
     if not (args.photos_3d or args.photos or args.renders or args.recipe):
         parser.error("nothing to measure on: give --photos-3d, --photos, --renders or --recipe")
-    taken = [*METHODS, TEACHER, CONSTANT, *args.system]
+    taken = [*METHODS, DETECTED, TEACHER, CONSTANT, *args.system]
     if len(args.results) != len(args.system) or len(set(taken)) < len(taken):
         parser.error("each --results needs a --system of its own: the name that it has in the tables")
     try:

@@ -144,9 +144,12 @@ def fit_labels(labels_file: Path, out: Path, *, steps: int = 400, world_weight: 
             temporary.write_text(json.dumps({"offsets_mm": millimetres}, indent=1) + "\n")
         model.joint_offsets = torch.as_tensor(found["joint_offsets"])
     found = fit(labels["points"][..., :2], labels["world"], trust, model, steps=steps, world_weight=world_weight)
-    print(f"{len(trust)} hands: residual 2D {found['residual_2d'].mean():.4f} of the box, "
-          f"world {1000 * found['residual_world'].mean():.1f} mm; "
-          f"{(found['residual_2d'] > 0.04).mean():.1%} above .04 of the box")
+    if "weight" in labels:  # nobody is sure of some labels: no fit to one of these is good
+        found["residual_2d"][labels["weight"] == 0] = np.inf
+    good = found["residual_2d"] < np.inf
+    print(f"{good.sum()} hands: residual 2D {found['residual_2d'][good].mean():.4f} of the box, "
+          f"world {1000 * found['residual_world'][good].mean():.1f} mm; "
+          f"{(found['residual_2d'][good] > 0.04).mean():.1%} above .04 of the box")
     with whole_file(out) as temporary, open(temporary, "wb") as file:
         np.savez_compressed(file, **found, **{key: labels[key] for key in ("set", "fname", "side", "spread")})
 

@@ -20,6 +20,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from handpose.detection import hand_detector
 from handpose.network.checkpoint import CONFIG, GRAPH, WEIGHTS
 
 from .rounds import checks
@@ -33,6 +34,7 @@ from .rounds.steps import copy_files
 LOG = "log.jsonl"
 TABLE, NUMBERS, SHEET = "evaluation.txt", "evaluation.json", "renders.jpg"
 FILES = {WEIGHTS, CONFIG, GRAPH, SHEET, TABLE, NUMBERS, LOG, NOTE}  # of OUT
+DETECTOR = {hand_detector.WEIGHTS, hand_detector.GRAPH}  # likewise, where whole photos were given
 
 
 def default_devices(groups: int) -> int:
@@ -73,7 +75,8 @@ def put(out: Path, planned: Plan, note: str, log: str) -> None:
         new = Path(temporary, "new")
         new.mkdir()
         copy_files({name: run / NETWORK / name for name in (WEIGHTS, CONFIG, GRAPH)}
-                   | {name: evaluation / name for name in (SHEET, TABLE, NUMBERS)}, new)
+                   | {name: evaluation / name for name in (SHEET, TABLE, NUMBERS)}
+                   | {name: planned.detector.folder / name for name in DETECTOR if planned.detector}, new)
         (new / LOG).write_text(log)
         (new / NOTE).write_text(note)
         if out.is_dir():
@@ -113,7 +116,7 @@ def alone_in(work: Path) -> Iterator[int]:
 def follow(recipe: Rounds, given: Given, args: argparse.Namespace) -> None:
     """Does with a recipe what the command line says. Raises OSError or ValueError with a sentence."""
     planned = plan(recipe, given, args.work)
-    goals = [*planned.fetched, *planned.evaluations, planned.runs[-1]]
+    goals = [*planned.fetched, *planned.evaluations, planned.runs[-1], *filter(None, [planned.detector])]
     every, log = in_order(goals), args.work / LOG
     names, note = [stage.folder.name for stage in every], note_of(every)
     if args.log:
@@ -124,7 +127,7 @@ def follow(recipe: Rounds, given: Given, args: argparse.Namespace) -> None:
         return
     devices = args.devices or default_devices(max(1, recipe.run.batch // recipe.run.group))
     checks.check(recipe, given, devices)
-    checks.check_free(args.out, FILES)
+    checks.check_free(args.out, FILES | DETECTOR)
     if args.dry_run:
         for stage in in_order(goals, missing):
             print(f"{stage.folder.name}: to be {'gone on with' if stage.folder.is_dir() else 'made'}")
@@ -139,7 +142,7 @@ def follow(recipe: Rounds, given: Given, args: argparse.Namespace) -> None:
             return
         make_stages(in_order(goals, missing), machine, log)
         entries = sittings(log, names)
-        checks.check_free(args.out, FILES)  # hours may have passed
+        checks.check_free(args.out, FILES | DETECTOR)  # hours may have passed
         put(args.out, planned, note, "".join(json.dumps(entry) + "\n" for entry in entries))
     print(f"{table(entries)}\n\n{args.out} holds the checkpoint.")
 
@@ -154,6 +157,8 @@ def main(argv: list[str] | None = None) -> None:
     add("--photos", type=folder, help="folder of photo sets, instead of fetching them")
     add("--backgrounds", type=folder, help="folder of .jpg photos without hands, instead of fetching them")
     add("--photos-3d", type=folder, metavar="DIR", help="also measure on these photos with true 3D joints")
+    add("--whole-photos", type=folder, metavar="DIR",
+        help="folder of whole photos (train.label_hands): learn from their hands, too, and make the detector")
     add("--side", choices=("left", "right"), help="of all hands of --photos-3d, where its labels do not say")
     add("--workers", type=int, default=os.cpu_count() or 1, help="processes that label and render (default: all cores)")
     add("--devices", type=int, help="to train on (default: all GPUs, else all cores)")
@@ -165,7 +170,7 @@ def main(argv: list[str] | None = None) -> None:
     args = parser.parse_args(argv)
     try:
         recipe = Rounds.load(args.recipe, args.changes)
-        follow(recipe, Given(args.photos, args.backgrounds, args.photos_3d, args.side), args)
+        follow(recipe, Given(args.photos, args.backgrounds, args.photos_3d, args.side, args.whole_photos), args)
     except (OSError, ValueError) as error:
         parser.exit(1, f"{error}\n")
     except KeyboardInterrupt:

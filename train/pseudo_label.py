@@ -116,8 +116,8 @@ class Shard:
 
     @cached_property
     def file(self) -> Path:
-        said = [[str(path), path.stat().st_size, None if landmarks is None else np.asarray(landmarks).tolist()]
-                for path, landmarks in self.photos]
+        said = [[f"{path.parent.name}/{path.name}", path.stat().st_size,
+                 None if landmarks is None else np.asarray(landmarks).tolist()] for path, landmarks in self.photos]
         return self.folder / f"{hashlib.sha256(json.dumps([self.views, said]).encode()).hexdigest()}.npz"
 
     def read(self) -> list[tuple[Path, ViewLabels]]:

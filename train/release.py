@@ -22,14 +22,14 @@ from handpose.network.checkpoint import CHECKPOINT, CONFIG, GRAPH, WEIGHTS
 from handpose.whole_file import whole_file
 
 from .evaluate import DECIMALS
-from .make_checkpoint import FILES, LOG, NUMBERS, SHEET
+from .make_checkpoint import DETECTOR, FILES, LOG, NUMBERS, SHEET
 from .rounds.log import table
 from .rounds.steps import copy_files
 from .scoring.measure import IMAGE_UNALIGNED, UNALIGNED
 from .scoring.tables import Column, Table
 
 CARD = "README.md"
-SHIPPED = (WEIGHTS, CONFIG, GRAPH, SHEET)
+SHIPPED = (WEIGHTS, CONFIG, GRAPH, SHEET)  # and the detector's, where one was made
 PLACE = re.compile(r"(<!-- (numbers|log):begin([^\n]*) -->\n).*?(<!-- \2:end -->)", re.DOTALL)
 LEFT_OUT = (UNALIGNED, IMAGE_UNALIGNED)  # of tables by groups, for a card's width
 
@@ -75,7 +75,8 @@ def main(argv: list[str] | None = None) -> None:
         numbers = json.loads((args.checkpoint / NUMBERS).read_text())
         log = [json.loads(line) for line in (args.checkpoint / LOG).read_text().splitlines()]
         card = new_card((args.to / CARD).read_text(), numbers, log)
-        copy_files({name: args.checkpoint / name for name in SHIPPED}, args.to)
+        shipped = [*SHIPPED, *(name for name in DETECTOR if (args.checkpoint / name).is_file())]
+        copy_files({name: args.checkpoint / name for name in shipped}, args.to)
         with whole_file(args.to / CARD) as temporary:
             temporary.write_text(card)
     except (OSError, ValueError) as error:

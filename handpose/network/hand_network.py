@@ -131,7 +131,9 @@ class HandNetwork(nn.Module, PyTorchModelHubMixin, library_name="handpose", lice
         none where `landmarks` is None). Landmarks in excess of images are of hands without an image: the last rows,
         which cost little to train on, and which the estimator never has.
         """
-        return self.decode(self.encode(images), landmarks, given)
+        encoded = self.encode(images)
+        with torch.autocast(images.device.type, enabled=False):  # on CPUs attention over few tokens is slow in bfloat16
+            return self.decode(encoded, landmarks, given)
 
     def predict(self, images: Tensor, landmarks: Tensor, given: Tensor, image: Tensor) -> Estimate:
         """M queries about N images (N, 3, S, S), each of which is encoded once: what `forward` estimates of the images

@@ -51,14 +51,20 @@ class ResNet(resnet.ResNet):
 
 def _folded(stage: nn.Module) -> nn.Module:
     """A stage in evaluation whose batch norms, each behind its convolution, are folded into these, in place."""
-    for module in list(stage.modules()):
-        names = [name for name, _ in module.named_children()]
-        for first, second in zip(names, names[1:], strict=False):
-            conv, norm = getattr(module, first), getattr(module, second)
-            if isinstance(conv, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
-                setattr(module, first, fuse_conv_bn_eval(conv, norm))
-                setattr(module, second, nn.Identity())
+    for module, first, second in normed_convolutions(stage):
+        setattr(module, first, fuse_conv_bn_eval(getattr(module, first), getattr(module, second)))
+        setattr(module, second, nn.Identity())
     return stage
+
+
+def normed_convolutions(network: nn.Module) -> list[tuple[nn.Module, str, str]]:
+    """Where a batch norm stands behind a convolution: the module that holds both, and their names in it."""
+    found = []
+    for module in network.modules():
+        children = list(module.named_children())
+        found += [(module, first, second) for (first, conv), (second, norm) in zip(children, children[1:], strict=False)
+                  if isinstance(conv, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d)]
+    return found
 
 
 class StrideFirst(resnet.Bottleneck):

@@ -24,6 +24,7 @@ class Batch(NamedTuple):
     betas: Tensor  # (B, 10)
     focal: Tensor  # (B,) in crop units
     trust: Tensor  # (B, 21)
+    weight: Tensor  # (B,)
     exact: Tensor  # (B,) bool
     has_3d: Tensor  # (B,) bool; where not, joints_3d and the depth of joints mean nothing
     has_pose: Tensor  # (B,) bool, likewise rotations
@@ -57,10 +58,14 @@ def make_batch(samples: Samples, size: int, config: AugmentConfig | None, with_i
     play = lambda width, *shape: (torch.rand(count, *shape, device=device) * 2 - 1) * width  # noqa: E731
     center, box, angle = upright_boxes(samples.joints_2d)
     side = box * CROP_SCALE
+    boxed = torch.zeros(count, dtype=torch.bool, device=device)
     if config:
-        side = side * play(config.scale).exp()
-        center = center + play(config.shift, 2) * side[:, None]
-        angle = angle + play(torch.pi / 180 * config.turn_deg)
+        if with_images and config.boxed:
+            boxed = torch.rand(count, device=device) < config.boxed
+        farther = torch.where(boxed, config.boxed_play, 1.0)
+        side = side * (play(config.scale) * farther).exp()
+        center = center + play(config.shift, 2) * (farther * side)[:, None]
+        angle = angle + play(torch.pi / 180 * config.turn_deg) * farther
     turn, half = _turn(angle), side / 2
 
     images = torch.zeros(0, 3, size, size, device=device)
@@ -98,10 +103,11 @@ def make_batch(samples: Samples, size: int, config: AugmentConfig | None, with_i
         noise = torch.randn_like(landmarks) * config.landmark_noise * torch.rand(count, 1, 1, device=device)
         landmarks = landmarks + noise
         if with_images:
-            given = given & (torch.rand(count, device=device) >= config.withhold)
-            images = recolor(images, config)
+            given = given & ~boxed & (torch.rand(count, device=device) >= config.withhold)
+            images = recolor(images, config, samples.exact)
     return Batch(images, torch.cat([to_crop(samples.joints_2d), depth], 2), joints_3d, rotations, samples.betas, focal,
-                 samples.trust, samples.exact, samples.has_3d, samples.has_pose, samples.has_betas, landmarks, given)
+                 samples.trust, samples.weight, samples.exact, samples.has_3d, samples.has_pose, samples.has_betas,
+                 landmarks, given)
 
 
 def _cut(images: Tensor, center: Tensor, turn: Tensor, half: Tensor, size: int) -> Tensor:
@@ -120,21 +126,28 @@ def mirrored(batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
     return batch.images.flip(3), batch.landmarks * flip, batch.given
 
 
-def recolor(images: Tensor, config: AugmentConfig) -> Tensor:
-    """Light, white balance, contrast, sharpness, noise, foreign amplitude spectra and patches, drawn for each image."""
+def recolor(images: Tensor, config: AugmentConfig, rendered: Tensor | None = None) -> Tensor:
+    """Light, white balance, contrast, sharpness, noise, foreign amplitude spectra and patches, drawn for each image.
+
+    The spectra are any other image's; of `rendered` (B,) bool images a photo's, if there is one.
+    """
     count, device, strength = len(images), images.device, config.color
     chance = lambda share: torch.rand(count, 1, 1, 1, device=device) < share  # noqa: E731
     play = lambda by, channels=1: 1 + (2 * torch.rand(count, channels, 1, 1, device=device) - 1) * by  # noqa: E731
 
     if config.fourier:
-        other = images[torch.randperm(count, device=device)]
+        partner = torch.randperm(count, device=device)
+        if rendered is not None and rendered.any() and not rendered.all():
+            photos = (~rendered).nonzero()[:, 0]
+            partner = torch.where(rendered, photos[partner % len(photos)], partner)
+        other = images[partner]
         images = _changed(images, config.fourier, lambda some, chosen: _mix_amplitudes(some, other[chosen]))
     images = (images / 255).clamp(1e-3, 1) ** play(0.35 * strength)
     images = images * (play(0.3 * strength) * play(0.12 * strength, 3))
     middle = images.mean((2, 3), keepdim=True)
     images = (images - middle) * play(0.3 * strength) + middle
     grey = images.mean(1, keepdim=True)
-    images = grey + (images - grey) * torch.where(chance(0.05), 0.0, play(0.4 * strength))
+    images = grey + (images - grey) * torch.where(chance(config.grey), 0.0, play(0.4 * strength))
     for share, coarser in ((0.14 * strength, 2), (0.06 * strength, 4)):
         images = _changed(images, share, lambda some, _, by=coarser: F.interpolate(
             F.avg_pool2d(some, by), scale_factor=by, mode="bilinear", align_corners=False))

@@ -54,6 +54,7 @@ def load_photos(folder: Path, labels_file: Path, fits_file: Path, sets: list[str
     fits = read_arrays(fits_file, FITS, "train.fit_hands")
     if any(not np.array_equal(fits[key], labels[key]) for key in ("set", "fname")):
         raise ValueError(f"{fits_file} was not made from {labels_file}: make it anew with train.fit_hands.")
+    weight = labels.get("weight", np.ones(len(labels["set"])))  # train.second_opinion's
     keep = fits["residual_2d"] < BAD_FIT
     if sets is not None:
         keep &= np.isin(labels["set"], sets)
@@ -83,7 +84,8 @@ def load_photos(folder: Path, labels_file: Path, fits_file: Path, sets: list[str
     return Samples.of(
         images, exact=False, joints_2d=pixels(labels["points"]), joints_3d=joints - joints[:, :1], rotvec=rotvec,
         betas=fits["betas"], focal=fits["focal"] * scale, principal=pixels(fits["center"]), distance=joints[:, 0, 2],
-        trust=trust_of(labels), landmarks=with_world(views, labels["view_world"]), found=error < LOST_LANDMARKS)
+        trust=trust_of(labels), weight=weight[keep], landmarks=with_world(views, labels["view_world"]),
+        found=error < LOST_LANDMARKS)
 
 
 def load_backgrounds(folders: list[Path], size: int = 192, each: int = 6, seed: int = 0) -> Tensor:

@@ -28,6 +28,7 @@ class Samples:
     principal: Tensor  # (N, 2) px
     distance: Tensor  # (N,) metres from the camera to the wrist along z
     trust: Tensor  # (N, 21) weight of joints_2d; 0: not known, and the numbers mean nothing
+    weight: Tensor  # (N,) how much the hand counts
     exact: Tensor  # (N,) bool: labels are exact, not fitted
     has_3d: Tensor  # (N,) bool: joints_3d is known
     has_pose: Tensor  # (N,) bool: rotvec is known
@@ -49,9 +50,10 @@ class Samples:
     @classmethod
     def of(cls, images: np.ndarray, exact: bool, **labels: np.ndarray) -> Samples:
         """Of arrays by the names of the fields. What is left out is not known: parameters are zero then, landmarks not
-        found, and joints in the image, if there is no `trust`, known in full."""
+        found, joints in the image, if there is no `trust`, known in full, and hands count alike."""
         count = len(images)
-        labels = {"trust": np.ones((count, 21)), "landmarks": np.zeros((count, 1, 21, 6)), **labels}
+        labels = {"trust": np.ones((count, 21)), "weight": np.ones(count),
+                  "landmarks": np.zeros((count, 1, 21, 6)), **labels}
         shapes = {"joints_3d": (21, 3), "rotvec": (16, 3), "betas": (10,)}
         flags = {f"has_{short}": name in labels for short, name in
                  (("3d", "joints_3d"), ("pose", "rotvec"), ("betas", "betas"))}

@@ -8,12 +8,21 @@ import torch
 
 from handpose.hand_model.layer import HandLayer
 
-from ..learning.data_config import DataConfig, FreihandConfig, KeypointsConfig, PhotosConfig, RendersConfig
+from ..learning.data_config import (
+    AnySource,
+    DataConfig,
+    FreihandConfig,
+    KeypointsConfig,
+    PackedConfig,
+    PhotosConfig,
+    RendersConfig,
+)
 from .coco import ANNOTATIONS
 from .dataset import load_photos, load_renders
 from .freihand import RENDERS_NOTE, FreiHand
 from .keypoints import load_keypoints
 from .loader import Source
+from .packed import load_packed
 from .samples import Samples
 from .set_files import SetFiles
 
@@ -60,22 +69,25 @@ def data_faults(data: DataConfig, hand_model: str) -> list[str]:
     return faults
 
 
-def betas_of(config: PhotosConfig | RendersConfig | FreihandConfig | KeypointsConfig) -> str | None:
+def betas_of(config: AnySource) -> str | None:
     """The hand model whose betas a source knows: "open", "mano" or None. What it names must be there."""
-    if config.kind == "keypoints":
+    if config.kind in ("keypoints", "packed"):
         return None
     if config.kind == "freihand" and RENDERS_NOTE not in SetFiles(Path(config.path), RENDERS_NOTE):
         return "mano"
     return "open"
 
 
-def _missing(config: PhotosConfig | RendersConfig | FreihandConfig | KeypointsConfig) -> Iterator[str]:
+def _missing(config: AnySource) -> Iterator[str]:
     """The files and sets that a source names and that are not there."""
-    files = {"photos": ("labels", "fits"), "renders": ("landmarks",), "freihand": ("landmarks",)}
+    files = {"photos": ("labels", "fits"), "renders": ("landmarks",), "freihand": ("landmarks",),
+             "packed": ("file", "validation")}
     for option in files.get(config.kind, ()):
         name = getattr(config, option)
         if name is not None and not Path(name).is_file():
             yield f"there is no {option} {name}"
+    if config.kind == "packed":
+        return
     folder = Path(config.path if config.kind == "freihand" else config.folder)
     is_set = folder.is_file() and config.kind in ("freihand", "keypoints")
     if not folder.is_dir() and not is_set:
@@ -117,6 +129,10 @@ def _keypoints(config: KeypointsConfig, hand_model: HandLayer) -> tuple[Source, 
     return _split_set(FreiHand(folder, joints_alone=True, check=False), config.validation)
 
 
+def _packed(config: PackedConfig, hand_model: HandLayer) -> tuple[Source, Source | None]:
+    return load_packed(Path(config.file)), load_packed(Path(config.validation)) if config.validation else None
+
+
 def _split(samples: Samples, validation: int) -> tuple[Samples, Samples | None]:
     """For training, and the last so many to validate on."""
     count = len(samples) - validation
@@ -129,4 +145,5 @@ def _split_set(freihand: FreiHand, validation: int) -> tuple[FreiHand, FreiHand 
     return training, held_out if validation else None
 
 
-LOADERS = {"photos": _photos, "renders": _renders, "freihand": _freihand, "keypoints": _keypoints}
+LOADERS = {"photos": _photos, "renders": _renders, "freihand": _freihand, "keypoints": _keypoints,
+           "packed": _packed}

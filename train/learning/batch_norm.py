@@ -1,13 +1,15 @@
-"""Batch normalisation over the whole batch of all processes, on CPUs, too.
+"""Batch normalisation in training: over the whole batch of all processes, or by statistics that stay as they are.
 
-torch's own SyncBatchNorm refuses tensors that are not on a GPU ("expected input tensor to be on GPU", 2.14); with this
-one two processes on CPUs train as one does (`tests/test_run.py`).
+torch's own SyncBatchNorm refuses tensors that are not on a GPU ("expected input tensor to be on GPU", 2.14); with the
+one here two processes on CPUs train as one does (`tests/test_run.py`).
 """
 from __future__ import annotations
 
 import torch
 from torch import Tensor, distributed, nn
 from torch.distributed.nn import functional as collective
+
+from handpose.network.resnet import normed_convolutions
 
 
 class SyncBatchNorm(nn.BatchNorm2d):
@@ -40,3 +42,45 @@ def synchronise(network: nn.Module) -> nn.Module:
         else:
             synchronise(child)
     return network
+
+
+class FoldedConv(nn.Conv2d):
+    """A convolution that does the work of the batch norm behind it, too, by statistics that stay as they are.
+
+    Scale and shift of the norm are learned as before. That each activation is read and written twice less counts where
+    memory is what training waits for.
+    """
+    norm: tuple[nn.BatchNorm2d]  # not as a module, for it is another one's part
+
+    def forward(self, x: Tensor) -> Tensor:
+        norm, = self.norm
+        scale = norm.weight * (norm.running_var + norm.eps).rsqrt()
+        return self._conv_forward(x, self.weight * scale[:, None, None, None], norm.bias - norm.running_mean * scale)
+
+
+class FoldedNorm(nn.BatchNorm2d):
+    """What is left of a batch norm behind a `FoldedConv`: its parameters."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x
+
+
+def keep_statistics(network: nn.Module) -> nn.Module:
+    """The network with those of its batch norms that would learn statistics folded into the convolutions before them.
+
+    It answers as in evaluation, its weights have the same names, and what is frozen stays as it is.
+    """
+    for module, first, second in normed_convolutions(network):
+        conv, norm = getattr(module, first), getattr(module, second)
+        if norm.training:
+            setattr(module, second, _like(norm, FoldedNorm))
+            setattr(module, first, _like(conv, FoldedConv))
+            getattr(module, first).norm = (getattr(module, second),)
+    return network
+
+
+def _like(module: nn.Module, kind: type[nn.Module]) -> nn.Module:
+    """The same module, parameters and all, of another kind."""
+    other = kind.__new__(kind)
+    other.__dict__.update(module.__dict__)
+    return other

@@ -52,7 +52,17 @@ class KeypointsConfig:
     share: Weight = 1.0
 
 
-Source = Annotated[PhotosConfig | RendersConfig | FreihandConfig | KeypointsConfig, Field(discriminator="kind")]
+@dataclass(frozen=True, kw_only=True, config=OPTIONS)
+class PackedConfig:
+    """Hands that train.pack_run took from another source."""
+    kind: Literal["packed"] = "packed"
+    file: Place
+    validation: Place | None = None  # likewise, to validate on
+    share: Weight = 1.0
+
+
+AnySource = PhotosConfig | RendersConfig | FreihandConfig | KeypointsConfig | PackedConfig
+Source = Annotated[AnySource, Field(discriminator="kind")]
 
 
 @dataclass(frozen=True, config=OPTIONS)

@@ -14,13 +14,15 @@ from handpose.placement import solve_translation
 from ..data.augment import Batch
 from .recipe import LossWeights
 
+FIRST_JOINTS, TIPS = [1, 5, 9, 13, 17], [4, 8, 12, 16, 20]  # of thumb, index, ... little
+
 
 class HandLoss:
     """`HandLoss(weights, hand_model)(estimate, batch)` gives the loss of B hands and its terms by name, scalars.
 
     The hand model's joints pose the estimated hand; it has to be the one whose betas the labels are. What is not known
-    of a hand does not count: joints in the image by their trust, everything else by the batch's masks. Of several
-    processes each takes the means over its own hands.
+    of a hand does not count: joints in the image by their trust, everything else by the batch's masks; and each hand
+    counts by its weight. Of several processes each takes the means over its own hands.
     """
 
     def __init__(self, weights: LossWeights, hand_model: HandLayer):
@@ -29,8 +31,8 @@ class HandLoss:
     def __call__(self, estimate: Estimate, batch: Batch, with_image: bool = True) -> tuple[Tensor, dict[str, Tensor]]:
         """The weighted sum and the terms for the batch's hands, of which `estimate` has a row each; `with_image`: the
         network was given images of them, and so has heatmaps."""
-        goal, trust = batch.joints, batch.trust
-        sure = torch.where(batch.exact, 1.0, self.weights.fitted_3d)
+        goal, trust = batch.joints, batch.trust * batch.weight[:, None]
+        sure = torch.where(batch.exact, 1.0, self.weights.fitted_3d) * batch.weight
         if not with_image:  # what has neither an image nor landmarks cannot be estimated
             trust, sure = trust * batch.given[:, None], sure * batch.given
         labelled = (batch.trust > 0).sum().clamp(min=1)
@@ -41,7 +43,7 @@ class HandLoss:
 
         def by_hand(error: Tensor, known: Tensor) -> Tensor:
             """The mean over the hands of which the label is known, each as much as that is sure."""
-            return (error.flatten(1).mean(1) * sure * known).sum() / known.sum().clamp(min=1)
+            return (error.reshape(len(error), -1).mean(1) * sure * known).sum() / known.sum().clamp(min=1)
 
         l1 = (estimate.joints - goal).abs()
         posed = self.skeleton.pose(estimate.rotations, estimate.betas, torch.zeros_like(batch.joints_3d[:, 0]))
@@ -57,6 +59,8 @@ class HandLoss:
             "joints_3d": by_hand((rooted - batch.joints_3d).abs() * 10, batch.has_3d),
             "projection": by_point((projected - goal[..., :2]).abs().mean(2).clamp(max=2)),
             "orientation": by_hand((estimate.rotations[:, :1] - batch.rotations[:, :1]).abs(), batch.has_pose),
+            "palm_normal": by_hand(1 - (palm_normals(rooted) * palm_normals(batch.joints_3d)).sum(1), batch.has_3d),
+            "tips_depth": by_hand((tips_depth(rooted) - tips_depth(batch.joints_3d)).abs() * 10, batch.has_3d),
             "pose": by_hand((estimate.rotations[:, 1:] - batch.rotations[:, 1:]).abs(), batch.has_pose),
             "betas": by_hand((estimate.betas - batch.betas).square(), batch.has_betas),
         }
@@ -80,3 +84,13 @@ class HandLoss:
         wanted = (-squared / (2 * self.weights.heatmap_sigma**2)).flatten(2).softmax(2)
         entropy = -(wanted * heatmaps.flatten(2).clamp(min=1e-9).log()).sum(2)
         return entropy * (goal[..., :2].abs() < 1).all(2)
+
+
+def palm_normals(joints: Tensor) -> Tensor:
+    """Unit normals (B, 3) of the palms of joints (B, 21, 3): of the triangle of wrist, index and little knuckle."""
+    return F.normalize(torch.linalg.cross(joints[:, 5] - joints[:, 0], joints[:, 17] - joints[:, 0]), dim=1, eps=1e-6)
+
+
+def tips_depth(joints: Tensor) -> Tensor:
+    """How much farther away (B, 5) each fingertip of joints (B, 21, 3) is than its finger's first joint."""
+    return joints[:, TIPS, 2] - joints[:, FIRST_JOINTS, 2]

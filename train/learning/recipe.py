@@ -40,7 +40,10 @@ class AugmentConfig:
     fourier: Share = 0.3  # of images whose low frequencies mix with another's (Yang & Soatto, FDA, 2020)
     motion_blur: Share = 0.1  # of images blurred along a line
     cutout: Share = 0.3  # of images with a patch of another image in front
-    withhold: Share = 0.35  # of hands whose landmarks are withheld
+    grey: Share = 0.05  # of images without colour
+    boxed: Share = 0.0  # of hands without landmarks, in crops as a detector's boxes place them
+    boxed_play: Multiple = 1.6  # how many times as far as others these crops' size, place and turn are off
+    withhold: Share = 0.35  # of the other hands whose landmarks are withheld
     landmark_noise: Share = 0.015  # of the crop, added to landmarks
 
 
@@ -55,6 +58,8 @@ class LossWeights:
     projection: Weight = 5.0  # L1 between the posed hand's best projection and the true joints, crop units
     orientation: Weight = 4.0  # L1 of the rotation matrix
     pose: Weight = 6.0
+    palm_normal: Weight = 0.0  # 1 - cosine between the palm's normals
+    tips_depth: Weight = 0.0  # L1 of fingertips' depths relative to their knuckles, decimetres
     betas: Weight = 0.06
     confidence: Weight = 0.5
     fitted_3d: Weight = 0.35  # of a fit's 3D terms against an exact label's; chosen with an eye on the 145 photos
@@ -72,6 +77,7 @@ class Recipe:
     start_from: Place | None = None  # a checkpoint whose weights to begin with
     # The backbone's stem and so many stages stay as the warm start left them.
     frozen_stages: Annotated[int, Field(strict=True, ge=0, le=4)] | None = None
+    keep_statistics: Switch = False  # of batch norms: quicker, for runs that begin with statistics of hands
     steps: Count = 4000
     epochs: Positive | None = None  # instead of steps; an epoch shows as many hands as the sources hold
     batch: Count = 64  # hands, over all devices
@@ -80,9 +86,11 @@ class Recipe:
     backbone_rate: Multiple = 0.5  # of that
     weight_decay: Weight = 0.01
     warm_up: CountOrNone = 100  # steps
+    last_rate: Share = 0.02  # of the rate, what is left of it at the end
     average: Share = 0.998  # decay of the exponential mean of the weights
     # Fabric's; "auto" is float32 or bfloat16-mixed, whichever this machine is faster in.
     precision: Literal[AUTO, "32-true", "16-mixed", "bf16-mixed"] = AUTO
+    compile: Switch = False  # by torch.compile: for GPUs
     sync_batch_norm: Switch = True  # one batch's statistics over all devices
     workers: Count = 1  # threads that read ahead
     seed: Annotated[int, Field(strict=True, ge=0, lt=2 ** 32)] = 0

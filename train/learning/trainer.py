@@ -26,7 +26,7 @@ from ..data.inputs import Inputs, make_inputs
 from ..data.loader import Group, Loader, share_out
 from ..data.sources import load_sources
 from ..scoring.validation import evaluate_source
-from .batch_norm import synchronise
+from .batch_norm import keep_statistics, synchronise
 from .losses import HandLoss
 from .precision import faster_in_bfloat16
 from .recipe import AUTO, Recipe
@@ -60,11 +60,13 @@ class Trainer:
             if recipe.data.backgrounds else None
         network = _network(recipe, sources)
         self.average = copy.deepcopy(network).to(fabric.device).eval().requires_grad_(False)
-        if recipe.sync_batch_norm and fabric.world_size > 1:
+        if recipe.sync_batch_norm and fabric.world_size > 1 and not recipe.keep_statistics:
             network = synchronise(network)
         network.train()
         if recipe.frozen_stages is not None:
             network.backbone.freeze(recipe.frozen_stages)
+        if recipe.keep_statistics:
+            network = keep_statistics(network)
         backbone = {id(p) for p in network.backbone.parameters()}
         groups = [{"params": [p for p in network.parameters() if id(p) not in backbone], "lr": recipe.rate},
                   {"params": [p for p in network.backbone.parameters() if p.requires_grad],
@@ -72,18 +74,20 @@ class Trainer:
         # Not fused: torch's (2.14) errs on CPUs, silently, where a gradient lies otherwise in memory than its weights.
         optimizer = torch.optim.AdamW([group for group in groups if group["params"]], weight_decay=recipe.weight_decay)
         self.bfloat16 = recipe.precision == AUTO and faster_in_bfloat16(network, self._inputs(0), fabric)
+        if recipe.compile:
+            network.compile(dynamic=False)  # in place: the weights keep their names
         self.network, self.optimizer = fabric.setup(network, optimizer)
         self.schedule = torch.optim.lr_scheduler.LambdaLR(self.optimizer, self._rate_at)
         self.loss = HandLoss(recipe.losses, hand_model.to(fabric.device))
         self.step, self.lowest = 0, float("inf")
 
     def _rate_at(self, step: int) -> float:
-        """The share of the recipe's rate: a linear warm-up, then a cosine (Loshchilov and Hutter, SGDR, 2017) down to a
-        fiftieth."""
-        warm, steps = self.recipe.warm_up, self.recipe.steps
+        """The share of the recipe's rate: a linear warm-up, then a cosine (Loshchilov and Hutter, SGDR, 2017) down to
+        `last_rate`."""
+        warm, steps, last = self.recipe.warm_up, self.recipe.steps, self.recipe.last_rate
         if step < warm:
             return (step + 1) / warm
-        return 0.02 + 0.98 * (1 + math.cos(math.pi * (step - warm) / max(steps - warm, 1))) / 2
+        return last + (1 - last) * (1 + math.cos(math.pi * (step - warm) / max(steps - warm, 1))) / 2
 
     def _size_at(self, step: int) -> int:
         """The crops' side, px: by turns the usual and the smaller one, where the network takes both."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 import json
 import os
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 from .plan import LISTS, Given
@@ -19,6 +20,8 @@ def check(recipe: Rounds, given: Given, devices: int) -> None:
     if given.photos_3d:
         from ..scoring.test_sets import photos_with_joints
         photos_with_joints(given.photos_3d, given.side)
+    if given.whole_photos:
+        check_whole_photos(recipe, given.whole_photos)
     check_run(recipe, devices)
 
 
@@ -44,6 +47,17 @@ def check_photos(recipe: Rounds, photos: Path | None) -> None:
         photo_sets(photos, list(recipe.held_out))
 
 
+def check_whole_photos(recipe: Rounds, folder: Path) -> None:
+    sources = {path.parent.name for path in folder.glob("*/index.jsonl")} if folder.is_dir() else set()
+    if not sources:
+        raise FileNotFoundError(f"{folder} holds no source of whole photos: name a folder whose sub-folders hold an "
+                                "index.jsonl.")
+    absent = [name for name in recipe.whole.sources if name not in sources]
+    if absent:
+        raise ValueError(f"{folder} lacks the sources {', '.join(absent)}, which whole.sources names: put them there, "
+                         "or name others.")
+
+
 def check_backgrounds(folder: Path) -> None:
     count = len(list(folder.glob("*.jpg")))
     if count < HELD_BACK:
@@ -66,7 +80,7 @@ def check_run(recipe: Rounds, devices: int) -> None:
     HandLayer.load(hand_model_file(recipe.run.network.hand_model))
     with torch.device("meta"):  # takes no memory
         HandNetwork(recipe.run.network)
-    faults = [*group_faults(recipe.run, devices), *start_faults(recipe.run)]
+    faults = [*group_faults(recipe.run, devices), *start_faults(replace(recipe.run, start_from=recipe.start_from))]
     if faults:
         raise ValueError(f"{'; '.join(faults)}.")
 

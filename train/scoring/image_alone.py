@@ -7,16 +7,17 @@ joints that it saw, fingers up. Where it is then not sure, it is shown parts of 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from operator import attrgetter
 
 import numpy as np
 
 from handpose.crop import Crop, upright_box
 from handpose.estimator import CROP_SCALE, HandEstimator, HandPrediction
 
+SURENESS = attrgetter("sureness")
 TURNS = np.radians([0, 90, 180, 270])
-HALF_SURE = 0.05  # of the crop's half: with this much more expected error of its joints, a hand is 1/e times as sure
-SURE = 0.5  # `sureness` from which on a hand need not be looked for in smaller parts: of 37 photos, right ones had .41
-# and more at the end, all but one, and wrong ones .18 and less
+SURE = 0.5  # from which on a hand need not be looked for in smaller parts: of 37 photos, right ones had .41 and more at
+# the end, all but one, and wrong ones .18 and less
 KEPT = 6  # crops that are looked at again
 SMALLEST_CROP, LARGEST_CROP = 0.05, 1.2  # of the image's longer side, of the further crops
 AT_ONCE = 64  # crops
@@ -32,16 +33,22 @@ def hand_in_image(estimator: HandEstimator, rgb: np.ndarray, passes: int = 3, si
     """
     longer, size, best = max(rgb.shape[:2]), estimator.crop_size, []
     for part in parts:
-        hands = looked_at(estimator, rgb, [
+        best.append(surest(estimator, rgb, [
             Crop.around(center, part * longer, angle, size, mirrored=hand == "left")
-            for center in centers(rgb.shape[1], rgb.shape[0], part * longer) for angle in TURNS for hand in sides])
-        for _ in range(passes - 1):
-            hands = looked_at(estimator, rgb, [closer(hand, longer, size)
-                                               for hand in sorted(hands, key=sureness, reverse=True)[:KEPT]])
-        best.append(max(hands, key=sureness))
-        if sureness(best[-1]) >= SURE:
+            for center in centers(rgb.shape[1], rgb.shape[0], part * longer) for angle in TURNS for hand in sides],
+            passes))
+        if best[-1].sureness >= SURE:
             break
-    return max(best, key=sureness)
+    return max(best, key=SURENESS)
+
+
+def surest(estimator: HandEstimator, rgb: np.ndarray, crops: list[Crop], passes: int) -> HandPrediction:
+    """What the network is surest of in some crops of an image; after the first pass in those that frame it better."""
+    hands = looked_at(estimator, rgb, crops)
+    for _ in range(passes - 1):
+        hands = looked_at(estimator, rgb, [closer(hand, max(rgb.shape[:2]), estimator.crop_size)
+                                           for hand in sorted(hands, key=SURENESS, reverse=True)[:KEPT]])
+    return max(hands, key=SURENESS)
 
 
 def centers(width: int, height: int, side: float) -> list[np.ndarray]:
@@ -64,10 +71,3 @@ def closer(hand: HandPrediction, longer: float, size: int) -> Crop:
     center, extent, angle = upright_box(hand.joints_2d)
     side = np.clip(CROP_SCALE * extent.max(), SMALLEST_CROP * longer, LARGEST_CROP * longer)
     return Crop.around(center, side, angle, size, mirrored=hand.crop.mirrored)
-
-
-def sureness(hand: HandPrediction) -> float:
-    """How sure the network is that a crop shows a hand as it knows them: by its confidence, and by the error that it
-    expects of its own joints, which tells a hand that is upside down or mirrored where confidence does not.
-    """
-    return hand.prediction.confidence * np.exp(-hand.prediction.spread.mean() / HALF_SURE)

@@ -23,6 +23,7 @@ from .test_sets import Case
 
 ALIGNED, UNALIGNED, IMAGE, IMAGE_UNALIGNED = METHODS = (
     "with landmarks", "not aligned", "image alone", "image alone, not aligned")
+DETECTED = "image alone, detected"  # in crops that the detector places; the landmark model has no part in it
 TEACHER, CONSTANT = "landmark model", "constant hand"
 FOUND, WRONG_SIDE, PA, PA_VERTICES, ROOT_RELATIVE, ROTATION = (
     "found %", "wrong side %", "PA-MPJPE", "PA-MPVPE", "root-rel.", "rotation")
@@ -50,9 +51,10 @@ System = Callable[[Case], Sequence[Answer]]  # all hands that a system reports i
 
 def measure(estimator: HandEstimator, cases: list[Case], others: Mapping[str, System] | None = None
             ) -> dict[str, Scores]:
-    """The scores by each of METHODS, by `others`, by the landmark model, and by a hand that is always the same."""
+    """The scores by each of METHODS, by DETECTED, by `others`, by the landmark model, and by a hand that is always the
+    same."""
     others = others or {}
-    rows: dict[str, list[dict[str, float]]] = {name: [] for name in (*METHODS, *others, TEACHER, CONSTANT)}
+    rows: dict[str, list[dict[str, float]]] = {name: [] for name in (*METHODS, DETECTED, *others, TEACHER, CONSTANT)}
     known = [case.goal_3d - case.goal_3d[0] for case in cases if case.goal_3d is not None]
     constant = Answer(None, np.full((21, 2), np.nan), np.median(known, axis=0)) if known else None
     for case in tqdm(cases, unit="photo"):
@@ -75,6 +77,7 @@ def answers_of(estimator: HandEstimator, case: Case) -> dict[str, list[Answer]]:
         prediction = estimator.predict(photo, found=found, use_landmarks=use_landmarks)
         for name, variant.alignment in zip(methods, (True, False), strict=True):
             answers[name] = placed_answers(variant, prediction, case)
+    answers[DETECTED] = placed_answers(estimator, estimator.predict(photo, use_landmarks=False), case)
     return answers
 
 
