@@ -1,10 +1,10 @@
 """Where the open hand's skin lies: by how much photos have it elsewhere than the body that the hand is cut from.
 
 A network's hand stands over a photo where its joints are seen, so that the photo's silhouette tells where the skin lies
-about them. The amounts below were chosen on the photo set `digits` (some 130 people's palms before a white wall) and on
-fingertips labelled in sets that are not held out; `python -m benchmarks.silhouettes` and `python -m
-benchmarks.fingertips` measure them on those and on others. All are metres in the rest pose's frame (fingers -x, back of
-the hand +y, thumb +z), the same for every shape, and move no joint: regressor and `joint_offsets` make up for them.
+about them. The amounts below were chosen with an eye on what `python -m benchmarks.silhouettes` says of the photo sets
+`digits` and `barehand` (some 140 people's palms before a white wall, palms and backs of others) and `python -m
+benchmarks.fingertips` of fingertips labelled by eye. All are metres in the rest pose's frame (fingers -x, back of the
+hand +y, thumb +z), the same for every shape, and move no joint: regressor and `joint_offsets` make up for them.
 """
 from __future__ import annotations
 
