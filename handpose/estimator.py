@@ -148,6 +148,9 @@ class HandEstimator:
         if engine.config.hand_model != model.name:
             raise ValueError(f"The checkpoint answers for the hand model {engine.config.hand_model!r}, not "
                              f"{model.name!r}; give the checkpoint that was trained with it, or its hand model.")
+        if model.name == "open" and engine.config.hand_version != model.version:
+            raise ValueError(f"The checkpoint answers for version {engine.config.hand_version} of the open hand, not "
+                             f"{model.version}: give a checkpoint of this handpose, or the one of its time.")
         estimator = cls(engine, model, HandDetector.load(threads=threads), LandmarkModel.load(threads=threads))
         estimator._loaded_from = checkpoint, hand_model, threads
         return estimator
