@@ -72,7 +72,7 @@ def test_labels_are_mixed_replaced_or_left_out(tmp_path, monkeypatch):
     with np.load(tmp_path / "new.npz") as file:
         new = dict(file)
     assert new["side"].tolist() == ["right"] * 3 + ["left", "right"]
-    assert np.allclose(new["weight"], [0.02 / 0.03, 0.04 / 0.03, 0, OF_ALONE, 0])  # .5 of the box is another hand
+    assert np.allclose(new["weight"], [0.02 / 0.03, 0.04 / 0.03, 0.5, OF_ALONE, 0])  # .5 of the box is another hand
     for row in range(5):
         mixed = mix(labels["world"][row], said[row].world, SHARE) if row < 3 else labels["world"][row]
         assert np.allclose(new["world"][row], said[3].world if row == 3 else mixed)
