@@ -12,7 +12,7 @@ ARGS = ["--no-sandbox", "--use-gl=swiftshader", "--enable-unsafe-swiftshader", "
         "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
 
 
-def launch(playwright: Playwright, film: Path) -> Browser:
+def launch(playwright: Playwright, film: Path | None = None) -> Browser:
     """Chromium, or Playwright's own where there is none, whose webcam shows a .y4m film again and again."""
-    return playwright.chromium.launch(executable_path=BROWSER,
-                                      args=[*ARGS, f"--use-file-for-fake-video-capture={film}"])
+    webcam = [f"--use-file-for-fake-video-capture={film}"] if film else []
+    return playwright.chromium.launch(executable_path=BROWSER, args=[*ARGS, *webcam])

@@ -67,6 +67,14 @@ def add_hand(page: Page) -> None:
     page.mouse.move(frame["x"] + .45 * frame["width"], frame["y"] + .9 * frame["height"], steps=3)
 
 
+def bend(page: Page) -> None:
+    upload(page, "open_palm.jpg")
+    page.get_by_role("button", name="Side", exact=True).click()
+    page.locator("#play summary").click()
+    page.get_by_label("Curl").fill("0.7")
+    page.wait_for_timeout(2000)
+
+
 def compare(page: Page) -> None:
     upload(page, "pointing.jpg")
     page.get_by_text("Compare").click()
@@ -111,7 +119,6 @@ def video(page: Page) -> None:
         clip = Path(folder) / "waving.mp4"
         make_clip(clip, motion="wave", frames=45, hands=1, seed=4)
         page.locator("#video input[type=file]").set_input_files(clip)
-        page.get_by_role("button", name="Follow the hands").click()
         page.locator("#overlay-video video").wait_for()
         page.locator("#playback .js-plotly-plot").wait_for()
         page.wait_for_timeout(2500)
@@ -134,10 +141,11 @@ def as_it_is(page: Page) -> None:
 # Name of the picture -> what is done first, and how the browser's page is.
 STATES: dict[str, tuple[Callable[[Page], None], dict]] = {
     "first_visit": (as_it_is, {}), "photo": (photo, {}), "two_hands": (two_hands, {}), "compare": (compare, {}),
-    "strip": (strip, {}), "add_hand": (add_hand, {}),
+    "strip": (strip, {}), "add_hand": (add_hand, {}), "bend": (bend, {}),
     "options": (options, {"viewport": {"width": 1366, "height": 1100}}), "nothing_found": (nothing_found, {}),
     "bad_file": (bad_file, {}), "server_gone": (server_gone, {}), "live": (live, {}), "video": (video, {}),
     "api": (api, {}), "about": (about, {}), "dark": (photo, {"color_scheme": "dark"}),
+    "tablet": (photo, {"viewport": {"width": 768, "height": 1024}, "has_touch": True}),
     "phone": (photo, {"viewport": PHONE, "is_mobile": True, "has_touch": True, "device_scale_factor": 2}),
     "phone_live": (live, {"viewport": PHONE, "is_mobile": True, "has_touch": True, "device_scale_factor": 2})}
 

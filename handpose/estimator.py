@@ -270,12 +270,13 @@ class HandEstimator:
 
     def look_again(self, rgb: np.ndarray, hands: list[HandPrediction]) -> list[HandPrediction]:
         """The hands, those looked at once more, from the image alone, whose joints give another crop than they were
-        seen in."""
+        seen in. Of both looks the surer counts."""
         framed = [self.crop_about(hand.joints_2d, hand.crop.mirrored) for hand in hands]
         moved = [row for row, (hand, crop) in enumerate(zip(hands, framed, strict=True)) if hand.crop.is_off(crop)]
-        seen = dict(zip(moved, self.predict_crops(rgb, [framed[row] for row in moved]), strict=True))
-        return [HandPrediction(framed[row], hand.presence, seen[row]) if row in seen else hand
-                for row, hand in enumerate(hands)]
+        looked = self.predict_crops(rgb, [framed[row] for row in moved])
+        again = {row: HandPrediction(framed[row], hands[row].presence, prediction)
+                 for row, prediction in zip(moved, looked, strict=True)}
+        return [max(hand, again.get(row, hand), key=lambda look: look.sureness) for row, hand in enumerate(hands)]
 
     def crop_of(self, landmarks: Landmarks) -> Crop:
         """The upright crop around a hand that shows it to the network as a right one."""

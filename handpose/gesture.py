@@ -19,16 +19,16 @@ THUMB_TUCKED = 95.0  # degrees: a thumb that is bent more closes a letter of the
 THUMB_OUT, THUMB_IN, THUMB_AT_FIST = 0.55, 0.5, 0.42  # from its tip to the nearest knuckle: stands off, does not
 THUMB_BEFORE_PALM = 0.4  # of a folded thumb's tip from the knuckles
 TIPS_MEET, TIPS_NEAR, TIPS_APART = 0.32, 0.85, 1.05  # of the thumb's tip from the little finger's
-UPRIGHT = 40.0  # degrees off the photo's up, at most, of a thumb that points up
 V, RING_OFF = (12.0, 45.0), 30.0  # degrees between index and middle finger of a V, and of a ring and a straight finger
 SIDE_BY_SIDE = 0.12  # by which the tips of a V lie apart across the palm: crossed fingers do not
 
 
 def gesture(hand: Hand) -> str | None:
-    """"open hand", "fist", "pointing", "victory", "three", "four", "OK", "call" or "thumbs up"; None for all else.
+    """"open hand", "fist", "pointing", "victory", "three", "four", "OK" or "call"; None for all else.
 
     Most poses are none of these. "three" is without thumb and little finger, which touch; "four" folds the thumb;
-    "call" spreads thumb and little finger alone. By the 3D joints; "thumbs up" takes the photo's up for the world's.
+    "call" spreads thumb and little finger alone. By the 3D joints. A raised thumb has no name: there are no photos
+    here by which to measure how often it would be wrong.
     """
     joints = hand.joints_3d
     palm = np.linalg.norm(joints[9] - joints[0])
@@ -50,8 +50,6 @@ def gesture(hand: Hand) -> str | None:
     if min(index, middle, ring) > CURLED and little < STRAIGHT and out and to_little > TIPS_APART:
         return "call"
     if min(index, middle, ring, little) > FIST:
-        if out:
-            return "thumbs up" if _angle(joints[4] - joints[2], np.array([0.0, -1.0, 0.0])) < UPRIGHT else None
         return "fist" if off < THUMB_AT_FIST else None
     if (index < POINTING and min(middle, ring, little) > CURLED and thumb < THUMB_TUCKED and off < THUMB_IN
             and to_little < TIPS_NEAR):

@@ -70,7 +70,7 @@ def launch_options(room: Room) -> dict:
     """Options of `launch`: the page's own shell, the gate before the server, and nothing that reports or remembers."""
     styles, scripts = ("\n".join((BROWSER / f"{name}.{kind}").read_text() for name in names)
                        for names, kind in ((STYLES, "css"), (SCRIPTS, "js")))
-    use_own_shell(NAME, DESCRIPTION, PICTURE, styles, scripts)
+    use_own_shell(NAME, DESCRIPTION, PICTURE, styles, scripts, (BROWSER / "first.js").read_text())
     return dict(app_kwargs={"lifespan": guard(Hosts.of_environment(), room), "routes": site_routes()}, ssr_mode=False,
                 share=False, theme=theme(), footer_links=[], run_history=False, max_file_size=LARGEST_CLIP,
                 state_session_capacity=MOST_SESSIONS)

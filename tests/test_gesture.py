@@ -49,8 +49,9 @@ ALL = "index middle ring little"
 POSES = {"open hand": dict(curled=""), "fist": dict(curled=ALL, thumb=.85),
          "pointing": dict(curled="middle ring little", thumb=.85),
          "victory": dict(curled="ring little", thumb=.85, spread=26), "four": dict(curled="", thumb=.85),
-         "call": dict(curled="index middle ring"), "thumbs up": dict(curled=ALL, turn=(-60, 0, 0))}
+         "call": dict(curled="index middle ring")}
 OTHERS = {"horns": dict(curled="middle ring", thumb=1), "thumb aside": dict(curled=ALL, turn=(20, 0, 0)),
+          "thumb up": dict(curled=ALL, turn=(-60, 0, 0)),
           "half closed": dict(curled="", ease=.45), "side by side": dict(curled="ring little", thumb=1, spread=2),
           "gun": dict(curled="middle ring little")}
 
@@ -58,10 +59,8 @@ OTHERS = {"horns": dict(curled="middle ring", thumb=1), "thumb aside": dict(curl
 @pytest.mark.parametrize("side", ["right", "left"])
 @pytest.mark.parametrize("name", POSES)
 def test_exact_poses_have_their_names_from_every_side(name, side):
-    options = dict(POSES[name])
-    first = options.pop("turn", (0, 0, 0))
-    for turn in ((0, 0, 0), (0, 60, 0), (0, 180, 0), (0, -40, 0 if name == "thumbs up" else 30)):
-        assert gesture(make_hand(side=side, turn=tuple(np.add(first, turn)), **options)) == name, turn
+    for turn in ((0, 0, 0), (0, 60, 0), (0, 180, 0), (0, -40, 30)):
+        assert gesture(make_hand(side=side, turn=turn, **POSES[name])) == name, turn
 
 
 @pytest.mark.parametrize("name", OTHERS)
@@ -69,21 +68,14 @@ def test_other_poses_have_no_name(name):
     assert gesture(make_hand(**OTHERS[name])) is None
 
 
-def test_thumbs_up_points_up_in_the_photo():
-    assert gesture(make_hand(ALL, turn=(-60, 0, 0))) == "thumbs up"
-    assert gesture(make_hand(ALL, turn=(120, 0, 0))) is None  # down
-
-
 def test_names_of_rendered_hands_are_right_and_mostly_there():
-    """Five gestures, both sides, some angles: rendered, estimated, named. A wrong name is worse than none."""
+    """Both sides, some angles: rendered, estimated, named. A wrong name is worse than none."""
     estimator = HandEstimator.load()
     named, wrong = 0, []
     cases = [(name, side, yaw) for name in POSES for side in ("right", "left") for yaw in (0, 25)]
     hands = []
     for name, side, yaw in cases:
-        options = dict(POSES[name])
-        turn = np.add(options.pop("turn", (0, 0, 0)), (0, yaw, 0))
-        hands.append(make_hand(side=side, turn=tuple(turn), **options))
+        hands.append(make_hand(side=side, turn=(0, yaw, 0), **POSES[name]))
     pictures = film([[TrackedHand(1, hand)] for hand in hands], CAMERA, SIZE, SIZE, seed=3)
     for (name, side, yaw), picture in zip(cases, pictures, strict=True):
         found = estimator(picture, CAMERA).hands

@@ -5,9 +5,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 from playwright.sync_api import expect
 
 from handpose import Camera
+from handpose.clips.reading import read_clip
 from page.tabs import live as live_tab
 
 TAG = "#live .tags span"
@@ -58,6 +60,35 @@ def test_the_mirror_moves_the_hand_but_not_its_side(live):
     plain = live.evaluate(PLACES)
     assert plain == pytest.approx([1 - place for place in mirrored], abs=0.05)
     expect(live.locator(TAG)).to_contain_text("Right")
+
+
+def blue(picture: np.ndarray) -> np.ndarray:
+    """Where the colour of a right hand's mesh is, in which the film behind it has nothing."""
+    red, _, blue = np.moveaxis(picture.astype(int), -1, 0)
+    return blue - red > 70
+
+
+def test_snapshots_and_recordings_hold_what_is_seen_and_never_leave_the_browser(live):
+    sent = []
+    live.on("request", lambda request: sent.append(request.url) if "upload" in request.url else None)
+    with live.expect_download() as download:
+        live.get_by_role("button", name="Snapshot").click()
+    assert download.value.suggested_filename == "hands.png"
+    picture = np.asarray(Image.open(download.value.path()).convert("RGB"))
+    assert picture.shape == (240, 320, 3) and 0.01 < blue(picture).mean() < 0.5
+    columns = np.nonzero(blue(picture))[1]
+    assert columns.mean() / 320 == pytest.approx(live.evaluate(PLACES)[1], abs=0.06)  # as in the mirror
+
+    live.get_by_role("button", name="Record").click()
+    live.wait_for_timeout(1500)
+    with live.expect_download() as download:
+        live.get_by_role("button", name="Stop recording").click()
+    assert download.value.suggested_filename.startswith("hands.")
+    film = [rgb for _, rgb in read_clip(download.value.path())]
+    assert film[-1].shape == (240, 320, 3)
+    assert (blue(film[-1]) == blue(picture)).mean() > 0.9
+    expect(live.get_by_role("button", name="Record", exact=True)).to_be_visible()
+    assert not sent
 
 
 @pytest.mark.parametrize("way", ["button", "another tab of the page"])

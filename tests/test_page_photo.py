@@ -134,6 +134,26 @@ def test_one_hand_can_be_looked_at_alone(page):
     assert page.evaluate(visible) == [True] * 4
 
 
+# How far the hand's surface reaches from its wrist in the 3D view, metres.
+REACH = """() => {
+    const {x, y, z} = document.querySelector("#figure .js-plotly-plot").data.find((trace) => trace.type === "mesh3d");
+    const [wrist] = document.querySelector("#figure .js-plotly-plot").layout.meta.play.map((hand) => hand.wrist);
+    return Math.max(...Array.from(x, (_, v) => Math.hypot(x[v] - wrist[0], y[v] - wrist[2], z[v] + wrist[1])));
+}"""
+
+
+def test_sliders_bend_and_shape_the_hand_in_3d_alone_and_can_be_set_back(page):
+    upload(page, "hand.jpg", PHOTO.read_bytes())
+    found, before = hand_lines(page), page.evaluate(REACH)
+    page.locator("#play summary").click()
+    for slider, value, reaches in (("Curl", "1", "< .85"), ("Curl", "0", "> .99"), ("Size", "1", "> 1.02")):
+        page.get_by_label(slider).fill(value)
+        page.wait_for_function(f"(before) => ({REACH})() / before {reaches}", arg=before)
+    page.get_by_role("button", name="Reset").click()
+    page.wait_for_function(f"(before) => Math.abs(({REACH})() / before - 1) < 1e-3", arg=before)
+    assert hand_lines(page) == found
+
+
 # ---- options
 
 def test_the_focal_length_comes_from_the_file_unless_the_visitor_gives_one(page):
@@ -196,6 +216,16 @@ def test_a_mirrored_photo_is_turned_back_first(page):
     settled(page, before)
     assert hand_lines(page)[0].startswith("Right hand")
     assert np.abs(shown_photo(page) - np.asarray(Image.open(PHOTO).convert("RGB"), int)).mean() < 4
+
+
+# ---- files
+
+@pytest.mark.parametrize(("kind", "head"), [("MP4", b"ftyp"), ("GIF", b"GIF8")])
+def test_a_film_of_the_turning_hand_is_downloaded(page, kind, head):
+    with page.expect_download() as download:
+        page.locator("#downloads").get_by_role("button", name=kind).click()
+    assert download.value.suggested_filename == f"back.turntable.{kind.lower()}"
+    assert head in download.value.path().read_bytes()[:12]
 
 
 # ---- which hand is which, and what the page got wrong

@@ -12,6 +12,7 @@ from handpose.detection.landmarks import Landmarks
 from handpose.estimator import landmarks_in_crop
 from handpose.hand_model.layer import HandLayer
 from handpose.network.hand_network import HandNetwork, NetworkConfig
+from train.data import augment
 from train.data.augment import AugmentConfig, make_batch, upright_boxes
 from train.data.dataset import load_renders
 from train.fit_hands import fit
@@ -141,6 +142,19 @@ def test_crop_pixels_follow_the_labels(rendered):
         weight = batch.images[n].sum(0)
         at = torch.stack([(weight.sum(axis) * torch.arange(128)).sum() for axis in (0, 1)]) / weight.sum()
         assert torch.allclose((at + 0.5) / 64 - 1, batch.joints[n, 9, :2], atol=0.01)
+
+
+def test_crops_of_bytes_are_those_that_a_gpu_cuts(rendered):
+    samples = load_renders(rendered / "renders", rendered / "landmarks.npz").take(slice(6))
+    torch.manual_seed(5)
+    size, turn = 48, augment._turn(torch.rand(6) * 6)
+    center, half = torch.rand(6, 2) * 200 - 5, torch.rand(6) * 60 + 30  # beyond the border, too
+    crops = augment._cut_bytes(samples.images, center, turn, half, size)
+    theta = torch.cat([turn.transpose(1, 2) * (half * 2 / 192)[:, None, None],
+                       ((center + 0.5) * 2 / 192 - 1)[:, :, None]], 2)
+    grid = torch.nn.functional.affine_grid(theta, [6, 3, size, size], align_corners=False)
+    whole = torch.nn.functional.grid_sample(samples.images.permute(0, 3, 1, 2).float(), grid, align_corners=False)
+    assert (crops - whole).abs().mean() < 0.7 and (crops - whole).abs().max() < 12  # of 255: by 32nds of a pixel
 
 
 def test_the_network_is_trained_on_what_the_estimator_will_show_it(estimator, rendered):

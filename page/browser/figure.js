@@ -36,7 +36,7 @@
             if (!view || view.place !== place()) view = new HandView(place(), mark);
             document.dispatchEvent(new CustomEvent("handpose:figure"));
             if (meta?.photo) show(same);
-            else view.hide();
+            else { view.hide(); nameHands(); }
         }
         showPoster();
     }

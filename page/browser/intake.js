@@ -157,7 +157,6 @@
     });
     document.addEventListener("drop", (event) => {
         find("#photo")?.classList.remove("wanted");
-        if (event.target.closest?.("#video")) return;
         event.preventDefault();  // else the browser would leave the page for the file
         if (give(event.dataTransfer?.files)) event.stopPropagation();
     }, true);
@@ -166,6 +165,6 @@
         if (example) takeExample(example.dataset.example, example.querySelector("img").src);
         if (kind) ask("download", {kind});
     });
-    Object.assign(handpose, {asked, ask, answered, glanced: (entry) => answered("glance", entry), connect, say, give,
+    Object.assign(handpose, {asked, ask, upload, answered, glanced: (entry) => answered("glance", entry), connect, say, give,
                              takeAgain, save, setGiven, given: () => last});
 })();

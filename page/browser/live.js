@@ -3,10 +3,11 @@ const part = (name) => element.querySelector(`[data-live=${name}]`);
 const frame = element.querySelector(".frame"), canvas = element.querySelector("canvas");
 const video = document.createElement("video");
 const grabs = [document.createElement("canvas"), document.createElement("canvas")];  // one is sent, one is drawn
-const room = element.querySelector(".room");  // where the hands turn in 3D
+const room = element.querySelector(".room .stage");  // where the hands turn in 3D
 const LONGER_SIDE = 640, QUALITY = 0.8, MOST_HANDS = 4;
 const ROOM = {middle: [0, 0, 1.1], reach: 1.1};  // metres before the camera; what is farther away is not shown in 3D
 const REACH = 0.15;  // of a hand
+const ASIDE = 0.55;  // radians: from there the hands are seen in 3D at first
 const SHARE = 0.35;  // of the time that the 3D view may take: the picture goes first
 const film = new handpose.Film(() => { part("record").textContent = "Record"; });
 let stream = null, run = 0, facing = "user";
@@ -87,7 +88,7 @@ async function draw(reply, grab) {
     canvas.width = grab.width;
     canvas.height = grab.height;
     canvas.getContext("2d").drawImage(grab, 0, 0);
-    frame.style.setProperty("--ratio", grab.width / grab.height);
+    element.querySelector(".live-views").style.setProperty("--ratio", grab.width / grab.height);
     frame.querySelector(".drawn").replaceWith(drawn);
     frame.querySelector(".tags").innerHTML = reply.tags;
     film.draw(grab, drawn, element.dataset.show, frame.classList.contains("mirrored"));
@@ -110,7 +111,7 @@ async function turnAround(reply, grab) {
     const middle = [0, 1, 2].map((axis) => reply.hands.reduce((sum, {wrist}) => sum + wrist[axis], 0) / reply.hands.length);
     if (!solid) {
         if (!reply.surface) { turning = false; return; }
-        solid = new handpose.MovingHands(room, reply.surface, MOST_HANDS, ROOM);
+        solid = new handpose.MovingHands(room, reply.surface, MOST_HANDS, ROOM, handpose.MovingHands.marks(element));
         await solid.ready;
     }
     await solid.show(hands);
@@ -118,7 +119,11 @@ async function turnAround(reply, grab) {
         const {view} = solid, known = view.scene && view.scene.photo.width === reply.picture.width && view.scene.photo.fx === reply.picture.fx;
         view.mirrored = frame.classList.contains("mirrored");
         if (known) view.follow(middle, middle[2] + 2 * REACH);
-        else solid.set(reply.picture, middle, REACH, Boolean(view.scene));
+        else {
+            const first = !view.scene;
+            solid.set(reply.picture, middle, REACH, !first);
+            if (first) view.turn(-ASIDE, 0);  // else one would see the same picture twice
+        }
         view.backdrop.paint(grab);
     }
     const now = performance.now();
@@ -132,6 +137,10 @@ function mirror(on) {
     element.querySelector("[name=mirror]").checked = on;
 }
 
+element.addEventListener("click", ({target}) => {
+    const view = target.closest("[data-turn]")?.dataset.turn;
+    if (view) solid?.view.turnTo(view);
+});
 part("start").addEventListener("click", start);
 part("stop").addEventListener("click", () => stop());
 part("snapshot").addEventListener("click", () => film.snapshot());

@@ -2,9 +2,10 @@
 class MovingHands {
     static VIEWS = {camera: [0, 0, 0, 1], side: turns.about([0, 1, 0], Math.PI / 2), top: turns.about([1, 0, 0], -Math.PI / 2)};
 
-    // `surface`: what all hands have in common; `most` hands at once. `cube` holds all that can be shown.
-    constructor(place, surface, most, cube) {
-        this.view = place.view ??= new HandView(place);
+    // `surface`: what all hands have in common; `most` hands at once. `cube` holds all that can be shown; `changed` as
+    // HandView has it.
+    constructor(place, surface, most, cube, changed) {
+        this.view = place.view ??= new HandView(place, changed);
         this.surface = surface;
         this.faces = MovingHands.unpacked(surface.faces, Uint16Array);
         this.cube = cube;
@@ -21,6 +22,13 @@ class MovingHands {
             margin: {l: 0, r: 0, t: 0, b: 0}, paper_bgcolor: "rgba(0, 0, 0, 0)", showlegend: false,
             scene: {xaxis: hidden(x), yaxis: hidden(z), zaxis: hidden(-y), aspectmode: "cube", dragmode: false}},
         {responsive: true, displayModeBar: false});
+    }
+
+    // What marks the buttons inside an element by the view that is shown.
+    static marks(element) {
+        return (name) => element.querySelectorAll("[data-turn]").forEach((button) => {
+            button.ariaPressed = String(button.dataset.turn === name);
+        });
     }
 
     static unpacked(base64, Type) {

@@ -20,7 +20,7 @@ function build() {
         hand.row = new Map(hand.frames.map((frame, row) => [frame, row]));
     }
     const cube = {middle: data.middle, reach: data.reach};
-    hands = new MovingHands(place(), data.surface, data.hands.length, cube);
+    hands = new MovingHands(place(), data.surface, data.hands.length, cube, MovingHands.marks(element));
     const made = hands;
     made.ready.then(() => made.set(data.picture, data.middle, data.reach, false));
     drawLine();
@@ -66,7 +66,6 @@ function drawLine() {
     line().style.setProperty("--rows", data.hands.length);
     line().append(picture);
 }
-
 
 function step() {
     if (!element.isConnected) return;

@@ -1,5 +1,7 @@
-"""A card for each hand that was found: number, side, confidence, gesture, distance and the angles of its fingers."""
+"""A card for each hand that was found: number, side, gesture, how sure it is, distance and angles of its fingers."""
 from __future__ import annotations
+
+import numpy as np
 
 from handpose import Hand
 from handpose.drawing.palette import FINGER_COLORS, css, hand_color
@@ -7,6 +9,7 @@ from handpose.estimator import MIN_SCORE
 from handpose.gesture import gesture
 from handpose.hand_model.skeleton import FINGERS
 from handpose.joint_angles import finger_bends, joint_angles
+from handpose.joint_errors import JointErrors, joint_errors
 
 from ..analysis import ShownResult
 from .text import ALL_HIDDEN, NO_HAND, distance
@@ -16,30 +19,40 @@ MOST_BEND_FINGER = 240.0
 STRAIGHT = 5.0  # degrees; a finger that is bent by less, to either side, is called straight
 COLUMNS = ("MCP", "spread", "PIP", "DIP")  # of the table of angles; the thumb's joints have other names
 THUMB = ("CMC", "spread", "MCP", "IP")
+ON_PHOTOS = 2.0  # times what joint_errors tells, whose constants are of renders: docs/accuracy.md, "How sure"
+ABOUT_POSE = """How far off its joints are to be expected, the hand's distance aside: two of three lie within this, most
+others within twice as much."""
 
 
 def describe(result: ShownResult) -> str:
     """Cards, or why there are none."""
     if not result.hands:
         return ALL_HIDDEN if result.analysis.best_score >= MIN_SCORE else NO_HAND
-    cards = "".join(card(hand, number) for number, hand in enumerate(result.hands, 1))
+    errors = joint_errors(result.hands)
+    cards = "".join(card(hand, number, errors[number - 1]) for number, hand in enumerate(result.hands, 1))
     return f'<ul class="hands">{cards}</ul>'
 
 
-def card(hand: Hand, number: int) -> str:
+def card(hand: Hand, number: int, errors: JointErrors) -> str:
     """`number` is the tag's that the photo and the 3D view show."""
     name = gesture(hand) if hand.certainty == "sure" else None
-    name = f" · {name}" if name else ""
+    name = f"<em>{name}</em>" if name else ""
     other = "left" if hand.side == "right" else "right"
     return f"""<li class="hand {hand.certainty.replace(" ", "-")}" data-hand="{number}">
         <i class="number" style="--hand: {css(hand_color(hand.side, hand.certainty))}">{number}</i>
-        <div><b>{hand.side.capitalize()} hand</b>
-        <small>{hand.certainty.capitalize()}, {hand.score:.0%}{name}</small></div>
+        <div><b>{hand.side.capitalize()} hand</b> {name}
+        <small>{hand.certainty.capitalize()} it is a hand, {hand.score:.0%}{_known(errors)}</small></div>
         {_fingers(hand)}
         <div class="distance"><b>{distance(hand.distance)}</b><small>away</small></div>
-        <details><summary>Angles of its joints</summary>{_angles(hand)}</details>
+        <div class="more"><details><summary>Angles of its joints</summary>{_angles(hand)}</details>
         <div class="correct"><button type="button" class="quiet" data-swap="{number}">It is a {other} hand</button>
-        <button type="button" class="quiet" data-remove="{number}">Not a hand</button></div></li>"""
+        <button type="button" class="quiet" data-remove="{number}">Not a hand</button></div></div></li>"""
+
+
+def _known(errors: JointErrors) -> str:
+    """How well the pose is known; nothing where no network tells."""
+    error = ON_PHOTOS * np.median(errors.joints_error_mm)
+    return "" if np.isnan(error) else f' · <span title="{ABOUT_POSE}">pose known to about {error:.0f} mm</span>'
 
 
 def _fingers(hand: Hand) -> str:

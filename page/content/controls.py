@@ -3,6 +3,9 @@ from __future__ import annotations
 
 from .files import KINDS
 
+GROUPS = {"3D model": ("glb", "obj", "ply", "rig"), "Data": ("json", "npz", "depth"), "Picture": ("png",),
+          "Film": ("mp4", "gif")}  # all KINDS of files
+
 INTAKE = """<label class="field"><input type="file" accept="image/*,.heic,.heif,.hif,.avif,.tif,.tiff,video/*" multiple
 aria-label="Choose photos"><b>Drop photos of hands here</b><span>or choose, or paste them</span></label>
 <button type="button" class="quiet" data-do="camera">Take a photo</button>
@@ -17,7 +20,8 @@ OVERLAY_BAR = """<div class="bar" role="group" aria-label="What is drawn over th
 <label><input type="radio" name="show" value="mesh" checked><span>Mesh</span></label>
 <label><input type="radio" name="show" value="skeleton"><span>Skeleton</span></label>
 <label><input type="radio" name="show" value="both"><span>Both</span></label></div>
-<label class="opacity">Opacity <input type="range" name="opacity" min="0" max="100" value="85"></label>
+<label class="opacity"><span>Opacity</span> <input type="range" name="opacity" min="0" max="100" value="85"
+aria-label="Opacity"></label>
 <label class="toggle"><input type="checkbox" name="compare"><span>Compare</span></label></div>"""
 TOOLS = """<button type="button" class="quiet" data-do="undo" hidden>Undo</button>
 <button type="button" class="quiet" data-do="box" title="Draw a box around a hand that was missed, or tap on it">Add a
@@ -33,9 +37,11 @@ VIEW_BAR = """<div class="bar" role="group" aria-label="The 3D view"><div class=
 
 def downloads() -> str:
     """A button for each kind of file, and what the browser does with the picture alone."""
-    kinds = "".join(f'<button type="button" class="quiet" data-kind="{kind}" title="{what}">{kind.upper()}</button>'
-                    for kind, what in KINDS.items())
+    groups = {name: "".join(f'<button type="button" data-kind="{kind}" title="{KINDS[kind]}">{kind.upper()}</button>'
+                            for kind in kinds) for name, kinds in GROUPS.items()}
+    groups["Picture"] += ('<button type="button" data-do="copy">Copy picture</button>'
+                          '<button type="button" data-do="share" hidden>Share</button>')
+    shown = "".join(f'<span class="choice" role="group" aria-label="{name}"><small>{name}</small>{buttons}</span>'
+                    for name, buttons in groups.items())
     return f"""<div class="bar"><b>Download</b>
-<button type="button" class="primary" data-kind="zip">Everything (ZIP)</button>{kinds}
-<button type="button" class="quiet" data-do="copy">Copy picture</button>
-<button type="button" class="quiet" data-do="share" hidden>Share</button></div>"""
+<button type="button" class="primary" data-kind="zip">Everything (ZIP)</button>{shown}</div>"""

@@ -23,7 +23,7 @@ LENGTHS = {"global_orient": 3, "hand_pose": 45, "betas": 10, "wrist": 3}
 SCALES = (0.2, 5.0)  # of a hand, against its model
 AT_ONCE, MOST_WAITING, PATIENCE_S = 2, 16, 2.0  # as the live view's frames
 
-SLIDERS = """<details class="play"><summary>Bend and shape the hand</summary><div class="bar">
+SLIDERS = """<details class="play"><summary>Bend and shape</summary><div class="bar">
 <label>Curl <input type="range" name="curl" min="-1" max="1" step="0.02" value="0"></label>
 <label>Spread <input type="range" name="spread" min="-1" max="1" step="0.02" value="0"></label>
 <label>Size <input type="range" name="shape" min="-1" max="1" step="0.02" value="0"></label>

@@ -8,7 +8,7 @@ CLAY = gr.themes.Color("#fdf5f1", "#fae7de", "#f5cfbe", "#eeb095", "#e4906c", "#
 
 
 def theme() -> gr.themes.Base:
-    font = [gr.themes.LocalFont("Montserrat", weights=(400, 700)), "ui-sans-serif", "system-ui", "sans-serif"]
+    font = [gr.themes.Font("system-ui"), gr.themes.Font("sans-serif")]  # at once there, and no bytes
     return gr.themes.Soft(primary_hue=CLAY, secondary_hue=CLAY, neutral_hue="stone", radius_size="lg", font=font).set(
         background_fill_primary="*neutral_50", block_shadow="none", body_text_color_subdued="*neutral_600",
         body_text_color_subdued_dark="*neutral_400", block_title_background_fill="none", block_title_padding="0",

@@ -40,14 +40,19 @@ HEAD = """<title>{title}</title>
 <style>{styles}</style>
 <script>{scripts}</script>
 """
+FIRST = """<div id="first" class="gradio-container" inert></div>
+<script>{script}</script>
+"""
 
 
-def use_own_shell(title: str, description: str, picture: str, styles: str, scripts: str) -> None:
-    """Has Gradio serve this HTML in the place of its own; `picture` says what the preview's picture shows."""
+def use_own_shell(title: str, description: str, picture: str, styles: str, scripts: str, first: str) -> None:
+    """Has Gradio serve this HTML in the place of its own; `picture` says what the preview's picture shows, `first` is
+    the script that fills the page until Gradio does."""
     source, *_ = GRADIOS.get_source(templates.env, INDEX)
     told = {name: escape(text) for name, text in (("title", title), ("description", description), ("picture", picture))}
     head = HEAD.format(**told, styles=_raw(styles), scripts=_raw(scripts))
     own = GRADIOS_OWN.sub("", source).replace('<meta charset="utf-8" />', f'<meta charset="utf-8" />\n{head}', 1)
+    own = own.replace("<gradio-app", f"{FIRST.format(script=_raw(first))}<gradio-app", 1)
     templates.env.loader = ChoiceLoader([DictLoader({INDEX: own}), GRADIOS])
 
 

@@ -37,9 +37,9 @@ for hand in result["hands"]:
 print(client.predict(handle_file("photo.jpg"), "glb", api_name="/files"))  # path of the file
 ```
 Parameters besides `photo`: `focal_px`, `fov_deg` or the whole `camera`, `boxes` of hands that are there, `most_hands`,
-`min_score`, `mirrored`. `/files` also takes `kind`: `zip`, `glb`, `obj`, `ply`, `json`, `npz`, `png` or `depth`.
-`/video` takes a `clip` and `parts`, "Mesh", "Skeleton" or "Both", and gives the drawn-over clip and an `.npz` of its
-frames.
+`min_score`, `mirrored`. `/files` also takes `kind`: `zip`, `glb`, `obj`, `ply`, `rig`, `json`, `npz`, `png`, `depth`,
+`mp4` or `gif`. `/video` takes a `clip` and `parts`, "Mesh", "Skeleton" or "Both", and gives the drawn-over clip, an
+`.npz` of its frames, the moving hands as a GLB and their motion as BVH.
 
 ### Over HTTP
 ```sh

@@ -56,7 +56,11 @@ VIEW = """<div class="bar" role="group" aria-label="Live view"><div class="when-
 <div class="drawn"></div><div class="tags"></div>
 <div class="before"><button type="button" class="primary" data-live="start">Start the camera</button>
 <p>Each picture is used once and forgotten. Snapshots and recordings stay in your browser.</p></div></div></div>
-<div class="stage room" aria-label="The hands in 3D"></div></div>"""
+<div class="room"><div class="stage" aria-label="The hands in 3D"></div>
+<div class="choice" role="group" aria-label="The 3D view">
+<button type="button" data-turn="camera" title="From where the camera is">Camera</button>
+<button type="button" data-turn="side">Side</button>
+<button type="button" data-turn="top">Top</button></div></div></div>"""
 
 
 class Followers:

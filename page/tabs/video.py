@@ -5,8 +5,10 @@ import secrets
 import threading
 import time
 from collections.abc import Callable
+from html import escape
 from pathlib import Path
 from typing import Any, NamedTuple
+from urllib.parse import quote
 
 import gradio as gr
 import numpy as np
@@ -68,42 +70,35 @@ class VideoTab:
     def __init__(self, estimator: HandEstimator, scripts: Path):
         self.estimator = estimator
         self._calls_off: dict[str, threading.Event] = {}  # of the visitors whose clip is being worked on
+        self.asked = gr.JSON(visible=False)
         with gr.Row(elem_id="video-tab"):
             with gr.Column(scale=4, min_width=290, elem_id="clip-in"):
-                self.clip = gr.Video(sources=["upload"], height=230, show_label=False, elem_id="video", buttons=[])
-                self.parts = gr.Radio([MESH, SKELETON, BOTH], value=MESH, show_label=False, container=False)
-                with gr.Row():
-                    self.go = gr.Button("Follow the hands", variant="primary", min_width=120)
-                    self.cancel = gr.Button("Cancel", min_width=80, visible=False)
+                # No gr.Video: it would bring a player of streams along, 160 kB, to everyone who opens the page.
+                self.intake = gr.HTML(INTAKE, elem_id="video", apply_default_css=False,
+                                      js_on_load=(scripts / "clip.js").read_text())
                 self.said = gr.HTML(elem_id="video-said", apply_default_css=False)
                 gr.HTML(f'<p class="note">{LIMITS}</p>', apply_default_css=False)
             with gr.Column(scale=10, min_width=300):
                 with gr.Row():
                     with gr.Column(min_width=300):
                         gr.HTML('<div class="bar"><b>On the clip</b></div>', apply_default_css=False)
-                        self.overlay = gr.Video(interactive=False, show_label=False, elem_id="overlay-video",
-                                                buttons=["download"], autoplay=True, loop=True)
+                        self.overlay = gr.HTML(NO_CLIP, elem_id="overlay-video", apply_default_css=False,
+                                               html_template='<div class="stage">${value}</div>')
                     with gr.Column(min_width=300):
                         self.playback = gr.HTML(elem_id="playback", apply_default_css=False, html_template=PLAYBACK,
                                                 js_on_load=(scripts / "playback.js").read_text())
-                with gr.Row():
-                    self.npz = gr.DownloadButton("Joints and MANO parameters (.npz)", visible=False, size="sm",
-                                                 elem_id="clip-arrays")
-                    self.rig = gr.DownloadButton("Moving hands with a skeleton (.glb)", visible=False, size="sm",
-                                                 elem_id="clip-rig")
-                    self.bvh = gr.DownloadButton("Motion capture (.bvh)", visible=False, size="sm", elem_id="clip-bvh")
-        outputs = [self.overlay, self.npz, self.playback, self.said, self.go, self.cancel, self.rig, self.bvh]
-        self.go.click(lambda: (gr.Button(visible=False), gr.Button(visible=True)), None, [self.go, self.cancel],
-                      queue=False, show_progress="hidden", api_visibility="private").then(
-            # preprocess=False: Gradio would convert the clip with a program of its own first.
-            self.video, [self.clip, self.parts], outputs, preprocess=False, api_name="clip", api_visibility="private",
-            show_progress="full", show_progress_on=[self.overlay], **CLIP_WORK)
-        self.cancel.click(self.call_off, None, None, queue=False, show_progress="hidden", api_visibility="private")
-        self.clip.clear(self.call_off, None, None, queue=False, show_progress="hidden", api_visibility="private")
+                self.files = gr.HTML(elem_id="clip-files", apply_default_css=False)
+        own = dict(show_progress="hidden", api_visibility="private", queue=False)
+        self.intake.upload(
+            self.video, self.asked, [self.overlay, self.playback, self.said, self.files], preprocess=False,
+            js="() => [handpose.clip.asked()]", api_name="clip", api_visibility="private", show_progress="full",
+            show_progress_on=[self.overlay], **CLIP_WORK).then(
+            None, None, None, js="() => handpose.clip.answered()")
+        self.intake.clear(self.call_off, None, None, **own)
 
-    def video(self, clip: Any, parts: str, request: gr.Request, progress=gr.Progress()) -> tuple:  # noqa: B008
-        """What the page shows of a clip, or why it shows nothing."""
-        ready = gr.Button(visible=True), gr.Button(visible=False)
+    def video(self, asked: Any, request: gr.Request, progress=gr.Progress()) -> tuple:  # noqa: B008
+        """What the page shows of a clip, or why it shows nothing; `asked` is what page/browser/clip.js says."""
+        told = asked if isinstance(asked, dict) else {}
         began = time.monotonic()
 
         def tell(done: int, frames: int) -> None:
@@ -112,14 +107,14 @@ class VideoTab:
                 progress(done / frames, desc=f"Picture {done} of {frames}, {_duration(left)} left")
 
         try:
-            followed = self.follow(clip, parts, request, tell)
+            followed = self.follow(told.get("clip"), told.get("parts"), request, tell)
         except (ClipError, UploadError) as error:
-            return None, _button(None), None, words.problem(error), *ready, _button(None), _button(None)
+            return NO_CLIP, None, words.problem(error), ""
         except Cancelled:
-            return None, _button(None), None, '<p class="note">Cancelled.</p>', *ready, _button(None), _button(None)
-        return (str(followed.overlay), _button(followed.npz), playback(followed.arrays, followed.motions),
-                summary(followed.arrays, time.monotonic() - began), *ready, _button(followed.rig),
-                _button(followed.bvh))
+            return NO_CLIP, None, '<p class="note">Cancelled.</p>', ""
+        return (f'<video controls autoplay loop muted playsinline src="{address_of(followed.overlay)}"></video>',
+                playback(followed.arrays, followed.motions), summary(followed.arrays, time.monotonic() - began),
+                files(followed))
 
     def follow(self, clip: Any, parts: Any, request: gr.Request, tell: Callable[[int, int], None] | None = None
                ) -> Followed:
@@ -180,20 +175,45 @@ def summary(arrays: dict[str, np.ndarray], seconds: float) -> str:
     if not hands:
         return words.NO_HAND.replace("in the picture", "in view")
     seen = (track > 0).any(1).mean() if track.size else 0
-    return (f'<p class="note">{frames} pictures in {_duration(seconds)}; {hands} hand{"s" if hands > 1 else ""}, '
-            f"in view in {seen:.0%} of them.</p>")
+    return (f'<p class="note">{frames} pictures, {hands} hand{"s" if hands > 1 else ""}, in view in {seen:.0%} of '
+            f"them; done in {_duration(seconds)}.</p>")
 
 
+def address_of(file: Path) -> str:
+    """Where browsers find a result, from the page on."""
+    return f"gradio_api/file={quote(str(file))}"
+
+
+def files(followed: Followed) -> str:
+    """Links to what there is to download of a clip."""
+    links = "".join(f'<a class="quiet" id="clip-{name}" href="{address_of(file)}" download="{escape(file.name)}" '
+                    f'title="{what}">{label}</a>'
+                    for name, file, label, what in (
+                        ("overlay", followed.overlay, "Clip (MP4)", "The clip with its hands drawn over it"),
+                        ("arrays", followed.npz, "Joints (NPZ)", "Joints and MANO parameters of every picture"),
+                        ("rig", followed.rig, "Moving hands (GLB)", "With a skeleton, for Blender and games"),
+                        ("bvh", followed.bvh, "Motion capture (BVH)", "A file for each hand, in a ZIP"))
+                    if file is not None)
+    return f'<div class="bar"><b>Download</b>{links}</div>'
+
+
+INTAKE = """<label class="field"><input type="file" accept="video/*,.mkv,.gif,.webp,.apng" aria-label="Choose a clip">
+<b>Drop a clip of hands here</b><span>or choose one</span></label>
+<video controls muted loop playsinline hidden aria-label="Your clip"></video>
+<div class="bar"><div class="choice" role="group" aria-label="What is drawn over the clip">
+<label><input type="radio" name="parts" value="Mesh" checked><span>Mesh</span></label>
+<label><input type="radio" name="parts" value="Skeleton"><span>Skeleton</span></label>
+<label><input type="radio" name="parts" value="Both"><span>Both</span></label></div>
+<button type="button" class="quiet" data-clip="again" hidden>Follow again</button>
+<button type="button" class="quiet" data-clip="cancel" hidden>Cancel</button></div>
+<p class="said" role="status"></p>"""
+NO_CLIP = "<p>The clip is shown here with the hands over it.</p>"
 PLAYBACK = """<div class="bar" role="group" aria-label="The 3D view"><b>In 3D</b><div class="choice">
 <button type="button" data-turn="camera" title="From where the clip was taken">Camera</button>
 <button type="button" data-turn="side">Side</button>
 <button type="button" data-turn="top">Top</button></div></div>
-<div class="plot"><p>The hands will move here.</p></div>
-<div class="timeline" title="How sure each hand is; click to go there"></div>"""
-
-
-def _button(file: Path | None) -> gr.DownloadButton:
-    return gr.DownloadButton(visible=False) if file is None else gr.DownloadButton(value=str(file), visible=True)
+<div class="plot"><p>The hands move here in 3D.</p></div>
+<div class="timeline"></div><p class="note">How sure each hand is over time: click to go there.</p>"""
 
 
 def _duration(seconds: float) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
+import cv2
+import numpy as np
 import roma
 import torch
 from torch import Tensor
@@ -112,12 +114,24 @@ def make_batch(samples: Samples, size: int, config: AugmentConfig | None, with_i
 
 def _cut(images: Tensor, center: Tensor, turn: Tensor, half: Tensor, size: int) -> Tensor:
     """Crops (B, 3, size, size) of byte images (B, S, S, 3) about `center` (B, 2) px, turned, `half` (B,) px wide."""
+    if images.device.type == "cpu":
+        return _cut_bytes(images, center, turn, half, size)
     extent = images.shape[1]
     # Where each pixel of the crop lies in the image, in grid_sample's units (the image spans [-1, 1]).
     theta = torch.cat([turn.transpose(1, 2) * (half * 2 / extent)[:, None, None],
                        ((center + 0.5) * 2 / extent - 1)[:, :, None]], 2)
     grid = F.affine_grid(theta, [len(images), 3, size, size], align_corners=False)
     return F.grid_sample(images.permute(0, 3, 1, 2).float(), grid, mode="bilinear", align_corners=False)
+
+
+def _cut_bytes(images: Tensor, center: Tensor, turn: Tensor, half: Tensor, size: int) -> Tensor:
+    """The same by OpenCV, which cuts bytes as such: on a CPU in a fraction of the time, for images are larger than
+    crops, and floats than bytes."""
+    onto = turn.transpose(1, 2) * (half * 2 / size)[:, None, None]  # crop's pixels to the image's
+    matrix = torch.cat([onto, (center + onto.sum(2) * (1 - size) / 2)[..., None]], 2).numpy().astype(float)
+    crops = [cv2.warpAffine(image, one, (size, size), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
+             for image, one in zip(images.numpy(), matrix, strict=True)]
+    return torch.from_numpy(np.stack(crops)).permute(0, 3, 1, 2).float()
 
 
 def mirrored(batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
