@@ -82,9 +82,11 @@ def train(network: DetectorNetwork, seen: SeenPictures, out: Path, steps: int, s
 
 
 def save(network: DetectorNetwork, folder: Path) -> None:
-    """Writes the weights, fp16, and the graph that `handpose.detection.hand_detector` runs with them."""
+    """Writes the weights and the graph that `handpose.detection.hand_detector` runs with them. Weights are fp16, but
+    for 1 - a of slopes a, with which 1 must come out exactly."""
     quick = blocked(network)
-    weights = {name: value.half().contiguous() for name, value in quick.state_dict().items()}
+    weights = {name: (value if name.endswith(".positive.weight") else value.half()).contiguous()
+               for name, value in quick.state_dict().items()}
     for name, content in ((WEIGHTS, to_safetensors(weights)), (GRAPH, graph_of(quick))):
         with whole_file(folder / name) as temporary:
             temporary.write_bytes(content)
