@@ -35,6 +35,7 @@ from .placement import NEAREST, solve_translation
 
 CROP_SCALE = 1.4  # the crop's side over that of the joints' upright box
 HALF_SURE = 0.05  # of the crop's half: with this much more expected error of its joints, a hand is 1/e times as sure
+STILL_SURE = 0.5  # of the first look's sureness, from which on a second one counts
 LEAST_SURENESS = 0.25  # of 37 photos, right hands had a sureness of .41 and more, wrong ones .18 and less
 LEAST_SPREAD = 0.01  # crop units; no joint is trusted to be better known than this
 # Alignment takes a hand for seen from so many times as far away as the camera says, so that no finger is bent to
@@ -147,6 +148,9 @@ class HandEstimator:
         if engine.config.hand_model != model.name:
             raise ValueError(f"The checkpoint answers for the hand model {engine.config.hand_model!r}, not "
                              f"{model.name!r}; give the checkpoint that was trained with it, or its hand model.")
+        if model.name == "open" and engine.config.hand_version != model.version:
+            raise ValueError(f"The checkpoint answers for version {engine.config.hand_version} of the open hand, not "
+                             f"{model.version}: give a checkpoint of this handpose, or the one of its time.")
         estimator = cls(engine, model, HandDetector.load(threads=threads), LandmarkModel.load(threads=threads))
         estimator._loaded_from = checkpoint, hand_model, threads
         return estimator
@@ -260,9 +264,9 @@ class HandEstimator:
         hands = [HandPrediction(crop, regions[row // 2].score, prediction)
                  for row, (crop, prediction) in enumerate(zip(crops, predictions, strict=True))]
         found: list[HandPrediction] = []
-        for hand in sorted(self.look_again(rgb, [max(pair, key=lambda hand: hand.sureness) for pair in
-                                                 zip(hands[::2], hands[1::2], strict=True)]),
-                           key=lambda hand: -hand.sureness):
+        hands = self.look_again(rgb, hands)
+        surest = [max(pair, key=lambda hand: hand.sureness) for pair in zip(hands[::2], hands[1::2], strict=True)]
+        for hand in sorted(surest, key=lambda hand: -hand.sureness):
             others = np.array([other.box for other in found]).reshape(-1, 2, 2)
             if hand.sureness >= LEAST_SURENESS and (box_iou(hand.box, others) < SAME_HAND_IOU).all():
                 found.append(hand)
@@ -270,13 +274,14 @@ class HandEstimator:
 
     def look_again(self, rgb: np.ndarray, hands: list[HandPrediction]) -> list[HandPrediction]:
         """The hands, those looked at once more, from the image alone, whose joints give another crop than they were
-        seen in. Of both looks the surer counts."""
+        seen in. The second look counts, unless the network is much less sure of it."""
         framed = [self.crop_about(hand.joints_2d, hand.crop.mirrored) for hand in hands]
         moved = [row for row, (hand, crop) in enumerate(zip(hands, framed, strict=True)) if hand.crop.is_off(crop)]
         looked = self.predict_crops(rgb, [framed[row] for row in moved])
         again = {row: HandPrediction(framed[row], hands[row].presence, prediction)
                  for row, prediction in zip(moved, looked, strict=True)}
-        return [max(hand, again.get(row, hand), key=lambda look: look.sureness) for row, hand in enumerate(hands)]
+        return [again[row] if row in again and again[row].sureness > STILL_SURE * hand.sureness else hand
+                for row, hand in enumerate(hands)]
 
     def crop_of(self, landmarks: Landmarks) -> Crop:
         """The upright crop around a hand that shows it to the network as a right one."""

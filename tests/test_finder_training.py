@@ -8,7 +8,7 @@ import torch
 
 from handpose.detection.landmarks import LandmarkModel, region_of
 from handpose.detection.tflite import MEDIAPIPE
-from handpose.hand_model.layer import HandLayer
+from handpose.hand_model.model import HandModel
 from handpose.hand_model.model_file import OPEN_HAND
 from train.finding.detection_loss import detection_loss
 from train.finding.palm_start import palm_trunk
@@ -38,7 +38,7 @@ def scenes(tmp_path_factory):
     folder = tmp_path_factory.mktemp("walls")
     for number in range(2):
         cv2.imwrite(str(folder / f"{number}.jpg"), np.full((300, 400, 3), 90 + 60 * number, np.uint8))
-    maker = SceneMaker(HandLayer.load(OPEN_HAND), [folder])
+    maker = SceneMaker(HandModel.load(OPEN_HAND), [folder])
     return [maker(np.random.default_rng([7, number]), 256) for number in range(20)], maker
 
 

@@ -3,6 +3,7 @@ import json
 import os
 import shutil
 import struct
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,8 @@ import torch
 from onnx import TensorProto, helper
 from safetensors.numpy import load_file, save_file
 
+from handpose.estimator import HandEstimator
+from handpose.hand_model.model_file import OPEN_HAND_VERSION
 from handpose.network.checkpoint import CHECKPOINT, CONFIG, GRAPH, WEIGHTS, NetworkConfig
 from handpose.network.engine import OnnxEngine, load_engine
 from handpose.network.graph_check import check_graph
@@ -227,11 +230,23 @@ def test_configurations_that_are_none(folder, text):
     ("live_size", 0), ("live_size", [96]), ("pyramid_channels", 10**12), ("token_width", 0), ("token_width", 50),
     ("token_layers", 10**9), ("token_layers", -1), ("token_heads", 0), ("token_heads", 5), ("lifter_width", 10**9),
     ("lifter_blocks", 10**9), ("lifter_blocks", {}), ("backbone", 3), ("backbone", ["resnet18"]),
-    ("backbone", "x" * 10**4), ("backbone", "../x"), ("hand_model", "../../x"), ("hand_model", None)])
+    ("backbone", "x" * 10**4), ("backbone", "../x"), ("hand_model", "../../x"), ("hand_model", None),
+    ("hand_version", 0), ("hand_version", "1"), ("hand_version", True)])
 def test_a_field_of_another_type_or_size_is_named(folder, field, value):
     values = json.loads((folder / CONFIG).read_text())
     (folder / CONFIG).write_text(json.dumps(values | {field: value}))
     refused(folder, field if field != "token_heads" or value == 0 else "token_width")
+
+
+def test_a_checkpoint_for_another_version_of_the_hand_is_refused(tmp_path):
+    for version in (1, 2):
+        HandNetwork(replace(TINY, hand_version=version)).save(tmp_path)
+        if version == OPEN_HAND_VERSION:
+            assert HandEstimator.load(tmp_path).engine.config.hand_version == version
+        else:
+            refused(tmp_path, f"version {version} of the open hand", HandEstimator.load)
+    saved = json.loads((tmp_path / CONFIG).read_text())
+    assert NetworkConfig.of({name: saved[name] for name in saved if name != "hand_version"}).hand_version == 1
 
 
 # The weights.

@@ -144,6 +144,30 @@ def test_crop_pixels_follow_the_labels(rendered):
         assert torch.allclose((at + 0.5) / 64 - 1, batch.joints[n, 9, :2], atol=0.01)
 
 
+def test_boxed_hands_lie_farther_off_and_have_no_landmarks(rendered):
+    samples = load_renders(rendered / "renders", rendered / "landmarks.npz")
+    samples = samples.take(torch.arange(len(samples)).repeat(40)[:480])
+    torch.manual_seed(1)
+    off = {}
+    for share in (0.0, 1.0):
+        batch = make_batch(samples, 32, AugmentConfig(boxed=share, withhold=0.0, color=0.0))
+        center, side, angle = upright_boxes(batch.joints[..., :2])
+        off[share] = torch.stack([center.norm(dim=1).mean(), side.log().std(), angle.std()])
+        assert batch.given.any() == (share == 0)
+    assert torch.allclose(off[1.0] / off[0.0], torch.full((3,), AugmentConfig().boxed_play), rtol=0.25)
+
+
+def test_renders_take_their_amplitudes_from_photos():
+    images = torch.full((12, 3, 32, 32), 200.0)
+    rendered = torch.arange(12) % 3 > 0
+    images[~rendered] = 50.0
+    config = AugmentConfig(color=0.0, fourier=1.0, motion_blur=0.0, cutout=0.0, grey=0.0)
+    torch.manual_seed(2)
+    mixed = augment.recolor(images, config, rendered).mean((1, 2, 3))
+    assert (mixed[rendered] < 199).all() and (mixed[~rendered] < 201).all()
+    assert torch.allclose(augment.recolor(images[rendered], config, rendered[rendered]), images[rendered], atol=0.1)
+
+
 def test_crops_of_bytes_are_those_that_a_gpu_cuts(rendered):
     samples = load_renders(rendered / "renders", rendered / "landmarks.npz").take(slice(6))
     torch.manual_seed(5)

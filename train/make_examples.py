@@ -4,7 +4,8 @@
 
 Makes small candidates and a sheet of them to choose from; with --keep, the chosen ones large and under those names. The
 pictures that ship are --seed 1 --keep 4=open_palm 18=holding 27=two_hands 29=back_of_hand 32=ok 37=three 43=both_hands
-45=pointing, with poses fitted to the photos of photo_sets.json.
+45=pointing, with poses fitted to the photos of photo_sets.json; they were made before hands here had photographic skin
+and grips.
 """
 from __future__ import annotations
 
@@ -19,13 +20,14 @@ from tqdm import tqdm
 
 from handpose.drawing.rasterizer import rasterize
 from handpose.hand_model.layer import HandLayer
-from handpose.hand_model.skeleton import MIRROR
+from handpose.hand_model.model import HandModel
 
 from .synthesis.poses import PoseBank, collides
 from .synthesis.props import Photos
-from .synthesis.scene import PosedHand, Studio, place_in_view
-from .synthesis.shading import Part, draw, project, sample_light
+from .synthesis.scene import Studio, place_in_view
+from .synthesis.shading import draw, project, sample_light
 from .synthesis.skin import sample_palette, to_linear
+from .synthesis.subjects import OBJECT, PosedHand, Subjects
 
 WIDTH, HEIGHT = 960, 720
 CANDIDATE_WIDTH = 320
@@ -96,6 +98,7 @@ class Photographer:
             cv2.imwrite(str(folder / f"{number:02d}.png"),
                         paint_background(np.random.default_rng([seed, 1, number]), 640, 480))
         self.model = HandLayer.load()
+        self.subjects = Subjects(HandModel.load(), self.bank)
         rest = self.model(*(torch.zeros(1, n) for n in (3, 45, 10, 3)))
         self.studio = Studio(self.model, rest.vertices[0].numpy(), rest.joints[0].numpy(), Photos((folder,)))
 
@@ -127,15 +130,19 @@ class Photographer:
             distance = 1.5 * (hand.joints.mean(0) + shift)[2]
             hand, other = (one.moved(distance * np.append(rng.normal(0, .01, 2) + [-.24 * width / focal, 0], 1)
                                      - one.joints.mean(0)) for one in (hand, self.hand(rng)))
+        elif kind == "holding":
+            subject = self.subjects.draw(rng, OBJECT)
+            focal, shift = place_in_view(rng, subject.hand.joints, height)
+            subject = subject.moved(shift)
+            hand = subject.hand
         else:
             hand = hand.moved(shift)
         alone = rasterize(project(hand.vertices, focal, width), self.model.faces, width, width).depth
         parts = self.studio.limb(rng, hand, palette, focal, alone)
-        if kind == "holding":
-            parts.append(self.studio.held(rng, hand))
+        if kind == "holding" and subject.thing:
+            parts += subject.thing.parts(rng, self.studio.photos)
         if kind == "two":  # the studio has right hands only
-            parts += [Part(part.vertices * MIRROR, part.faces[:, ::-1], part.coords[:, ::-1], part.materials,
-                           part.material_of_face) for part in self.studio.limb(rng, other, palette, focal)]
+            parts += [part.mirrored() for part in self.studio.limb(rng, other, palette, focal)]
         layer, _ = draw(parts, light, focal, width, oversampling=2.0)
         picture = cv2.GaussianBlur(room * (1 - layer[..., 3:]) + layer[..., :3], (0, 0), .45)
         grain = rng.standard_normal(picture.shape, np.float32) * np.float32(.006) * (.5 + np.sqrt(picture))

@@ -15,10 +15,9 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import torch
 from tqdm import tqdm
 
-from handpose.hand_model.layer import HandLayer
+from handpose.hand_model.model import HandModel
 from handpose.hand_model.model_file import OPEN_HAND
 from handpose.whole_file import whole_file
 
@@ -27,9 +26,8 @@ from .finding.scenes import SceneMaker
 
 @cache
 def _maker(backgrounds: tuple[str, ...]) -> SceneMaker:
-    torch.set_num_threads(1)
     cv2.setNumThreads(1)
-    return SceneMaker(HandLayer.load(OPEN_HAND), backgrounds)
+    return SceneMaker(HandModel.load(OPEN_HAND), backgrounds)
 
 
 def make_scene(out: Path, backgrounds: tuple[str, ...], size: int, seed: int, index: int) -> dict:

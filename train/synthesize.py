@@ -10,6 +10,9 @@ stopped goes on where it was. OUT/labels.npz is what training reads; the JSON fi
     tone (N,)        skin, 0 very light .. 5 dark (Chardon's groups of the individual typology angle)
     view_angle (N,)  degrees between the palm's normal and the direction to the camera: 0 looks into the palm
     occluded (N,)    share of the hand's silhouette that something else hides, its own arm included
+    kind (N,)        "bare", "object" held, "two hands", "glove", or cut off by the "border"
+
+How often each kind is drawn, --shares says: `--shares bare=1` makes bare hands alone.
 """
 from __future__ import annotations
 
@@ -25,22 +28,19 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import roma
-import torch
 from tqdm import tqdm
 
-from handpose.hand_model.layer import HandLayer
 from handpose.hand_model.mano import ROOT_JOINT, freihand_uv_scale
+from handpose.hand_model.model import HandModel
 from handpose.hand_model.model_file import OPEN_HAND
-from handpose.hand_model.skeleton import MIRROR, PALM_JOINTS
+from handpose.hand_model.skeleton import PALM_JOINTS
 from handpose.whole_file import whole_file
 
-from .synthesis.poses import PoseBank, collides
+from .synthesis.poses import PoseBank
 from .synthesis.props import Photos
-from .synthesis.scene import PosedHand, Studio, place_in_view
+from .synthesis.scene import Studio, place_in_view
 from .synthesis.shading import project
-
-CANDIDATES = 4  # poses tried until one does not run through itself
+from .synthesis.subjects import BORDER, KINDS, SHARES, Subjects, draw_kind
 
 
 @dataclass(frozen=True)
@@ -57,19 +57,18 @@ class Job:
     shard: int = 64
     without: tuple[str, ...] = ()  # photo sets whose poses stay out
     only: tuple[str, ...] = ()  # photo sets of which all poses are; all sets where empty
+    shares: tuple[tuple[str, float], ...] = tuple(SHARES.items())  # how often each kind is drawn
 
 
 @cache
-def _tools(job: Job) -> tuple[HandLayer, PoseBank, Studio]:
-    torch.set_num_threads(1)
+def _tools(job: Job) -> tuple[Subjects, Studio]:
     cv2.setNumThreads(1)
-    model = HandLayer.load(job.hand_model)
-    rest = model(*(torch.zeros(1, n) for n in (3, 45, 10, 3)))
+    model = HandModel.load(job.hand_model)
+    rest = model(*(np.zeros((1, n), np.float32) for n in (3, 45, 10, 3)))
     bank = PoseBank.load(job.poses, job.without, job.only) if job.poses else PoseBank.invented()
-    return model, bank, Studio(model, rest.vertices[0].numpy(), rest.joints[0].numpy(), Photos(job.backgrounds))
+    return Subjects(model, bank), Studio(model, rest.vertices[0], rest.joints[0], Photos(job.backgrounds))
 
 
-@torch.inference_mode()
 def make_shard(job: Job, shard: int) -> str:
     """Makes the shard's images, masks and labels; returns the labels' path. A finished shard is left as it is."""
     path = Path(job.out, "shards", f"{shard:06d}.npz")
@@ -78,53 +77,30 @@ def make_shard(job: Job, shard: int) -> str:
         with np.load(path) as done:
             if len(done["focal"]) == len(indices):
                 return str(path)
-    model, bank, studio = _tools(job)
-    generators = [np.random.default_rng([job.seed, index]) for index in indices]
-    drawn = [bank.draw(rng, CANDIDATES + 1) for rng in generators]
-    orient, pose, betas = (np.concatenate(part) for part in zip(*drawn, strict=True))
-    # Always full batches: how a sum is rounded may depend on the batch, and files must not.
-    batch = [np.resize(a, (job.shard * (CANDIDATES + 1), a.shape[1])) for a in (orient, pose, betas)]
-    posed = model(*map(torch.from_numpy, batch), torch.zeros(len(batch[0]), 3))
-    vertices, joints = posed.vertices.numpy(), posed.joints.numpy()
-    rotation = roma.rotvec_to_rotmat(torch.from_numpy(orient)).numpy()
-    bad = collides(joints[:len(orient)]).reshape(-1, CANDIDATES + 1)
+    subjects, studio = _tools(job)
     labels = []
-    for row, (index, rng) in enumerate(zip(indices, generators, strict=True)):
-        first = row * (CANDIDATES + 1)
-        chosen = first + int(bad[row, :CANDIDATES].argmin())
-        hand = PosedHand(vertices[chosen], joints[chosen], rotation[chosen])
-        focal, shift = place_in_view(rng, hand.joints, job.size)
-        hand = hand.moved(shift)
-        other = None
-        if rng.random() < .1:
-            k = first + CANDIDATES
-            other = _beside(rng, hand, PosedHand(vertices[k], joints[k], rotation[k]))
-        rendering = studio.render(rng, hand, focal, job.size, other)
+    for index in indices:
+        rng = np.random.default_rng([job.seed, index])
+        subject = subjects.draw(rng, draw_kind(rng, dict(job.shares)))
+        focal, shift = place_in_view(rng, subject.hand.joints, job.size, subject.kind == BORDER)
+        subject = subject.moved(shift)
+        rendering = studio.render(rng, subject, focal, job.size)
         _write_jpeg(Path(job.out, "training", "rgb", f"{index:08d}.jpg"), rendering.image[..., ::-1],
                     int(rng.integers(55, 96)))
         _write_jpeg(Path(job.out, "training", "mask", f"{index:08d}.jpg"), rendering.mask, 95)
+        hand = subject.hand
         to_camera = -hand.joints[list(PALM_JOINTS)].mean(0)
         labels.append({
-            "global_orient": orient[chosen], "hand_pose": pose[chosen], "betas": betas[chosen], "transl": shift,
-            "focal": focal, "joints": hand.joints, "joints_2d": project(hand.joints, focal, job.size)[:, :2],
-            "tone": rendering.tone, "occluded": rendering.occluded,
+            "global_orient": subject.global_orient, "hand_pose": subject.hand_pose, "betas": subject.betas,
+            "transl": shift, "focal": focal, "joints": hand.joints,
+            "joints_2d": project(hand.joints, focal, job.size)[:, :2],
+            "tone": rendering.tone, "occluded": rendering.occluded, "kind": subject.kind,
             "view_angle": np.degrees(np.arccos(-hand.rotation[:, 1] @ to_camera / np.linalg.norm(to_camera)))})
     columns = {key: np.array([label[key] for label in labels]) for key in labels[0]}
     columns = {key: value.astype(np.float32) if value.dtype.kind == "f" else value for key, value in columns.items()}
     with whole_file(path) as temporary, open(temporary, "wb") as file:
         np.savez(file, **columns)
     return str(path)
-
-
-def _beside(rng: np.random.Generator, hand: PosedHand, other: PosedHand) -> PosedHand:
-    """A left hand (the other one mirrored) near this one, on any side of it, mostly farther from the camera."""
-    mirrored = PosedHand(other.vertices * MIRROR, other.joints * MIRROR, other.rotation * np.outer(MIRROR, MIRROR))
-    away = rng.normal(size=2)
-    away *= rng.uniform(.08, .2) / np.linalg.norm(away)
-    middle = hand.joints.mean(0)
-    place = middle + [*away, rng.normal(.05, .05)]
-    place[2] = max(place[2], .7 * middle[2])
-    return mirrored.moved(place - mirrored.joints.mean(0))
 
 
 def _write_jpeg(path: Path, bgr: np.ndarray, quality: int) -> None:
@@ -161,14 +137,14 @@ def _claim(job: Job) -> None:
 
     Raises FileNotFoundError or ValueError where the hand model, the poses or the photos are not there or not right.
     """
-    HandLayer.load(job.hand_model)
+    HandModel.load(job.hand_model)
     photos = Photos(job.backgrounds)
     if job.poses:
         PoseBank.load(job.poses, job.without, job.only)
     mine = {"hand model": _digest(job.hand_model), "poses": _digest(job.poses) if job.poses else "invented",
             "without": list(job.without), **({"only": list(job.only)} if job.only else {}),
             "backgrounds": [f"{path.name} {path.stat().st_size}" for path in photos.paths],
-            "size": job.size, "seed": job.seed, "shard": job.shard}
+            "shares": dict(job.shares), "size": job.size, "seed": job.seed, "shard": job.shard}
     note = Path(job.out, "made_from.json")
     if note.is_file() and (theirs := json.loads(note.read_text())) != mine:
         differ = ", ".join(key for key in {**theirs, **mine} if mine.get(key) != theirs.get(key))
@@ -201,6 +177,24 @@ def _gather(job: Job, paths: list[str]) -> Path:
     return out / "labels.npz"
 
 
+def parse_shares(texts: list[str]) -> tuple[tuple[str, float], ...]:
+    """Of KIND=SHARE each, in the kinds' own order. Raises ValueError naming the remedy."""
+    given = {}
+    for text in texts:
+        kind, _, share = text.partition("=")
+        kind = kind.replace("-", " ")
+        try:
+            given[kind] = float(share)
+        except ValueError:
+            given[kind] = -1.0
+        if kind not in KINDS or not 0 <= given[kind] < np.inf:
+            raise ValueError(f"{text!r} is no share of a kind of picture: write such as {KINDS[0]}=0.5; the kinds are "
+                             f"{', '.join(KINDS)}.")
+    if not sum(given.values()):
+        raise ValueError("No kind has a share: give one of them at least.")
+    return tuple((kind, given[kind]) for kind in KINDS if kind in given)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("out", help="folder to write to")
@@ -210,12 +204,15 @@ def main() -> None:
     parser.add_argument("--backgrounds", nargs="+", required=True, help="folders of photos without hands")
     parser.add_argument("--count", type=int, default=100_000)
     parser.add_argument("--size", type=int, default=192, help="pixels a side")
+    default = " ".join(f"{kind.replace(' ', '-')}={share}" for kind, share in SHARES.items())
+    parser.add_argument("--shares", nargs="+", metavar="KIND=SHARE", help=f"how often each kind is; default: {default}")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
     args = parser.parse_args()
-    job = Job(args.out, args.poses, tuple(args.backgrounds), args.count, args.size, args.seed,
-              without=tuple(args.without), only=tuple(args.only))
     try:
+        job = Job(args.out, args.poses, tuple(args.backgrounds), args.count, args.size, args.seed,
+                  without=tuple(args.without), only=tuple(args.only),
+                  shares=parse_shares(args.shares) if args.shares else tuple(SHARES.items()))
         print(synthesize(job, args.workers))
     except (FileNotFoundError, ValueError) as error:
         parser.exit(1, f"{error}\n")

@@ -34,8 +34,9 @@ class HandModel:
     Poses are relative to the flat rest pose, where every joint's frame is aligned with the model's axes. The 21 joints
     are the 16 posed ones and five fingertip vertices, each moved by a constant offset in its bone's frame
     (`joint_offsets`, zero for MANO): the field's joint convention without moving the skeleton. `hands_mean` (45,) and
-    `hands_components` (45, 45) are MANO's pose space (see `mano`), None where the file has none. The model is held in
-    float32; results are as precise as the parameters.
+    `hands_components` (45, 45) are MANO's pose space (see `mano`), None where the file has none. `version` is the open
+    hand's (`model_file.OPEN_HAND_VERSION`), 1 where the file does not say. The model is held in float32; results are as
+    precise as the parameters.
     """
     xp = np  # the namespace of the arrays that it holds and works on
     scale = 1.0  # how many times as large as its file says
@@ -43,6 +44,7 @@ class HandModel:
 
     def __init__(self, arrays: dict[str, np.ndarray], name: str):
         self.name, self.joints_of_mesh = name, name == "mano"
+        self.version = int(arrays.get("version", 1))
         for key in ("v_template", "posedirs", "J_regressor", "weights"):
             self._hold(key, np.asarray(arrays[key], np.float32))
         # One beta's whole hand after the other in memory: adding them up is five times as fast.
@@ -80,7 +82,7 @@ class HandModel:
         arrays = {key: np.asarray(getattr(self, key)) for key in ("v_template", "shapedirs", "posedirs", "J_regressor",
                                                                   "weights", "joint_offsets")}
         arrays |= {"f": self.faces, "tip_vertices": self.tip_vertices,
-                   "kintree_table": np.array([self.parents, range(16)])}
+                   "kintree_table": np.array([self.parents, range(16)]), "version": self.version}
         optional = ("uv", "uv_faces", "hands_mean", "hands_components")
         return arrays | {key: getattr(self, key) for key in optional if getattr(self, key) is not None}
 
@@ -143,7 +145,7 @@ class HandModel:
         regressor[joint, range(count)] = share
         small |= {"J_regressor": regressor, "weights": np.vstack([np.eye(16)[bone], arrays["weights"][tips]]),
                   "joint_offsets": arrays["joint_offsets"], "tip_vertices": range(count, count + 5),
-                  "kintree_table": arrays["kintree_table"], "f": np.zeros((0, 3))}
+                  "kintree_table": arrays["kintree_table"], "f": np.zeros((0, 3)), "version": self.version}
         return type(self)(small, self.name)
 
     def data_joints(self, posed: PosedHand) -> Array:

@@ -12,13 +12,17 @@ from .safe_pickle import load_records, to_array
 from .skeleton import MANO_PARENTS, MIRROR
 
 OPEN_HAND = shipped("assets") / "open_hand.npz"
+# Hands of one version have the same joints for the same parameters, whatever their skin: a network's answers for one
+# fit all of them. A bake that moves joints or turns betas into others counts on.
+OPEN_HAND_VERSION = 1
 MANO_VERTICES = 778
 MOST_BYTES = 256 << 20  # in memory, of all arrays of an .npz together; MANO's take 8 MB
 MOST_PICKLED = 64 << 20  # bytes of a pickle; MANO's have 4 MB
 # Shapes, a letter standing for a number that is the same wherever it occurs.
 REQUIRED_KEYS = {"v_template": ("V", 3), "shapedirs": ("V", 3, 10), "posedirs": ("V", 3, 135), "J_regressor": (16, "V"),
                  "weights": ("V", 16), "kintree_table": (2, 16), "f": ("F", 3)}
-OPTIONAL_KEYS = {"hands_mean": (45,), "hands_components": (45, 45), "tip_vertices": (5,), "joint_offsets": (21, 3)}
+OPTIONAL_KEYS = {"hands_mean": (45,), "hands_components": (45, 45), "tip_vertices": (5,), "joint_offsets": (21, 3),
+                 "version": ()}
 
 
 def read_arrays(path: Path) -> dict[str, np.ndarray]:

@@ -15,6 +15,7 @@ from textwrap import shorten
 import numpy as np
 
 from ..foreign_file import check_regular, read_bytes
+from ..hand_model.model_file import OPEN_HAND_VERSION
 from ..shipped import shipped
 
 CHECKPOINT = shipped("checkpoints")
@@ -45,6 +46,7 @@ class NetworkConfig:
     lifter_width: int = 640  # of the residual MLP
     lifter_blocks: int = 3
     hand_model: str = "open"  # whose betas these are: "open" or "mano"
+    hand_version: int = OPEN_HAND_VERSION  # of the open hand
 
     def __post_init__(self):
         for name, (least, most) in LIMITS.items():
@@ -62,6 +64,8 @@ class NetworkConfig:
             raise ValueError(f"backbone must be a name such as resnet50, not {_named(self.backbone)}")
         if self.hand_model not in ("open", "mano"):
             raise ValueError(f"hand_model must be open or mano, not {_named(self.hand_model)}")
+        if type(self.hand_version) is not int or self.hand_version < 1:
+            raise ValueError(f"hand_version must be a whole number from 1, not {_named(self.hand_version)}")
 
     @classmethod
     def of(cls, values: object) -> NetworkConfig:
@@ -71,7 +75,7 @@ class NetworkConfig:
         unknown = [name for name in values if name not in {field.name for field in fields(cls)}]
         if unknown:
             raise ValueError(f"there is no option {_named(unknown[0])}")
-        return cls(**values)
+        return cls(**{"hand_version": 1} | values)  # the first checkpoints do not say
 
 
 def find_checkpoint(name: str | Path, **download) -> Path:

@@ -11,6 +11,8 @@ from handpose.camera import Camera
 from handpose.detection.landmarks import MIN_PRESENCE, Landmarks
 from handpose.hand_model.layer import HandLayer
 
+from ..synthesis.subjects import KINDS
+
 RELIABLE_FLIP = 0.05  # of the box: what the landmark model says of a photo and of its mirror image may differ by less
 RELIABLE_SPREAD = 0.02  # of the box: mean deviation of a label's joints over the landmark model's views
 SKIN_TONE = "skin tone"
@@ -94,8 +96,10 @@ def renders(folder: Path, landmarks_file: Path | None = None, count: int | None 
     with torch.no_grad():
         vertices = HandLayer.load()(*(torch.from_numpy(labels[key][:count]) for key in (
             "global_orient", "hand_pose", "betas", "transl"))).vertices.numpy()
+    kinds = {kind: rank for rank, kind in enumerate(KINDS)}
     cases = []
     for row in range(count):
+        kind = str(labels["kind"][row]) if "kind" in labels else None  # which older renders do not say
         matrix, found = labels["K"][row].astype(float), None
         if seen:
             presence = float(seen["view_presence"][row, 0])
@@ -107,7 +111,8 @@ def renders(folder: Path, landmarks_file: Path | None = None, count: int | None 
             Camera(matrix[0, 0], matrix[1, 1], matrix[0, 2], matrix[1, 2]), True, found,
             {SKIN_TONE: (int(labels["tone"][row]), TONES[labels["tone"][row]]),
              "view angle": in_bin(labels["view_angle"][row], VIEW_ANGLES),
-             "occlusion": in_bin(labels["occluded"][row], OCCLUDED)}))
+             "occlusion": in_bin(labels["occluded"][row], OCCLUDED),
+             **({"kind": (kinds.get(kind, len(kinds)), kind)} if kind else {})}))
     return cases
 
 

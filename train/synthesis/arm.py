@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+FLARE = .075  # m towards the fingers, over which a hand becomes twice as wide as its wrist
 LENGTH = .75  # m: out of the picture from nearly every side
 
 
@@ -56,7 +57,9 @@ class Forearm:
 
     def rings(self, distances: np.ndarray, widening: np.ndarray | float = 0.0, angles: np.ndarray | None = None
               ) -> np.ndarray:
-        """Vertices (K, N, 3) at distances (K,) from the border, `widening` metres (broadcast to K, N) off the skin."""
+        """Vertices (K, N, 3) at distances (K,) from the border, `widening` metres (broadcast to K, N) off the skin.
+
+        Where the distance is negative, towards the fingers, they flare as the hand does."""
         distances = np.asarray(distances, float)
         centre = self.loop.mean(0)
         local = (self.loop - centre) @ self.frame
@@ -69,15 +72,17 @@ class Forearm:
         ellipse = np.stack([np.cos(angles), np.sin(angles)]) * (radii * (1 + (self.growth - 1) * full))[:, :, None]
         fade = _smoothstep(distances / .06)[:, None]
         section = (1 - fade[..., None]) * border[:, :2] + fade[..., None] * np.moveaxis(ellipse, 1, 2)
+        section = section * (1 + np.clip(-distances / FLARE, 0, 1.2))[:, None, None]
         section = section * (1 + np.asarray(widening)[..., None] / np.linalg.norm(section, axis=-1, keepdims=True))
         lift = (1 - fade) * border[:, 2]  # the border is not quite plane
 
-        path = np.linspace(0, max(distances.max(), .01), 80)
+        path = np.linspace(min(distances.min(), 0), max(distances.max(), .01), 80)
         turn = _smoothstep(path / .07)[:, None] * self.bend
         step = np.gradient(path)[:, None]
         direction = np.stack([np.sin(turn[:, 0]), np.sin(turn[:, 1]), np.cos(turn[:, 0]) * np.cos(turn[:, 1])], -1)
         direction /= np.linalg.norm(direction, axis=1, keepdims=True)
-        line = np.cumsum(direction * step, 0) - direction[0] * step[0]
+        line = np.cumsum(direction * step, 0)
+        line -= [np.interp(0, path, c) for c in line.T]
         at = [np.stack([np.interp(distances, path, c) for c in v.T], -1) for v in (line, direction)]
         along = at[1] / np.linalg.norm(at[1], axis=1, keepdims=True)
         back = np.array([1.0, 0, 0]) - along * along[:, :1]

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from .credits import Credit, licence_of
+from .subjects import KINDS
 
 TONES = ("very light", "light", "intermediate", "tan", "brown", "dark")
 LICENCES = {"cc-by-4.0": "[CC BY 4.0](https://creativecommons.org/licenses/by/4.0/)",
@@ -22,10 +23,11 @@ def data_card(folder: Path, credits: list[Credit], real_poses: bool, held_out: l
               scores: dict[str, dict]) -> str:
     """The card of the set in a folder; `scores`: what `train.validate` says of the network on its test part, by --crop.
     """
-    counts = {}
+    counts, kinds = {}, {}
     for part, name in (("training", "labels.npz"), ("test", "evaluation_labels.npz")):
         with np.load(folder / name) as labels:
             counts[part] = np.bincount(labels["tone"], minlength=len(TONES))
+            kinds[part] = [int((labels["kind"] == kind).sum()) for kind in KINDS]
             size = round(2 * float(labels["K"][0, 0, 2]) + 1)
     licence, photos = licence_of(credits), any(credit.author != "handpose" for credit in credits)
     poses = "invented ones, other ones in the test part"
@@ -45,6 +47,8 @@ def data_card(folder: Path, credits: list[Credit], real_poses: bool, held_out: l
         network=network,
         tones=" | ".join(TONES), lines="---|" * (len(TONES) - 1) + "---",
         training_tones=" | ".join(map(str, counts["training"])), test_tones=" | ".join(map(str, counts["test"])),
+        kinds=" | ".join(KINDS), kind_lines="---|" * (len(KINDS) - 1) + "---",
+        training_kinds=" | ".join(map(str, kinds["training"])), test_kinds=" | ".join(map(str, kinds["test"])),
         scores="\n".join(rows), licence_text=(WITH_PHOTOS if photos else PAINTED).format(name=LICENCES[licence]),
         authors="\n".join(f"| {_cell(author)} | {_cell(licence)} | {count} |"
                           for (author, licence), count in owners.items()))

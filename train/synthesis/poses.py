@@ -5,8 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import roma
-import torch
 from scipy.spatial.transform import Rotation
 
 from handpose.hand_model.skeleton import THUMB_FLEXION_AXIS
@@ -78,15 +76,12 @@ class PoseBank:
         """
         first, second = rng.integers(len(self.hand_pose), size=(2, count))
         way = np.where(rng.random(count) < .3, 0, rng.uniform(0, .7, count))
-        ends = [torch.from_numpy(self.hand_pose[k].reshape(count, 15, 3)) for k in (first, second)]
-        steps = torch.from_numpy(way.astype(np.float32))
-        rotation = torch.stack([roma.unitquat_slerp(roma.rotvec_to_unitquat(ends[0][k]),
-                                                    roma.rotvec_to_unitquat(ends[1][k]), steps[k], shortest_arc=True)
-                                for k in range(count)])
-        pose = roma.unitquat_to_rotvec(rotation).numpy().reshape(count, 45)
+        begin, end = (Rotation.from_rotvec(self.hand_pose[k].reshape(-1, 3)) for k in (first, second))
+        turned = (begin.inv() * end).as_rotvec() * np.repeat(way, 15)[:, None]
+        pose = (begin * Rotation.from_rotvec(turned)).as_rotvec().reshape(count, 45)
         pose = pose + rng.normal(size=(count, 45)) * rng.choice([.02, .06, .12], (count, 1))
-        near = roma.rotvec_composition([torch.from_numpy(rng.normal(0, .3, (count, 3)).astype(np.float32)),
-                                        torch.from_numpy(self.global_orient[first])]).numpy()
+        near = (Rotation.from_rotvec(rng.normal(0, .3, (count, 3)))
+                * Rotation.from_rotvec(self.global_orient[first])).as_rotvec()
         orient = np.where(rng.random((count, 1)) < .6, near, random_rotations(rng, count))
         betas = np.clip(rng.normal(size=(count, 10)), -2.5, 2.5)
         return (orient.astype(np.float32), np.clip(pose, self.low, self.high).astype(np.float32),
@@ -96,6 +91,13 @@ class PoseBank:
 def random_rotations(rng: np.random.Generator, count: int) -> np.ndarray:
     """Axis-angle (count, 3) of rotations that are uniform over all."""
     return Rotation.random(count, rng).as_rotvec()
+
+
+def facing_palm(rng: np.random.Generator) -> np.ndarray:
+    """Axis-angle (3,) of a hand whose palm looks about into the camera, its fingers anywhere, mostly up."""
+    upright = Rotation.from_matrix([[0, 0, 1], [1, 0, 0], [0, 1, 0]])
+    roll = rng.normal(0, .6) if rng.random() < .7 else rng.uniform(-np.pi, np.pi)
+    return (Rotation.from_rotvec(rng.normal(0, .22, 3)) * Rotation.from_rotvec([0, 0, roll]) * upright).as_rotvec()
 
 
 def collides(joints: np.ndarray, clearance: float = .010) -> np.ndarray:

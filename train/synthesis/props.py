@@ -1,4 +1,4 @@
-"""Things about a hand in a photo: cloth, held objects, things in the way, and the background itself."""
+"""What is around a hand in a photo: cloth, things in the way, and the background itself."""
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -8,8 +8,6 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from .arm import tube_faces
-from .shading import Part
 from .skin import to_linear
 
 PHOTO_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}
@@ -99,49 +97,6 @@ class Cloth:
         size = np.array(self.texture.shape[1::-1])
         texel = (np.mod(coords * np.float32(self.scale), 1) * size).astype(np.int32) % size
         return self.texture[texel[:, 1], texel[:, 0]], np.full(len(coords), self.gloss, np.float32)
-
-
-def rod(radii: np.ndarray, heights: np.ndarray, sides: int, material: Cloth, corner: float = 0.0) -> Part:
-    """A closed turned body along z: radius (K,) at each height (K,), metres; few `sides` make it a box or a prism.
-
-    Turned bodies with many sides are smooth; with fewer than eight, each side is flat.
-    """
-    angles = (np.arange(sides) / sides) * 2 * np.pi + corner
-    radii, heights = np.concatenate([[1e-4], radii, [1e-4]]), np.concatenate([heights[:1], heights, heights[-1:]])
-    ring = np.stack([np.cos(angles), np.sin(angles)], -1)
-    vertices = np.concatenate([radii[:, None, None] * ring, np.repeat(heights[:, None, None], sides, 1)], -1)
-    vertices = vertices.reshape(-1, 3)
-    faces = tube_faces(len(radii), sides)
-    coords = np.column_stack([np.arange(len(vertices)) % sides / sides, np.repeat(heights, sides)])[faces]
-    coords[..., 0] += coords[..., 0].max(1, keepdims=True) - coords[..., 0] > .5
-    if sides < 8:  # its own corners for each face: no smoothing over the edges
-        vertices, faces = vertices[faces].reshape(-1, 3), np.arange(faces.size).reshape(-1, 3)
-    return Part(vertices, faces, coords, (material,), np.zeros(len(faces), int))
-
-
-def sample_object(rng: np.random.Generator, photos: Photos, girth: float) -> Part:
-    """A bottle, stick, ball, box or card of about the given radius (metres), about the origin, its length along z."""
-    material = Cloth.sample(rng, photos, (0, 1.2))
-    kind = rng.choice(["cylinder", "bottle", "ball", "box", "card"])
-    length = rng.uniform(.04, .14)
-    if kind == "ball":
-        angle = np.linspace(.1, np.pi - .1, 12)
-        return rod(girth * 1.3 * np.sin(angle), -girth * 1.3 * np.cos(angle), 24, material)
-    if kind == "bottle":
-        heights = np.linspace(-length, length, 10)
-        return rod(girth * np.interp(heights / length, [-1, .3, .6, 1], [1, 1, .4, .35]), heights, 20, material)
-    if kind == "cylinder":
-        return rod(np.full(2, girth), np.array([-length, length]), 20, material)
-    body = rod(np.full(2, girth * 1.3), np.array([-length, length]), 4, material, np.pi / 4)
-    if kind == "card":
-        body.vertices[:, 1] *= .08
-        body.vertices[:, 0] *= rng.uniform(1, 2)
-    return body
-
-
-def moved(part: Part, rotation: np.ndarray, place: np.ndarray) -> Part:
-    """The part turned by a rotation (3, 3), then put at a place (3,)."""
-    return Part(part.vertices @ rotation.T + place, part.faces, part.coords, part.materials, part.material_of_face)
 
 
 def sample_blob(rng: np.random.Generator, photos: Photos, size: int, centre: np.ndarray, side: float

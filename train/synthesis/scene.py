@@ -5,31 +5,25 @@ from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
-from scipy.spatial.transform import Rotation
 
 from handpose.drawing.rasterizer import rasterize
 from handpose.drawing.shading import vertex_normals
 from handpose.hand_model.model import HandModel
-from handpose.hand_model.skeleton import PALM_JOINTS
 
 from .arm import LENGTH, Forearm, border_loop, skin_rings, sleeve, tube_faces
-from .props import Cloth, Photos, moved, sample_background, sample_blob, sample_object
-from .shading import Light, Part, draw, project, sample_light
+from .people import sample_person
+from .props import Cloth, Photos, sample_background, sample_blob
+from .shading import Light, Part, draw, front_faces, project, sample_light
 from .skin import Palette, SkinMaps, sample_palette, to_linear
+from .subjects import GLOVE, PosedHand, Subject
+from .worn import Glove, ring_on, sample_glove
 
-NEAREST = .16  # m from the camera to any joint
+NEAREST = .12  # m from the camera to any joint
+FIELDS_OF_VIEW = 12.0, 95.0  # degrees
+CUT_OFF = .1, .45  # of the hand's box that lies beyond the image's border
+RINGED, WATCHED = .12, .12  # how often a bare hand wears a ring, and somebody is behind it
+FILMS, FILM_SHARES = ("colour", "grey", "infrared", "night"), (.8, .08, .05, .07)
 MOST_OCCLUDED = .6  # of the hand's silhouette, in any image that is kept
-
-
-@dataclass(frozen=True)
-class PosedHand:
-    """A right hand in the camera frame, metres."""
-    vertices: np.ndarray  # (V, 3)
-    joints: np.ndarray  # (21, 3)
-    rotation: np.ndarray  # (3, 3) of the wrist
-
-    def moved(self, by: np.ndarray) -> PosedHand:
-        return replace(self, vertices=self.vertices + by, joints=self.joints + by)
 
 
 @dataclass(frozen=True)
@@ -40,20 +34,26 @@ class Rendering:
     tone: int  # 0 very light .. 5 dark
 
 
-def place_in_view(rng: np.random.Generator, joints: np.ndarray, size: int) -> tuple[float, np.ndarray]:
+def place_in_view(rng: np.random.Generator, joints: np.ndarray, size: int, cut_off: bool = False
+                  ) -> tuple[float, np.ndarray]:
     """A camera and a place for a hand: the focal length in pixels and the shift (3,) that brings it into view.
 
     The joints' box is 42-60 % of the image, off centre by so much that a crop of 1.6 times the box hardly leaves it.
+    If the hand is to be `cut_off`, up to 45 % of the box lie beyond a border, and the hand may be larger.
     """
-    focal = size / 2 / np.tan(np.radians(np.exp(rng.uniform(np.log(15), np.log(70)))) / 2)
-    side = rng.uniform(.42, .60) * size
-    play = size / 2 - .8 * side + .02 * size
+    focal = size / 2 / np.tan(np.radians(np.exp(rng.uniform(*np.log(FIELDS_OF_VIEW)))) / 2)
+    side = rng.uniform(.42, .8 if cut_off else .60) * size
+    play = max(size / 2 - .8 * side + .02 * size, .05 * size)
     target = (size - 1) / 2 + rng.uniform(-play, play, 2)
+    edge, beyond = int(rng.integers(4)), rng.uniform(*CUT_OFF)
     middle = joints.mean(0)
     shift = np.array([0, 0, focal * .17 / side]) - middle
     for _ in range(8):
         uv = project(joints + shift, focal, size)[:, :2]
         low, high = uv.min(0), uv.max(0)
+        if cut_off:
+            axis, inside = edge % 2, (.5 - beyond) * (high - low)[edge % 2]
+            target[axis] = inside if edge < 2 else size - 1 - inside
         depth = shift[2] + middle[2]
         shift[:2] += (target - (low + high) / 2) / focal * depth
         shift[2] += depth * ((high - low).max() / side - 1)
@@ -70,36 +70,46 @@ class Studio:
     def __init__(self, model: HandModel, rest_vertices: np.ndarray, rest_joints: np.ndarray, photos: Photos):
         if model.uv is None:
             raise ValueError("Rendering skin needs a hand model with texture coordinates, as the open hand has.")
-        self.faces, self.photos = model.faces, photos
+        self.model, self.faces, self.photos = model, model.faces, photos
         self.loop = border_loop(model.faces)
         self.skin = SkinMaps(rest_vertices, vertex_normals(rest_vertices, model.faces), rest_joints, model.faces,
                              model.uv, model.uv_faces)
 
-    def render(self, rng: np.random.Generator, hand: PosedHand, focal: float, size: int,
-               other: PosedHand | None = None) -> Rendering:
-        """Renders one hand; `other`, placed already, is a second one that is not labelled."""
+    def render(self, rng: np.random.Generator, subject: Subject, focal: float, size: int) -> Rendering:
+        """Renders a subject that is placed already; its other hand, if any, is not labelled."""
         background = sample_background(rng, self.photos, size)
         light = sample_light(rng, to_linear(np.maximum(background, 1) / np.float32(255)))
-        palette = sample_palette(rng)
+        palette, glove, hand = sample_palette(rng), None, subject.hand
+        if subject.kind == GLOVE:
+            glove = sample_glove(rng, self.photos, self.skin.palm)
+            hand = self.gloved(hand, glove)
         alone = rasterize(project(hand.vertices, focal, size), self.faces, size, size).depth
         for extras in (1, 0, 0, 0):  # what hides nearly all of the hand is drawn again, with less in the way
-            canvas, cover = self._compose(rng, hand, background, light, palette, focal, alone, extras, other)
+            canvas, cover = self._compose(rng, subject, hand, glove, background, light, palette, focal, alone, extras)
             occluded = 1 - cover.sum() / max(np.isfinite(alone).sum(), 1)
             if occluded <= MOST_OCCLUDED:
                 break
         mask = np.round(cover * 255).astype(np.uint8)
         return Rendering(photograph(rng, canvas), mask, float(np.clip(occluded, 0, 1)), palette.tone)
 
-    def _compose(self, rng: np.random.Generator, hand: PosedHand, background: np.ndarray, light: Light,
-                 palette: Palette, focal: float, alone: np.ndarray, extras: bool, other: PosedHand | None
+    def _compose(self, rng: np.random.Generator, subject: Subject, hand: PosedHand, glove: Glove | None,
+                 background: np.ndarray, light: Light, palette: Palette, focal: float, alone: np.ndarray, extras: bool
                  ) -> tuple[np.ndarray, np.ndarray]:
         """Display values (S, S, 3) 0..1 and the labelled hand's coverage (S, S), with or without things in the way."""
         size = len(alone)
-        parts = self.limb(rng, hand, palette, focal, alone)
-        if extras and rng.random() < .28:
-            parts.append(self.held(rng, hand))
-        if extras and other is not None:
-            parts += self.limb(rng, other, palette if rng.random() < .8 else sample_palette(rng), focal, None)
+        parts = self.limb(rng, hand, palette, focal, alone, glove)
+        if glove is None and rng.random() < RINGED:
+            parts.append(ring_on(rng, hand, self.model))
+        if extras and subject.thing:
+            parts += subject.thing.parts(rng, self.photos)
+        if extras and subject.other:
+            theirs = self.gloved(subject.other, glove) if glove else subject.other
+            parts += self.limb(rng, theirs, palette if rng.random() < .9 else sample_palette(rng), focal, None, glove)
+        if rng.random() < WATCHED:
+            away = hand.joints[:, 2].max() + rng.uniform(.2, .7)
+            behind = hand.joints[:, :2].mean(0) / hand.joints[:, 2].mean() * away
+            place = np.append(behind + rng.normal(0, .12, 2), away)
+            parts += sample_person(rng, self.photos, palette if rng.random() < .8 else sample_palette(rng), place)
         layer, cover = draw(parts, light, focal, size)
         canvas = background.astype(np.float32) / 255
         if rng.random() < .35:
@@ -112,12 +122,22 @@ class Studio:
             cover = cover * (1 - hides)
         return canvas, cover
 
+    def gloved(self, hand: PosedHand, glove: Glove) -> PosedHand:
+        """As thick as the glove makes it."""
+        return replace(hand, vertices=hand.vertices + glove.thickness * vertex_normals(hand.vertices, self.faces))
+
     def limb(self, rng: np.random.Generator, hand: PosedHand, palette: Palette, focal: float,
-             alone: np.ndarray | None = None) -> list[Part]:
+             alone: np.ndarray | None = None, glove: Glove | None = None) -> list[Part]:
         """The hand with its forearm, and what the arm wears; `alone` is the hand's own depth image (S, S).
 
         Without it nothing asks how the arm looks from the camera, and what is drawn at random is the same in any pose.
+        A hand that is gloved is as thick as that already.
         """
+        parts = self._limb(rng, hand, palette, focal, alone, glove)
+        return [part.mirrored() for part in parts] if hand.mirrored else parts
+
+    def _limb(self, rng: np.random.Generator, hand: PosedHand, palette: Palette, focal: float,
+              alone: np.ndarray | None, glove: Glove | None) -> list[Part]:
         for _ in range(8):  # an arm that hides much of the hand, or whose end would show, is bent another way
             forearm = Forearm(hand.vertices[self.loop], hand.rotation[:, [1, 2, 0]],
                               rng.normal(0, [.45, .2]).clip([-1.1, -.45], [1.1, .45]), 1 + rng.uniform(.1, .75, 2))
@@ -131,48 +151,37 @@ class Studio:
         turn = np.tile(forearm.angles / (2 * np.pi) % 1, len(rings) + 1)
         coords = np.column_stack([turn, np.repeat(np.r_[0, distances], sides)])[faces]
         coords[..., 0] += coords[..., 0].max(1, keepdims=True) - coords[..., 0] > .5
-        materials = (lambda at: self.skin.on_hand(at, palette, offset),
+        materials = (glove.on_hand if glove else lambda at: self.skin.on_hand(at, palette, offset),
                      lambda at: self.skin.on_arm(at, palette, offset))
         parts = [Part(np.concatenate([hand.vertices, rings.reshape(-1, 3)]),
                       np.concatenate([self.faces, numbers[faces]]),
                       np.concatenate([self.skin.corner_coords, coords]),
                       materials, np.repeat([0, 1], [len(self.faces), len(faces)]))]
+        folds = cv2.resize(rng.normal(0, .25, (12, 5)), (24, 40), interpolation=cv2.INTER_CUBIC)
+        if glove:
+            parts.append(_around(forearm, -.004, glove.cuff, glove.thickness + .001, .3 * folds, glove.on_cuff))
         worn = rng.random()
         if worn < .55:
-            folds = cv2.resize(rng.normal(0, .25, (12, 5)), (24, 40), interpolation=cv2.INTER_CUBIC)
-            parts.append(self._worn(rng, forearm, rng.choice([rng.uniform(.01, .05), rng.uniform(.03, .2)]), 1.0,
-                                    rng.uniform(.003, .022), folds, (0, .15)))
-        elif worn < .67:  # a watch strap or a bangle
+            start = rng.choice([rng.uniform(-.05, -.01), rng.uniform(.01, .05), rng.uniform(.03, .2)], p=[.2, .4, .4])
+            parts.append(_around(forearm, start, LENGTH, rng.uniform(.003, .022), folds,
+                                 Cloth.sample(rng, self.photos, (0, .15))))
+        elif worn < .67 and not glove:  # a watch strap or a bangle
             start = rng.uniform(.012, .05)
-            parts.append(self._worn(rng, forearm, start, start + rng.uniform(.004, .03), rng.uniform(.001, .004),
-                                    np.zeros((2, 2)), (.1, 2)))
+            parts.append(_around(forearm, start, start + rng.uniform(.004, .03), rng.uniform(.001, .004),
+                                 np.zeros((2, 2)), Cloth.sample(rng, self.photos, (.1, 2))))
         return parts
 
-    def _worn(self, rng: np.random.Generator, forearm: Forearm, start: float, end: float, thickness: float,
-              folds: np.ndarray, gloss: tuple[float, float]) -> Part:
-        vertices, faces, coords = sleeve(forearm, start, min(end, LENGTH), thickness, folds)
-        return Part(vertices, faces, coords, (Cloth.sample(rng, self.photos, gloss),), np.zeros(len(faces), int))
 
-    def held(self, rng: np.random.Generator, hand: PosedHand) -> Part:
-        """Something held between palm and fingers, or between hand and camera."""
-        tips, palm = hand.joints[[8, 12, 16, 20]].mean(0), hand.joints[list(PALM_JOINTS)].mean(0)
-        if rng.random() < .7:
-            palmward = -hand.rotation[:, 1]
-            gap = np.clip((tips - palm) @ palmward, .02, .07)
-            place = palm + .5 * (hand.joints[9] - palm) + palmward * (.012 + gap / 2)
-            girth = max(gap / 2 - .006, .005) * rng.uniform(.7, 1.2)
-            tilt = cv2.Rodrigues(rng.normal(0, .35, 3))[0]
-            return moved(sample_object(rng, self.photos, girth), tilt @ hand.rotation, place)
-        place = hand.joints[rng.integers(21)] * rng.uniform(.6, .95) + rng.normal(0, .02, 3)
-        held = sample_object(rng, self.photos, rng.uniform(.006, .025))
-        return moved(held, Rotation.random(None, rng).as_matrix(), place)
+def _around(forearm: Forearm, start: float, end: float, thickness: float, folds: np.ndarray, cloth: Cloth) -> Part:
+    vertices, faces, coords = sleeve(forearm, start, end, thickness, folds)
+    return Part(vertices, faces, coords, (cloth,), np.zeros(len(faces), int))
 
 
 def _hides(rings: np.ndarray, alone: np.ndarray, focal: float) -> bool:
     """Whether the arm covers more than a sixth of the hand, from the arm's rings and the hand's own depth image."""
     size = alone.shape[0] // 3
     faces = tube_faces(*rings.shape[:2])
-    arm = rasterize(project(rings.reshape(-1, 3), focal / 3, size), faces, size, size).depth
+    arm = front_faces(project(rings.reshape(-1, 3), focal / 3, size), faces, size).depth
     hand = alone[1::3, 1::3][:size, :size]
     return (arm < hand)[np.isfinite(hand)].mean() > 1 / 6 if np.isfinite(hand).any() else False
 
@@ -193,10 +202,13 @@ def _drop_shadow(rng: np.random.Generator, canvas: np.ndarray, cover: np.ndarray
 
 
 def photograph(rng: np.random.Generator, canvas: np.ndarray) -> np.ndarray:
-    """What a camera makes of display values (S, S, 3) 0..1: motion blur, defocus, small lenses, noise; uint8."""
+    """What a camera makes of display values (S, S, 3) 0..1: motion blur, defocus, small lenses, noise; uint8.
+
+    Most are in colour, some in black and white, as by a camera for infrared light, or at night.
+    """
     size = len(canvas)
     if rng.random() < .25:  # moved
-        length = int(rng.uniform(2, 9) * size / 192)
+        length = int(rng.uniform(2, rng.choice([9, 16], p=[.8, .2])) * size / 192)
         kernel = np.zeros((length, length), np.float32)
         kernel[length // 2] = 1
         turn = cv2.getRotationMatrix2D(((length - 1) / 2,) * 2, rng.uniform(0, 180), 1)
@@ -204,8 +216,27 @@ def photograph(rng: np.random.Generator, canvas: np.ndarray) -> np.ndarray:
         canvas = cv2.filter2D(canvas, -1, kernel / kernel.sum(), borderType=cv2.BORDER_REFLECT_101)
     if rng.random() < .35:  # out of focus, or few pixels
         canvas = cv2.GaussianBlur(canvas, (0, 0), rng.uniform(.4, 1.6) * size / 192)
-    canvas = np.clip(canvas, 0, 1) ** np.float32(np.exp(rng.normal(0, .12)))
-    noise = rng.standard_normal((size, size, 3), np.float32) * np.float32(rng.choice([.004, .008, .016]))
+    canvas = cv2.pow(np.clip(canvas, 0, 1), np.exp(rng.normal(0, .12)))
+    film, grain = rng.choice(FILMS, p=FILM_SHARES), rng.choice([.004, .008, .016])
+    if film == "grey":
+        canvas = _grey(canvas, rng.dirichlet([3, 5, 2]))
+    elif film == "infrared":  # skin is light in any tone, and the lamp beside the lens lights what is near
+        canvas = _grey(canvas, [1.1, .1, -.2]) ** np.float32(rng.uniform(.4, .9))
+        far = np.linspace(-1, 1, size, dtype=np.float32) ** 2
+        canvas = canvas * (1 - np.float32(rng.uniform(.1, .5)) * (far[:, None] + far)[..., None] / 2)
+        grain = rng.uniform(.01, .03)
+    elif film == "night":
+        cast = np.float32(np.exp(rng.normal(0, .15, 3) + np.array([.12, 0, -.15]) * rng.normal()))
+        canvas = np.clip(canvas * cast * np.float32(rng.uniform(.15, .5)), 0, 1)
+        grain = rng.uniform(.015, .05)
+    noise = rng.standard_normal((size, size, 3), np.float32) * np.float32(grain)
+    if film in ("grey", "infrared"):
+        noise = noise[..., :1]
     if rng.random() < .4:  # noise that a phone has smoothed
-        noise = cv2.GaussianBlur(noise, (0, 0), .8) * np.float32(1.8)
+        noise = cv2.GaussianBlur(noise, (0, 0), .8).reshape(noise.shape) * np.float32(1.8)
     return np.round(np.clip(canvas + noise * (.5 + np.sqrt(canvas)), 0, 1) * 255).astype(np.uint8)
+
+
+def _grey(canvas: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """(S, S, 3) of equal channels."""
+    return np.repeat(np.clip(canvas @ np.float32(weights), 0, 1)[..., None], 3, 2)

@@ -5,13 +5,14 @@ Colours are linear RGB; directions are in the camera frame (x right, y down, z a
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
 
 from handpose.drawing.rasterizer import GBuffer, rasterize
 from handpose.drawing.shading import vertex_normals
+from handpose.hand_model.skeleton import MIRROR
 
 NEAR = .03  # m: nothing nearer to the camera is drawn
 Material = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]  # coords (N, 2) -> reflectance (N, 3), gloss (N,)
@@ -25,6 +26,10 @@ class Part:
     coords: np.ndarray  # (F, 3, 2) of the corners, in whatever the material reads
     materials: tuple[Material, ...]
     material_of_face: np.ndarray
+
+    def mirrored(self) -> Part:
+        """The part seen in a mirror (x -> -x)."""
+        return replace(self, vertices=self.vertices * MIRROR, faces=self.faces[:, ::-1], coords=self.coords[:, ::-1])
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,12 @@ import numpy as np
 
 from handpose.drawing.rasterizer import rasterize
 
+from .photo_skin import PhotoSkins, look_up
+
 # Individual typology angle, degrees: arctan((L* - 50) / b*). Borders of Chardon's six groups (very light .. dark), the
 # outer ones where measured skin ends (Chardon et al. 1991; Del Bino & Bernerd 2013).
 ITA_BORDERS = (68.0, 55.0, 41.0, 28.0, 10.0, -30.0, -62.0)
+PHOTOGRAPHIC, VARNISHED = .8, .12  # how often skin is a photograph's, and nails are painted
 MAP_NAMES = ("palm", "red", "crease", "wrinkle", "vein", "nail", "nail_edge")
 
 
@@ -30,6 +33,8 @@ class Palette:
     strength: dict[str, float]
     gloss: float
     nail_gloss: float
+    varnish: bool
+    photo: float | None  # 0..1: which of the people of this tone's photographs; None: the invented maps
 
 
 def lab_to_linear(lab: np.ndarray) -> np.ndarray:
@@ -61,14 +66,16 @@ def sample_palette(rng: np.random.Generator) -> Palette:
     crease = .5 * (back + palm) + [-.22 * palm[0], 4, 2]
     nail = palm + [rng.uniform(-2, 7), rng.uniform(0, 4), -2]
     nail_gloss = rng.uniform(.3, 1.2)
-    if rng.random() < .12:  # varnish
+    varnish = rng.random() < VARNISHED
+    if varnish:
         nail, nail_gloss = np.array([rng.uniform(15, 85), *rng.uniform(-10, 60, 1), *rng.uniform(-30, 40, 1)]), 2.0
     strength = {"palm": rng.uniform(.8, 1), "red": rng.uniform(.1, .9), "crease": rng.uniform(.25, 1),
                 "wrinkle": rng.uniform(.1, .8), "vein": rng.choice([0, rng.uniform(0, .6)]),
-                "fine": rng.uniform(.01, .05), "blotch": rng.uniform(.01, .06)}
+                "fine": rng.uniform(.01, .05), "blotch": rng.uniform(.01, .06), "detail": rng.uniform(.7, 1.15)}
     colours = lab_to_linear(np.array([back, palm, red, crease, nail]))
     strength = {name: float(value) for name, value in strength.items()}  # a NumPy double would widen every pixel
-    return Palette(tone, *colours, strength, rng.uniform(.15, .7), nail_gloss)
+    photo = float(rng.random()) if rng.random() < PHOTOGRAPHIC else None
+    return Palette(tone, *colours, strength, rng.uniform(.15, .7), nail_gloss, varnish, photo)
 
 
 def tileable_noise(rng: np.random.Generator, size: int, cells: int) -> np.ndarray:
@@ -78,6 +85,31 @@ def tileable_noise(rng: np.random.Generator, size: int, cells: int) -> np.ndarra
     margin = 2 * size // cells
     noise = big[margin:margin + size, margin:margin + size]
     return (noise - noise.mean()) / noise.std()
+
+
+def chart_corners(uv: np.ndarray, uv_faces: np.ndarray) -> np.ndarray:
+    """The faces' corners (F, 3, 2) in a square chart, 0..1, which their texture coordinates fill."""
+    corners = np.asarray(uv, float)[uv_faces]
+    low, high = corners.min((0, 1)), corners.max((0, 1))
+    return ((corners - low) / (high - low).max() * .98 + .01).astype(np.float32)
+
+
+def unwrap(attributes: np.ndarray, faces: np.ndarray, corners: np.ndarray, size: int, beyond: bool = True
+           ) -> np.ndarray:
+    """Vertex attributes (V, C) at each texel of a chart, (size, size, C); outside of it those of the nearest texel
+    inside, or, if not `beyond`, zero."""
+    flat = np.column_stack([corners.reshape(-1, 2) * (size - 1), np.ones(len(faces) * 3)])
+    numbers = np.arange(len(flat)).reshape(-1, 3)
+    buffer = rasterize(flat, numbers, size, size)
+    image = buffer.interpolate(attributes[faces.reshape(-1)], numbers)
+    if not beyond:
+        return image
+    inside = buffer.face >= 0
+    _, label = cv2.distanceTransformWithLabels((~inside).astype(np.uint8), cv2.DIST_L2, 5,
+                                               labelType=cv2.DIST_LABEL_PIXEL)
+    nearest = np.zeros(label.max() + 1, int)
+    nearest[label[inside]] = np.flatnonzero(inside)
+    return image.reshape(-1, image.shape[-1])[nearest[label]]
 
 
 class SkinMaps:
@@ -91,36 +123,25 @@ class SkinMaps:
                  uv: np.ndarray, uv_faces: np.ndarray, size: int = 512):
         """From the flat right hand: vertices and unit normals (V, 3), 21 joints (21, 3), texture coordinates."""
         rng = np.random.default_rng(0)
-        corners = np.asarray(uv, float)[uv_faces]
-        low, high = corners.min((0, 1)), corners.max((0, 1))
-        self.corner_coords = ((corners - low) / (high - low).max() * .98 + .01).astype(np.float32)
+        self.corner_coords = chart_corners(uv, uv_faces)
         self.size = size
-        position, normal, inside = self._unwrap(np.hstack([rest_vertices, rest_normals]), faces)
+        texels = unwrap(np.hstack([rest_vertices, rest_normals]), faces, self.corner_coords, size)
         wave = cv2.GaussianBlur(rng.normal(size=(size, size)).astype(np.float32), (0, 0), 6)
-        layers = _paint(position, normal, rest_joints, wave / wave.std(), rng)
+        layers = _paint(texels[..., :3], texels[..., 3:], rest_joints, wave / wave.std(), rng)
         maps = np.stack([layers[name] for name in MAP_NAMES], -1).astype(np.float32)
         self.maps = cv2.GaussianBlur(maps, (0, 0), .6)
+        self.palm, self.nail = (np.ascontiguousarray(self.maps[..., MAP_NAMES.index(name)])
+                                for name in ("palm", "nail"))
+        inside = unwrap(np.ones((len(rest_vertices), 1)), faces, self.corner_coords, size, beyond=False)[..., 0] > 0
+        self.photos = PhotoSkins(self.palm, rest_vertices[:, 0].max() - texels[..., 0], inside)
         self.fine = tileable_noise(rng, 256, 128)
         self.blotch = tileable_noise(rng, 256, 16) + .6 * tileable_noise(rng, 256, 40)
 
-    def _unwrap(self, attributes: np.ndarray, faces: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Position and normal of each texel, (size, size, 3), beyond the chart those of its nearest texel."""
-        size = self.size
-        flat = np.column_stack([self.corner_coords.reshape(-1, 2) * (size - 1), np.ones(len(faces) * 3)])
-        buffer = rasterize(flat, np.arange(len(flat)).reshape(-1, 3), size, size)
-        image = buffer.interpolate(attributes[faces.reshape(-1)], np.arange(len(flat)).reshape(-1, 3))
-        inside = buffer.face >= 0
-        _, label = cv2.distanceTransformWithLabels((~inside).astype(np.uint8), cv2.DIST_L2, 5,
-                                                   labelType=cv2.DIST_LABEL_PIXEL)
-        nearest = np.zeros(label.max() + 1, int)
-        nearest[label[inside]] = np.flatnonzero(inside)
-        image = image.reshape(-1, 6)[nearest[label]]
-        return image[..., :3], image[..., 3:], inside
-
     def on_hand(self, coords: np.ndarray, palette: Palette, offset: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Reflectance (N, 3) and gloss (N,) at chart coordinates (N, 2); `offset` (2,) moves the noise."""
-        texel = (coords * (self.size - 1) + .5).astype(np.int32)
-        layer = dict(zip(MAP_NAMES, self.maps[texel[:, 1], texel[:, 0]].T[..., None], strict=True))
+        if palette.photo is not None:
+            return self._photographed(coords, palette)
+        layer = dict(zip(MAP_NAMES, look_up(self.maps, coords).T[..., None], strict=True))
         s = palette.strength
         colour = palette.back + (palette.palm - palette.back) * (layer["palm"] * s["palm"])
         colour *= 1 + (palette.red / palette.back - 1) * (layer["red"] * s["red"])
@@ -133,6 +154,20 @@ class SkinMaps:
         gloss = palette.gloss * (1 - .5 * layer["palm"]) * (1 - layer["nail"]) + palette.nail_gloss * layer["nail"]
         return colour.astype(np.float32), gloss[:, 0]
 
+    def _photographed(self, coords: np.ndarray, palette: Palette) -> tuple[np.ndarray, np.ndarray]:
+        palm, nail = (look_up(image, coords) for image in (self.palm, self.nail))
+        alike = self.photos.nearest(palette.back)
+        detail = self.photos.at(coords, alike[int(palette.photo * len(alike))])
+        colour = palette.back + (palette.palm - palette.back) * (palm * palette.strength["palm"])[:, None]
+        detail -= 1
+        detail *= palette.strength["detail"]
+        detail += 1
+        colour *= detail
+        if palette.varnish:
+            colour += (palette.nail - colour) * nail[:, None]
+        gloss = palette.gloss * (1 - .5 * palm) * (1 - nail) + palette.nail_gloss * nail
+        return colour, gloss
+
     def on_arm(self, coords: np.ndarray, palette: Palette, offset: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Reflectance (N, 3) and gloss (N,) of the forearm; coords (N, 2) = turn from the back (0..1), metres."""
         inner = (.5 - .5 * np.cos(2 * np.pi * coords[:, :1])) ** 2 * np.clip(coords[:, 1:] / .03, 0, 1)
@@ -142,9 +177,10 @@ class SkinMaps:
 
     def _noise(self, coords: np.ndarray, palette: Palette) -> np.ndarray:
         """Factor (N, 3) on the reflectance: pores in all colours, blotches of blood mostly in green and blue."""
-        texel = np.floor(coords * 128).astype(np.int32) & 255
-        fine = self.fine[texel[:, 1], texel[:, 0]][:, None] * palette.strength["fine"]
-        blotch = self.blotch[texel[:, 1], texel[:, 0]][:, None] * palette.strength["blotch"]
+        column, row = np.floor(np.float32(coords).T * np.float32(128)).astype(np.int32) & 255
+        texel = row * 256 + column
+        fine = self.fine.reshape(-1).take(texel)[:, None] * palette.strength["fine"]
+        blotch = self.blotch.reshape(-1).take(texel)[:, None] * palette.strength["blotch"]
         return np.clip(1 + fine + blotch * np.float32([.45, 1, .9]), .5, 1.6)
 
 
