@@ -6,8 +6,9 @@ from scipy.spatial.transform import Rotation
 from handpose.hand_model.model import HandModel
 from train.synthesis.grasp import DEEPEST, FINGER_JOINTS, THUMB, Closer
 from train.synthesis.held import take
+from train.synthesis.meetings import MEETINGS
 from train.synthesis.objects import THINGS, make
-from train.synthesis.pairs import NAMES, Flesh, touch
+from train.synthesis.pairs import Flesh, touch
 from train.synthesis.solids import Box, Capsules, Placed, Ring, Turned, distance
 
 
@@ -117,7 +118,7 @@ def test_a_finger_stops_where_it_touches(closer):
         assert deeper.min() < mine.min() - .0005
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", MEETINGS)
 def test_hands_meet_without_lying_in_each_other(closer, name):
     """By the meshes: where a vertex of one hand is inside of the other, the surface is near."""
     flesh, found = Flesh(closer), None
