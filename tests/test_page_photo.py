@@ -136,8 +136,8 @@ def test_one_hand_can_be_looked_at_alone(page):
 
 # How far the hand's surface reaches from its wrist in the 3D view, metres.
 REACH = """() => {
-    const {x, y, z} = document.querySelector("#figure .js-plotly-plot").data.find((trace) => trace.type === "mesh3d");
-    const [wrist] = document.querySelector("#figure .js-plotly-plot").layout.meta.play.map((hand) => hand.wrist);
+    const plot = document.querySelector("#figure .js-plotly-plot"), {wrist} = plot.layout.meta.play[0];
+    const {x, y, z} = plot._fullData.find((trace) => trace.type === "mesh3d");
     return Math.max(...Array.from(x, (_, v) => Math.hypot(x[v] - wrist[0], y[v] - wrist[2], z[v] + wrist[1])));
 }"""
 
