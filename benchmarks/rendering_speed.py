@@ -3,8 +3,8 @@
     OMP_NUM_THREADS=1 python -m benchmarks.rendering_speed --backgrounds DIR [--beside OTHER_CHECKOUT] [--count 64]
 
 Processor time counts, not the clock's, so that what else the machine does matters little. Each turn is a process of its
-own that has rendered some pictures before it is measured; the table has the median over the turns, for each kind of
-picture that the checkout knows and for its own mix of them.
+own that has rendered some pictures before it is measured; the median over the turns is printed, of the checkout's own
+mix of kinds and, where it knows kinds, of bare hands.
 """
 from __future__ import annotations
 
@@ -17,7 +17,6 @@ import tempfile
 from pathlib import Path
 from statistics import median
 
-MIX = "as mixed"
 TURN = """
 import json, sys, time
 from dataclasses import fields, replace
@@ -26,7 +25,7 @@ from train import synthesize
 job = synthesize.Job(sys.argv[1], None, (sys.argv[2],), 2 * int(sys.argv[3]), shard=int(sys.argv[3]))
 jobs = {"as mixed": job}
 if hasattr(job, "shares"):
-    jobs |= {kind: replace(job, out=f"{job.out}/{kind}", shares=((kind, 1.0),)) for kind, _ in job.shares}
+    jobs["bare hands"] = replace(job, out=f"{job.out}/bare", shares=(("bare", 1.0),))
 seconds = {}
 for name, one in jobs.items():
     for folder in ("training/rgb", "training/mask", "shards"):
@@ -40,7 +39,7 @@ print(json.dumps(seconds))
 
 
 def one_turn(checkout: Path, backgrounds: Path, count: int) -> dict[str, float]:
-    """Pictures a second by kind."""
+    """Pictures a second, by what is in them."""
     with tempfile.TemporaryDirectory() as out:
         done = subprocess.run([sys.executable, "-c", TURN, out, str(backgrounds.resolve()), str(count)], cwd=checkout,
                               env=os.environ | {"PYTHONPATH": str(checkout)}, capture_output=True, text=True)
@@ -53,7 +52,7 @@ def main() -> None:
     parser = argparse.ArgumentParser("python -m benchmarks.rendering_speed", description=__doc__.splitlines()[0])
     parser.add_argument("--backgrounds", type=Path, required=True, help="folder of photos without hands")
     parser.add_argument("--beside", type=Path, metavar="DIR", help="another checkout, measured in turns with this one")
-    parser.add_argument("--count", type=int, default=64, help="pictures of each kind and turn (default: %(default)s)")
+    parser.add_argument("--count", type=int, default=64, help="pictures of each turn (default: %(default)s)")
     parser.add_argument("--turns", type=int, default=3)
     args = parser.parse_args()
     checkouts = [Path(__file__).resolve().parents[1], *([args.beside.resolve()] if args.beside else [])]

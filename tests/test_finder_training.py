@@ -10,7 +10,9 @@ from handpose.detection.landmarks import LandmarkModel, region_of
 from handpose.detection.tflite import MEDIAPIPE
 from handpose.hand_model.model import HandModel
 from handpose.hand_model.model_file import OPEN_HAND
+from train.finding.blocked_layers import blocked
 from train.finding.detection_loss import detection_loss
+from train.finding.detector_network import DetectorNetwork
 from train.finding.palm_start import palm_trunk
 from train.finding.pictures import LabelledPicture, PictureMaker, held_out, read_photos, warped
 from train.finding.scenes import SceneMaker
@@ -31,6 +33,19 @@ def test_the_trunk_sees_what_the_palm_detector_sees():
         last = [operator["outputs"][0] for operator in interpreter._get_ops_details() if operator["op_name"] == "PRELU"
                 and interpreter.get_tensor(operator["outputs"][0]).shape[1:] == (*ours.shape[2:], channels)][-1]
         np.testing.assert_allclose(ours.permute(0, 2, 3, 1), interpreter.get_tensor(last), atol=2e-4)
+
+
+def test_blocked_layers_say_the_same():
+    torch.manual_seed(0)
+    network = DetectorNetwork().eval()
+    for module in network.modules():
+        if isinstance(module, torch.nn.PReLU):
+            torch.nn.init.uniform_(module.weight, -0.5, 1.5)
+    pictures = torch.rand(2, 3, 64, 96)
+    with torch.inference_mode():
+        for quick, plain in zip(blocked(network)(pictures), network(pictures), strict=True):
+            torch.testing.assert_close(quick, plain, atol=1e-4, rtol=1e-4)
+    assert not any(isinstance(module, torch.nn.PReLU) for module in blocked(network).modules())
 
 
 @pytest.fixture(scope="module")

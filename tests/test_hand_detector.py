@@ -1,13 +1,25 @@
 """The detector of our own: its arithmetic against closed forms, its network against torch, its answers on photos."""
 import json
+from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import torch
 
 from handpose import load_photo
-from handpose.detection.hand_detector import GRAPH, HAND_SCALE, STRIDES, WEIGHTS, HandDetector, merged, regions_of
+from handpose.detection.hand_detector import (
+    GRAPH,
+    HAND_SCALE,
+    LOOKS,
+    STRIDES,
+    WEIGHTS,
+    HandDetector,
+    all_large,
+    merged,
+    regions_of,
+)
 from handpose.detection.region import HandRegion
 from handpose.network.checkpoint import CHECKPOINT, read_weights
 from handpose.network.onnx_session import open_session
@@ -115,6 +127,31 @@ def test_a_small_hand_in_a_large_photo_is_found_by_the_second_look(detector, pal
                                                                                       :palm.shape[1] // 4]
     best = detector(wall, thorough=True)[0]
     assert best.score > 0.3 and 300 < best.center[0] < 410 and 700 < best.center[1] < 820
+
+
+def test_a_second_look_is_for_photos_with_more_than_large_hands(detector, palm, monkeypatch):
+    large = HandRegion(np.array([100.0, 100.0]), 120.0, 0.0, 0.9)
+    thumb = HandRegion(np.array([130.0, 120.0]), 40.0, 0.0, 0.4)
+    other = HandRegion(np.array([300.0, 100.0]), 40.0, 0.0, 0.4)
+    assert all_large([large], 400) and all_large([large, thumb], 400)
+    assert not (all_large([], 400) or all_large([large, other], 400) or all_large([large], 800)
+                or all_large([replace(large, score=0.5)], 400))
+    looks, look = [], HandDetector._look
+    monkeypatch.setattr(HandDetector, "_look", lambda self, rgb, size: looks.append(size) or look(self, rgb, size))
+    wall = np.full((1100, 1600, 3), (176, 170, 160), np.uint8)
+    for photo, thorough in ((palm, True), (palm, False), (wall, True)):
+        detector(photo, thorough)
+    assert looks == [LOOKS[0], LOOKS[0], *LOOKS]
+
+
+def test_a_hundred_hands_are_a_hundred(detector):
+    """A sheet of two of tests/photos, each small: no number is too many, though a few hands are not sure enough."""
+    cells = [load_photo(PHOTOS / f"{name}.jpg").rgb for name in ("open_dark", "open_light")]
+    sheet = np.vstack([np.hstack([cv2.resize(cells[(row + column) % 2], (100, 100), interpolation=cv2.INTER_AREA)
+                                  for column in range(10)]) for row in range(10)])
+    sure = [region for region in detector(sheet, thorough=True) if region.score >= 0.4]
+    cells = {tuple((region.center // 100).astype(int)) for region in sure}
+    assert len(cells) >= 90
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 3000), (2000, 2), (480, 640)])

@@ -3,6 +3,7 @@
     python -m train.evaluate_detector PHOTOS/labels.json
     python -m train.evaluate_detector PHOTOS/labels.json --sheet found.jpg
     python -m train.evaluate_detector --without-hands DIR      # counts what is found where there is nothing
+    python -m train.evaluate_detector --drawn FULL_PHOTOS      # the gloved and bare hands that training left out
 
 docs/evaluation.md says how the photos are labelled. None of this is for training.
 """
@@ -22,6 +23,8 @@ from handpose.estimator import HandEstimator
 from handpose.image import IMAGE_SUFFIXES, Photo, PhotoError, load_photo
 from handpose.whole_file import whole_file
 
+from .finding.pictures import held_out
+from .label_hands import photos_of
 from .scoring.found import Found
 
 PANEL, ACROSS = 300, 6  # px, panels
@@ -37,6 +40,14 @@ def labelled_photos(file: Path) -> Iterator[tuple[Photo, list[dict]]]:
                 break
         else:
             raise FileNotFoundError(f"{file} names {photo['image']}, which is not beside it: put it there.")
+
+
+def drawn_photos(folder: Path) -> Iterator[tuple[Photo, list[dict]]]:
+    """Each photo with drawn boxes, of a folder as `train.label_hands` takes it, that is held out; its hands are tagged
+    with the boxes' class."""
+    for path, boxes in photos_of(folder):
+        if boxes and held_out(f"{path.parent.name}/{path.name}"):
+            yield load_photo(path), [{"box": corners, "tags": [str(name)]} for name, *corners in boxes]
 
 
 def grey(photo: Photo) -> Photo:
@@ -58,11 +69,11 @@ def panel(photo: Photo, hands: list[dict], hits: list[bool], boxes: list, false:
     return square
 
 
-def evaluate(estimator: HandEstimator, photos: Iterator[tuple[Photo, list[dict]]], count: int
+def evaluate(estimator: HandEstimator, photos: Iterator[tuple[Photo, list[dict]]]
              ) -> tuple[Found, Found, list[np.ndarray]]:
     """Counts in colour and in grey, and a panel for each photo in colour."""
     colour, without_colour, panels = Found(), Found(), []
-    for photo, hands in tqdm(photos, total=count, unit="photo"):
+    for photo, hands in tqdm(photos, unit="photo"):
         boxes = [hand.box.tolist() for hand in estimator(photo).hands]
         hits, false = colour.add(hands, boxes)
         panels.append(panel(photo, hands, hits, boxes, false))
@@ -95,15 +106,17 @@ def main() -> None:
     parser.add_argument("labels", type=Path, nargs="?", help="labels.json, its photos beside it or in images/")
     parser.add_argument("--sheet", type=Path, help="also write a picture of hits, misses and false hands")
     parser.add_argument("--without-hands", type=Path, metavar="DIR", help="photos without hands: counts what is found")
+    parser.add_argument("--drawn", type=Path, metavar="DIR", help="whole photos of train.label_hands: of those with "
+                        "drawn boxes, the ones that are held out")
     parser.add_argument("--checkpoint", help="another checkpoint's folder")
     args = parser.parse_args()
-    if args.labels is None and args.without_hands is None:
-        parser.error("give a labels.json or --without-hands DIR")
+    if args.labels is None and args.without_hands is None and args.drawn is None:
+        parser.error("give a labels.json, --without-hands DIR or --drawn DIR")
     estimator = HandEstimator.load(args.checkpoint)
     try:
-        if args.labels:
-            count = len(json.loads(args.labels.read_text()))
-            colour, without_colour, panels = evaluate(estimator, labelled_photos(args.labels), count)
+        for photos in ([labelled_photos(args.labels)] if args.labels else []) + (
+                [drawn_photos(args.drawn)] if args.drawn else []):
+            colour, without_colour, panels = evaluate(estimator, photos)
             for name, found in (("in colour", colour), ("in grey", without_colour)):
                 print(f"{name:10} recall {found.recall():.3f}   false {found.false}   doubles {found.doubles}")
             for tag in sorted(colour.total):

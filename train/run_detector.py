@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import math
+import signal
 import time
 from pathlib import Path
 
@@ -22,19 +23,23 @@ from tqdm import trange
 from handpose.detection.hand_detector import GRAPH, WEIGHTS
 from handpose.whole_file import whole_file
 
+from .finding.blocked_layers import blocked
 from .finding.detection_loss import detection_loss
 from .finding.detector_graph import graph_of
 from .finding.detector_network import DetectorNetwork
 from .finding.palm_start import palm_trunk
 from .finding.pictures import LabelledPicture, PictureMaker, read_cut_outs, read_photos, read_scenes
 from .finding.seen_pictures import SeenPictures
+from .learning.stop import StopSignals
 
 RATE, DECAY, WARM_UP, AVERAGE = 2e-3, 0.05, 100, 0.997
 SAVE_S = 120.0  # between savings of a run's state
 
 
-def train(network: DetectorNetwork, seen: SeenPictures, out: Path, steps: int, seed: int = 0) -> None:
-    """Trains `network.heads` for so many steps and leaves their running mean in `network`; goes on from OUT's state."""
+def train(network: DetectorNetwork, seen: SeenPictures, out: Path, steps: int, seed: int = 0) -> int:
+    """Trains `network.heads` for so many steps and leaves their running mean in `network`; goes on from OUT's state.
+
+    Returns the signal that stopped it before, else 0; its state is saved either way."""
     heads = network.heads.to(memory_format=torch.channels_last)  # nearly twice as fast on a CPU
     state_file = out / "state.pt"
     optimizer = torch.optim.AdamW(heads.parameters(), RATE, weight_decay=DECAY)
@@ -49,7 +54,7 @@ def train(network: DetectorNetwork, seen: SeenPictures, out: Path, steps: int, s
         first = state["step"]
     batches, saved = seen.batches(np.random.default_rng([seed, first])), time.monotonic()
     sums: dict[str, float] = {}
-    with trange(first, steps, initial=first, total=steps, unit="step") as bar:
+    with StopSignals() as stop, trange(first, steps, initial=first, total=steps, unit="step") as bar:
         for step in bar:
             rate = RATE * min((step + 1) / WARM_UP, 0.5 + 0.5 * math.cos(math.pi * step / steps))
             for group in optimizer.param_groups:
@@ -65,25 +70,31 @@ def train(network: DetectorNetwork, seen: SeenPictures, out: Path, steps: int, s
                 sums[name] = 0.98 * sums.get(name, float(term)) + 0.02 * float(term)
             if step % 20 == 0:
                 bar.set_postfix({name: f"{value:.3f}" for name, value in sums.items()})
-            if time.monotonic() - saved > SAVE_S or step == steps - 1:
+            if time.monotonic() - saved > SAVE_S or step == steps - 1 or stop.asked:
                 saved = time.monotonic()
                 with whole_file(state_file) as temporary:
                     torch.save({"heads": heads.state_dict(), "average": average.state_dict(),
                                 "optimizer": optimizer.state_dict(), "step": step + 1}, temporary)
+            if stop.asked:
+                return stop.asked
     heads.load_state_dict(average.module.state_dict())
+    return 0
 
 
 def save(network: DetectorNetwork, folder: Path) -> None:
-    """Writes the weights, fp16, and the graph that `handpose.detection.hand_detector` runs with them."""
-    weights = {name: value.half().contiguous() for name, value in network.state_dict().items()}
-    for name, content in ((WEIGHTS, to_safetensors(weights)), (GRAPH, graph_of(network))):
+    """Writes the weights and the graph that `handpose.detection.hand_detector` runs with them. Weights are fp16, but
+    for 1 - a of slopes a, with which 1 must come out exactly."""
+    quick = blocked(network)
+    weights = {name: (value if name.endswith(".positive.weight") else value.half()).contiguous()
+               for name, value in quick.state_dict().items()}
+    for name, content in ((WEIGHTS, to_safetensors(weights)), (GRAPH, graph_of(quick))):
         with whole_file(folder / name) as temporary:
             temporary.write_bytes(content)
 
 
 def load(folder: Path) -> DetectorNetwork:
-    """The network of a folder that `save` wrote."""
-    network = DetectorNetwork()
+    """The network of a folder that `save` wrote, to run."""
+    network = blocked(DetectorNetwork())
     network.load_state_dict({name: value.float() for name, value in load_file(folder / WEIGHTS).items()})
     return network.eval()
 
@@ -116,7 +127,9 @@ def main() -> None:
     network.trunk = palm_trunk()
     seen = SeenPictures(args.cache or args.out / "seen", make, network.trunk, args.count,
                         threads=args.threads)
-    train(network, seen, args.out, args.steps)
+    stopped = train(network, seen, args.out, args.steps)
+    if stopped:
+        parser.exit(128 + stopped, f"Stopped by {signal.Signals(stopped).name}; the same command goes on.\n")
     save(network, args.out)
 
 
