@@ -56,7 +56,7 @@ def test_made_hand_is_one_of_manos_format(arrays):
     edges, counts = np.unique(np.sort(faces[:, [[0, 1], [1, 2], [2, 0]]].reshape(-1, 2), 1), axis=0, return_counts=True)
     assert len(edges[counts == 1]) == 16 and set(counts) == {1, 2} and len(np.unique(faces)) == 778
     tips, joints = arrays["v_template"][[744, 320, 443, 555, 672]], arrays["J"][[15, 3, 6, 12, 9]]
-    assert np.linalg.norm(tips - joints, axis=1).max() < 0.035 and (tips[1:, 0] < joints[1:, 0]).all()
+    assert np.linalg.norm(tips - joints, axis=1).max() < 0.04 and (tips[1:, 0] < joints[1:, 0]).all()
 
 
 def test_made_pickle_is_a_true_one(pickled, arrays, monkeypatch):
