@@ -88,5 +88,5 @@ def test_the_network_labels_a_hand_of_which_nobody_knows_direction_and_side(esti
 
 def test_photos_that_the_network_gets_wrong_count_most():
     weights = weights_of(np.array([0.01, 0.02, 0.03, 0.06, 0.5, np.nan]))
-    assert np.allclose(weights, [0.5, 0.02 / 0.03, 1.0, 2.0, 0, 0])  # 0.03 is the mean of what is believed
-    assert weights_of(np.array([np.nan])).tolist() == [0]
+    assert np.allclose(weights, [0.5, 0.02 / 0.03, 1.0, 2.0, 0.5, 0])  # 0.03 is the mean of what is believed
+    assert weights_of(np.array([np.nan, 0.4])).tolist() == [0, 0.5]

@@ -24,7 +24,7 @@ from train.make_checkpoint import FILES, alone_in, default_devices
 from train.rounds import log, steps
 from train.rounds.log import sitting, sittings, table
 from train.rounds.stage import Machine
-from train.second_opinion import AGREED
+from train.second_opinion import agreed
 from train.synthesize import Job, synthesize
 
 ROOT = Path(__file__).parent.parent
@@ -176,10 +176,10 @@ def test_what_was_held_out_stayed_out(made):
 def test_the_second_round_learns_from_what_the_first_one_s_network_says(made):
     before, after = (np.load(stage(made, name) / "labels.npz") for name in ("labels", "opinion_2"))
     assert set(after.files) - set(before.files) == {"weight"}
-    agreed = before["spread"].mean(1) < AGREED
-    assert agreed.any() and all(np.array_equal(before[name][agreed], after[name][agreed])
+    known = agreed(before)
+    assert known.any() and all(np.array_equal(before[name][known], after[name][known])
                                 for name in ("points", "side", "spread", "fname"))
-    assert not np.isclose(before["world"], after["world"]).all((1, 2))[agreed].any()
+    assert not np.isclose(before["world"], after["world"]).all((1, 2))[known].any()
     recipe = Recipe.load(stage(made, "run_2") / "recipe.yaml")
     assert recipe.start_from == str(stage(made, "run_1") / "handpose")
     assert str(stage(made, "opinion_2")) in (stage(made, "run_2") / "recipe.yaml").read_text()

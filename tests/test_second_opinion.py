@@ -46,7 +46,8 @@ def test_labels_are_mixed_replaced_or_left_out(tmp_path, monkeypatch):
     labels = {"set": ["a"] * 5, "fname": [f"{k}.jpg" for k in range(5)], "side": ["right"] * 5,
               "points": rng.normal(size=(5, 21, 3)), "world": rng.normal(size=(5, 21, 3)),
               "view_points": rng.normal(size=(5, 2, 21, 3)), "view_world": rng.normal(size=(5, 2, 21, 3)),
-              "spread": np.repeat([0.01, 0.02, 0.03, 0.2, 0.2], 21).reshape(5, 21)}
+              "presence": np.array([1, 1, 1, 0.1, 0.9]),
+              "spread": np.repeat([0.01, 0.02, 0.03, 0.01, 0.2], 21).reshape(5, 21)}
     np.savez(tmp_path / "labels.npz", **labels)
     said = [Opinion(rng.normal(size=(21, 3)), error) for error in (0.02, 0.04, 0.5)] + [
         Opinion(np.ones((21, 3)), np.nan, np.full((21, 3), 7.0), np.full(21, 0.02), "left"), Opinion()]
@@ -71,7 +72,7 @@ def test_labels_are_mixed_replaced_or_left_out(tmp_path, monkeypatch):
     with np.load(tmp_path / "new.npz") as file:
         new = dict(file)
     assert new["side"].tolist() == ["right"] * 3 + ["left", "right"]
-    assert np.allclose(new["weight"], [0.02 / 0.03, 0.04 / 0.03, 0, OF_ALONE, 0])  # .5 of the box is another hand
+    assert np.allclose(new["weight"], [0.02 / 0.03, 0.04 / 0.03, 0.5, OF_ALONE, 0])  # .5 of the box is another hand
     for row in range(5):
         mixed = mix(labels["world"][row], said[row].world, SHARE) if row < 3 else labels["world"][row]
         assert np.allclose(new["world"][row], said[3].world if row == 3 else mixed)

@@ -1,7 +1,7 @@
 """Packs a run's data into one small folder, to be trained on elsewhere: on a GPU that is lent for minutes.
 
     python -m train.pack_run work/run_1-KEY/recipe.yaml packed --most-mb 64
-    python -m train.run packed/recipe.yaml --out runs/gpu --set compile=true batch=512 group=512
+    python -m train.run packed/recipe.yaml --out runs/gpu --set batch=512 group=512
 
 OUT gets a file for each source, its images as JPEG, the checkpoint that the recipe starts from, photos without hands,
 and recipe.yaml, which names these and can be followed wherever the folder is put, from the folder that holds it. Photos

@@ -27,18 +27,18 @@ from tqdm import tqdm
 
 from handpose import Camera, HandEstimator, load_photo
 from handpose.crop import Crop, upright_box
-from handpose.detection.landmarks import Landmarks
+from handpose.detection.landmarks import MIN_PRESENCE, Landmarks
 from handpose.estimator import CROP_SCALE, HandPrediction
 from handpose.whole_file import remove_temporaries, whole_file
 
 from .data.labels import FOCAL_PER_BOX, VIEWS
-from .data.samples import LOST_LANDMARKS
 from .scoring.image_alone import TURNS, looked_at, surest
 
 SHARD = 32  # photos that are asked about together, and not again where a run was stopped
 SHARE = 0.7  # of the network's joints in a label's; chosen with an eye on the 145 evaluation photos
 AGREED = 0.05  # of the box, the mean spread up to which the landmark model's views agree
 AGREED_ALONE, SURE_ALONE = 0.04, 0.4  # likewise the network's, and its mean sureness from which on it is believed
+DOUBTED = 0.2  # of the box: where network and label are so far apart, one of them takes something else for the hand
 WEIGHTS = 0.5, 3.0  # the least and the most that a photo counts
 OF_ALONE = 2.0  # what a photo counts that the landmark model does not know
 
@@ -108,11 +108,12 @@ def mix(world: np.ndarray, other: np.ndarray, share: float) -> np.ndarray:
 
 
 def weights_of(errors: np.ndarray) -> np.ndarray:
-    """(N,) what photos count whose labels the network misses by so much: one in the mean, and nothing where one of the
-    two took something else for the hand."""
-    known = np.isfinite(errors) & (errors < LOST_LANDMARKS)
-    weights = np.clip(errors / max(errors[known].mean() if known.any() else 1.0, 1e-6), *WEIGHTS)
-    return np.where(known, weights, 0.0)
+    """(N,) what photos count whose labels the network misses by so much (N,): those that it misses by the mean one, the
+    others in proportion, and those of which nothing is known nothing."""
+    seen = errors[errors < DOUBTED]
+    usual = seen.mean() if len(seen) else DOUBTED
+    weights = np.where(errors < DOUBTED, np.clip(errors / usual, *WEIGHTS), WEIGHTS[0])
+    return np.where(np.isnan(errors), 0.0, weights)
 
 
 @cache
@@ -164,8 +165,8 @@ def opinions(checkpoint: str, photos: Path, labels: dict[str, np.ndarray], place
 
 
 def agreed(labels: dict[str, np.ndarray]) -> np.ndarray:
-    """(N,) bool: of which hands the landmark model's views agree."""
-    return labels["spread"].mean(1) < AGREED
+    """(N,) bool: of which hands the landmark model's views agree, that they are hands and where."""
+    return (labels["spread"].mean(1) < AGREED) & (labels["presence"] >= MIN_PRESENCE)
 
 
 def add_opinion(photos: Path, labels_file: Path, checkpoint: str, out: Path, processes: int = 2, share: float = SHARE
