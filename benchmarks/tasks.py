@@ -26,6 +26,7 @@ DESK = {"viewport": {"width": 1440, "height": 900}}
 PHONE = {"viewport": {"width": 390, "height": 844}, "is_mobile": True, "has_touch": True}
 SHOWN = "document.querySelector('#stage .frame')?.dataset.photo"
 TURNABLE = "document.querySelector('#figure .js-plotly-plot')?._fullLayout?.meta?.photo"
+KEY = "document.querySelector('#figure .js-plotly-plot').layout.meta.key"  # of the photo whose hands stand there
 EYE = "JSON.stringify(document.querySelector('#figure .js-plotly-plot')._fullLayout.scene.camera.eye)"
 
 
@@ -63,7 +64,8 @@ class Visitor:
 
     def sees_another(self, before: str) -> None:
         """Waits for the result of another photo, flat and in 3D."""
-        self.page.wait_for_function(f"(before) => {SHOWN} !== before && {TURNABLE}", arg=before, polling="raf")
+        self.page.wait_for_function(f"(before) => {SHOWN} !== before && {TURNABLE} && {KEY} === {SHOWN}", arg=before,
+                                    polling="raf")
 
     def saves(self, target: Locator) -> Path:
         with self.page.expect_download() as download:
