@@ -305,3 +305,21 @@ def test_a_shrunken_photo_shows_its_hands_in_the_same_place():
         np.testing.assert_allclose(hand.joints_2d, small_camera.project(hand.joints_3d), atol=1e-6)
     np.testing.assert_allclose(small_hands[0].joints_2d, HANDS[0].joints_2d, atol=1e-6)
     assert shrink(PHOTO, CAMERA, HANDS, WIDTH)[0] is PHOTO
+
+
+def test_a_program_ends_though_a_thread_was_in_the_middle_of_an_import():
+    code = """
+        import _imp, threading, time
+        from handpose.drawing import renderer
+
+        def import_slowly():
+            _imp.acquire_lock()
+            time.sleep(1)
+            _imp.release_lock()
+
+        renderer.warm_up()
+        renderer._render_thread.submit(bool).result()
+        threading.Thread(target=import_slowly, daemon=True).start()
+        time.sleep(.2)
+        """
+    subprocess.run([sys.executable, "-c", textwrap.dedent(code)], check=True, timeout=60)

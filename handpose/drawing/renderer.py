@@ -4,6 +4,7 @@ Light and colour are worked out once per vertex (see `shading`), so that both re
 """
 from __future__ import annotations
 
+import atexit
 import logging
 import os
 import sys
@@ -174,3 +175,11 @@ def _render(*scene) -> np.ndarray:
                         type(error).__name__, error)
             _renderer = _render_in_software
     return _renderer(*scene)
+
+
+@atexit.register
+def _end_renderer() -> None:
+    """Frees what OpenGL holds while modules can still be imported, as pyrender does for it. Left to the interpreter's
+    end, it would wait for ever where another thread was in the middle of an import when it was stopped."""
+    global _renderer
+    _renderer = None
