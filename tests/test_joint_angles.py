@@ -8,6 +8,7 @@ from handpose.hand import Hand
 from handpose.hand_model.model import HandModel, mirror_rotvec
 from handpose.hand_model.skeleton import FINGERS, MANO_JOINT_NAMES, TIP_JOINTS
 from handpose.joint_angles import ANGLE_NAMES, angles_of_joints, finger_bends
+from handpose.joint_errors import joint_errors
 from page.content.cards import card
 
 MODELS = {"open": HandModel.load(), "mano": HandModel(mano_arrays(), "mano")}
@@ -145,7 +146,7 @@ def test_a_turn_that_is_written_the_long_way_round_is_the_same_bend():
 def test_the_cards_words_and_bars_tell_bent_from_bent_back():
     hand = posed(MODELS["open"], "left", {"index2": turn_of("index", 40), "ring1": turn_of("ring", -10),
                                           "thumb3": turn_of("thumb", 12), "little1": turn_of("little", 2)})
-    html = card(hand, 1)
+    html = card(hand, 1, joint_errors([hand])[0])
     words = "Fingers: thumb bent 12°, index bent 40°, middle straight, ring bent back 10°, little straight"
     assert f'aria-label="{words}" title="{words}"' in html
     heights = [int(part.split("%")[0]) for part in html.split("height: ")[1:]]

@@ -321,7 +321,7 @@ def test_the_command_writes_them(tmp_path):
         for number, time_s in enumerate(result["times_s"]):
             wrist = played.at(time_s).matrix(played.tree["skins"][0]["joints"][0])[:3, 3]
             told = in_gltf_frame(result["joints_3d"][number, :, 0][:1])[0]
-            assert np.linalg.norm(wrist - told) < 5e-3  # whose shape wavers
+            assert np.linalg.norm(wrist - told) < .02 * np.linalg.norm(told)  # whose size, and so distance, wavers
             assert np.allclose(bvh.places(number)["right_wrist"] / 100, wrist, atol=1e-4)
 
 
