@@ -1,9 +1,8 @@
 """What several test files share: data to train on, and the page in a real browser."""
 from urllib.parse import urlsplit
 
-import cv2
-import numpy as np
 import pytest
+from stranger_files import paint_walls
 
 from benchmarks.running_page import RunningPage
 from handpose import HandEstimator
@@ -19,11 +18,7 @@ PATIENCE = 120_000  # ms; a shared machine may be slow
 def rendered(tmp_path_factory):
     """A folder with backgrounds/ that were painted, renders/ before them and landmarks.npz, what is seen in them."""
     folder = tmp_path_factory.mktemp("data")
-    rng = np.random.default_rng(0)
-    (folder / "backgrounds").mkdir()
-    for k in range(4):
-        blobs = cv2.resize(rng.integers(0, 256, (6, 8, 3), np.uint8), (320, 240), interpolation=cv2.INTER_CUBIC)
-        cv2.imwrite(str(folder / "backgrounds" / f"{k}.jpg"), blobs)
+    paint_walls(folder / "backgrounds", 4)
     job = Job(str(folder / "renders"), None, (str(folder / "backgrounds"),), RENDERS, size=160, shard=8)
     synthesize(job, progress=False)
     label_folder(folder / "renders", folder / "landmarks.npz", processes=1, views=2)
