@@ -24,6 +24,8 @@ from page_steps import (
 from PIL import Image
 from playwright.sync_api import expect
 
+from handpose import load_photo
+
 # ---- how it is shown: by the browser alone
 
 def test_parts_opacity_and_comparison_change_at_once_and_ask_the_server_nothing(page):
@@ -230,13 +232,18 @@ def test_a_film_of_the_turning_hand_is_downloaded(page, kind, head):
 
 # ---- which hand is which, and what the page got wrong
 
-def test_a_hand_is_the_same_in_photo_cards_and_numbers(page):
+def test_a_hand_is_the_same_in_photo_cards_and_numbers(page, estimator):
     upload(page, "two.jpg", TWO_HANDS.read_bytes())
+    result, stage = estimator(load_photo(TWO_HANDS)), page.locator("#stage .frame").bounding_box()
+    joints = np.array([hand.joints_2d for hand in result.hands]) * stage["width"] / result.width
     for number, card in enumerate(page.locator("#found .hand").all(), 1):
         mark = page.locator(f"#stage .mark[data-hand='{number}']")
         assert mark.inner_text() == card.locator(".number").inner_text() == str(number)
-        frame, badge = mark.bounding_box(), mark.locator("i").bounding_box()
-        assert badge["x"] + badge["width"] / 2 < frame["x"] and badge["y"] + badge["height"] / 2 < frame["y"]
+        badge = mark.locator("i").bounding_box()
+        middle = [badge[at] + badge[length] / 2 - stage[at] for at, length in (("x", "width"), ("y", "height"))]
+        apart = np.linalg.norm(joints - middle, axis=2)
+        assert np.unravel_index(apart.argmin(), apart.shape) == (number - 1, 0)
+        assert apart.min() < 1.5 * badge["width"]
         card.hover()
         expect(mark).to_have_class(re.compile("lit"))
         assert page.locator("#stage .mark.lit").count() == 1

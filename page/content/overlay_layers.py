@@ -17,7 +17,7 @@ from ..analysis import ShownResult
 
 EMPTY = ('<div class="stage"><div class="frame empty"><p>Drop in a photo: it is shown here with the hands over it.</p>'
          '</div></div>')
-NUMBER_SHARE = 8.0  # % of the photo's width or height that a number beside a frame takes at most
+NUMBER_AWAY = 0.06  # of the photo's longer side, from a wrist to the middle of its number, away from the fingers
 MARK_MARGIN = 0.08  # of the larger side of a hand's box, around it
 THINNEST, THINNEST_OUTLINE = 1.0, 0.7  # pixels of the picture, so that a small hand's lines can be seen
 
@@ -40,19 +40,28 @@ def picture(result: ShownResult) -> str:
 
 
 def marks(result: ShownResult) -> str:
-    """A frame with a number around each hand, by which photo, cards and 3D view point at the same one."""
+    """A frame around each hand with its number at the wrist, by which photo, cards and 3D view point at the same one.
+    """
     size = np.array([result.analysis.width, result.analysis.height])
     parts = []
     for number, hand in enumerate(result.hands, 1):
         low, high = hand.box.reshape(2, 2)
         margin = MARK_MARGIN * max(high - low)
-        (left, top), (right, bottom) = (np.clip([low - margin, high + margin], 0, size) / size * 100).tolist()
-        place = "mark" if min(left, top) > NUMBER_SHARE else "mark within"  # beside the frame it hides no small hand
-        parts.append(f'<button type="button" class="{place}" data-hand="{number}" style="--hand: '
+        low, high = np.clip([low - margin, high + margin], 0, size)
+        (left, top), (width, height) = 100 * low / size, 100 * (high - low) / size
+        u, v = 100 * (_number_place(hand, size) - low) / (high - low)
+        parts.append(f'<button type="button" class="mark" data-hand="{number}" style="--hand: '
                      f'{css(hand_color(hand.side, hand.certainty))}; left: {left:.2f}%; top: {top:.2f}%; '
-                     f'width: {right - left:.2f}%; height: {bottom - top:.2f}%" '
-                     f'aria-label="Hand {number}, {hand.side}"><i>{number}</i></button>')
+                     f'width: {width:.2f}%; height: {height:.2f}%" aria-label="Hand {number}, {hand.side}">'
+                     f'<i style="left: {u:.1f}%; top: {v:.1f}%">{number}</i></button>')
     return "".join(parts)
+
+
+def _number_place(hand: Hand, size: np.ndarray) -> np.ndarray:
+    """The middle of a hand's number in the photo of this size (2,), pixels: on the forearm, where it hides no hand."""
+    wrist, knuckle = hand.joints_2d[[0, 9]]
+    away, reach = wrist - knuckle, NUMBER_AWAY * size.max()
+    return np.clip(wrist + reach * away / max(np.linalg.norm(away), 1e-6), reach / 2, size - reach / 2)
 
 
 def layers(hands: list[Hand], camera: Camera, width: int, height: int, points_scale: float = 1.0) -> str:
