@@ -305,7 +305,7 @@ def test_the_command_writes_them(tmp_path):
     for name in ("wave.track7_left.bvh", "wave.trackless.txt"):  # of an earlier run, and of somebody else
         (out / name).write_text("old")
     paths = [str(tmp_path / "in" / name) for name in ("both.jpg", "wave.mp4")]
-    assert main(["predict", *paths, "--out", str(out), "--rig", "--npz", "--no-overlay"]) == 0
+    assert main(["predict", *paths, "--out", str(out), "--rig", "--npz", "--no-overlay", "--one-person"]) == 0
     assert sorted(path.name for path in out.iterdir() if path.name[0] != ".") == [
         "both.glb", "both.json", "both.npz", "both.rig.glb", "wave.npz", "wave.rig.glb", "wave.track1_right.bvh",
         "wave.trackless.txt"]
@@ -321,7 +321,7 @@ def test_the_command_writes_them(tmp_path):
         for number, time_s in enumerate(result["times_s"]):
             wrist = played.at(time_s).matrix(played.tree["skins"][0]["joints"][0])[:3, 3]
             told = in_gltf_frame(result["joints_3d"][number, :, 0][:1])[0]
-            assert np.linalg.norm(wrist - told) < .02 * np.linalg.norm(told)  # whose size, and so distance, wavers
+            assert np.linalg.norm(wrist - told) < 5e-3
             assert np.allclose(bvh.places(number)["right_wrist"] / 100, wrist, atol=1e-4)
 
 
