@@ -9,9 +9,10 @@
     const views = ["", "#photo"].includes(location.hash) ? value("stage").repeat(2) : "";  // another tab is opened (tabs.js)
     first.innerHTML = `<div><div class="title">${value("title")}</div><div class="both">${views}</div></div>`;
     first.querySelectorAll("input, .line, .marks, .skeleton").forEach((part) => part.remove());
+    // What is behind it moves about while its parts come in; it goes when photo and 3D view have their places.
     const waiting = new MutationObserver(async () => {
         const photo = document.querySelector("#stage .frame img, #stage .empty");
-        if (!photo) return;
+        if (!photo || !document.querySelector("#figure")) return;
         waiting.disconnect();
         await photo.decode?.().catch(() => {});
         first.remove();

@@ -27,7 +27,7 @@
     function answered(name, answer) {
         requestAnimationFrame(() => requestAnimationFrame(() => {  // after Gradio has shown it
             if (name === "take") handpose.arrived();
-            handpose.shownAnew();
+            handpose.keepFocal();
             pending[name] = {};
             done[name]?.(answer);
         }));

@@ -4,6 +4,7 @@
     const {find} = handpose;
     const MOST = 12, NAME = "handpose.strip";
     let entries = [];  // {photo, name, hands, thumb, given, before: [keys of it before corrections]}
+    let seen = "";  // what told of the photo on the stage, when it was looked at last
     const current = () => find("#stage .frame")?.dataset.photo ?? null;
 
     function load() {
@@ -27,7 +28,6 @@
     // Takes up the photo that has just come onto the stage.
     function shownAnew() {
         const frame = find("#stage .frame[data-photo]")?.dataset;
-        handpose.keepFocal();
         if (frame && !frame.photo.startsWith("example-")) {
             const old = entries.find((one) => root(one.photo) === root(frame.photo));
             const before = old ? [...old.before] : [];
@@ -90,6 +90,14 @@
         return item;
     }
 
+    // Looks itself when the stage changes: how long after an answer Gradio shows it, a slow machine decides.
+    function lookAtStage() {
+        const told = JSON.stringify({...find("#stage .frame")?.dataset});
+        if (told === seen) return;
+        seen = told;
+        shownAnew();
+    }
+
     // After a reload: what was shown is shown again, if the server still has it.
     function restore() {
         const told = load();
@@ -97,6 +105,8 @@
         draw();
         const entry = entries.find((one) => one.photo === told.shown);
         if (entry) open(entry);
+        new MutationObserver(lookAtStage).observe(find("#stage"), {childList: true, subtree: true});
+        lookAtStage();
     }
 
     document.addEventListener("click", ({target}) => {
@@ -104,5 +114,5 @@
         if (act === "all") handpose.ask("download", {kind: "all", photos: entries.map((one) => one.photo)});
         if (act === "undo" && entry?.before.length) handpose.ask("show", {photo: entry.before.at(-1)});
     });
-    Object.assign(handpose, {keep, shownAnew, stripWaits, restore});
+    Object.assign(handpose, {keep, stripWaits, restore});
 })();
