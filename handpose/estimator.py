@@ -32,9 +32,9 @@ from .network.onnx_session import usual_threads
 from .person import Person
 from .photo import as_photo
 from .placement import NEAREST, solve_translation
+from .prediction import HandPrediction, PhotoPrediction
 
 CROP_SCALE = 1.4  # the crop's side over that of the joints' upright box
-HALF_SURE = 0.05  # of the crop's half: with this much more expected error of its joints, a hand is 1/e times as sure
 STILL_SURE = 0.5  # of the first look's sureness, from which on a second one counts
 LEAST_SURENESS = 0.25  # of 37 photos, right hands had a sureness of .41 and more, wrong ones .18 and less
 LEAST_SPREAD = 0.01  # crop units; no joint is trusted to be better known than this
@@ -43,58 +43,6 @@ LEAST_SPREAD = 0.01  # crop units; no joint is trusted to be better known than t
 # the 145 photos with true joints, where it takes .2 mm off PA-MPJPE; renders lose .05 by it (`benchmarks.perspective`).
 LESS_PERSPECTIVE = 1.5
 MIN_SCORE = 0.3  # of a hand that is reported
-
-
-@dataclass(frozen=True, eq=False)
-class HandPrediction:
-    """What the networks say of one hand in a photo, whatever the camera."""
-    crop: Crop
-    presence: float  # 0..1, of the landmark model
-    prediction: Prediction
-
-    @property
-    def score(self) -> float:
-        return self.presence * self.prediction.confidence
-
-    @property
-    def sureness(self) -> float:
-        """How sure the network is that the crop shows a hand as it knows them, 0..1: by its confidence, and by the
-        error that it expects of its own joints, which tells a hand that is upside down or mirrored where confidence
-        does not."""
-        return float(self.prediction.confidence * np.exp(-self.prediction.spread.mean() / HALF_SURE))
-
-    @property
-    def side(self) -> str:
-        """Of the hand that the crop, which always shows a right one, was cut for."""
-        return "left" if self.crop.mirrored else "right"
-
-    @property
-    def joints_2d(self) -> np.ndarray:
-        """Where the network itself sees the joints, (21, 2) image pixels."""
-        joints = self.prediction.joints[:, :2].astype(float)
-        return self.crop.to_image(((joints + 1) * self.crop.size - 1) / 2)
-
-    @property
-    def box(self) -> np.ndarray:
-        """Upper left and lower right corner of these joints, (2, 2) image pixels."""
-        return np.stack([self.joints_2d.min(0), self.joints_2d.max(0)])
-
-    @property
-    def spread(self) -> np.ndarray:
-        """How far off it expects them to be, (21,) image pixels."""
-        return self.prediction.spread.astype(float) * self.crop.size / 2 / self.crop.scale
-
-
-@dataclass(frozen=True, eq=False)
-class PhotoPrediction:
-    """What the networks say of a photo, and the camera to place its hands before where nobody tells another."""
-    width: int  # pixels of the upright photo
-    height: int
-    camera: Camera  # plain: that which was told, else EXIF's, else a guess
-    hands: tuple[HandPrediction, ...]
-    told: bool = False  # whether somebody said where the hands are: all of them are then reported, in this order
-    lens: Camera | None = None  # the told camera if it is not plain: `camera` then stands in its place, and results
-    # are in its pixels
 
 
 @dataclass(frozen=True, eq=False)

@@ -15,8 +15,9 @@ from PIL import Image
 from handpose import Camera, HandBox, HandEstimator, HandModel, Result, load_photo
 from handpose.camera import told_camera
 from handpose.crop import halved
-from handpose.estimator import MIN_SCORE, HandPrediction, PhotoPrediction
+from handpose.estimator import MIN_SCORE
 from handpose.file_names import safe_stem
+from handpose.prediction import HandPrediction, PhotoPrediction
 
 from .server.cores import CORES, DECODING, PHOTO
 

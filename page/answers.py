@@ -23,6 +23,7 @@ from .content.cards import describe
 from .content.examples import Examples
 from .content.figure import figure
 from .content.snippet import snippet_html
+from .server.cores import asker
 from .server.uploads import UploadError, read_upload
 
 NO_FILE = "Nothing to download"
@@ -43,21 +44,21 @@ class PhotoAnswers:
         example = self.examples.first
         return self._shown(result_of(self.estimator, example, Options()), Asked()) if example else self._nothing()
 
-    def take(self, request: gr.Request, mirrored: Any, *told: Any) -> tuple:
+    def take(self, mirrored: Any, *told: Any) -> tuple:
         """A photo that is given: shown. None at all empties the stage."""
         try:
             asked = Asked.of(told[-1])
             if asked.file is None and asked.example is None:
                 return self._nothing()
-            analysis = self._taken(asked, mirrored is True, request)
+            analysis = self._taken(asked, mirrored is True)
             return self._shown(result_of(self.estimator, analysis, Options.of(*told[:-1])), asked)
         except (PhotoError, UploadError, ValueError) as error:
             return self._nothing(text.problem(error))
 
-    def glance(self, request: gr.Request, mirrored: Any, *told: Any) -> dict:
+    def glance(self, mirrored: Any, *told: Any) -> dict:
         """A photo that is given beside another: what the strip of photos shows of it."""
         try:
-            analysis = self._taken(Asked.of(told[-1]), mirrored is True, request)
+            analysis = self._taken(Asked.of(told[-1]), mirrored is True)
             return strip_entry(analysis, len(analysis.hands(Options.of(*told[:-1]))))
         except (PhotoError, UploadError, ValueError) as error:
             return {"problem": str(error)}
@@ -66,11 +67,11 @@ class PhotoAnswers:
         """A photo that was given before, or the same under other options."""
         return self._answered(told, lambda analysis, options, asked: analysis)
 
-    def correct(self, request: gr.Request, *told: Any) -> tuple:
+    def correct(self, *told: Any) -> tuple:
         """The same photo with a hand more, a hand less, or one of the other side."""
         def corrected(analysis: Analysis, options: Options, asked: Asked) -> Analysis:
             after = self._corrected(analysis, options, asked)
-            self.album.add(after, _address(request), before=analysis.key)
+            self.album.add(after, asker.get(), before=analysis.key)
             return after
 
         return self._answered(told, corrected)
@@ -114,7 +115,7 @@ class PhotoAnswers:
 
     # ---- what these have in common
 
-    def _taken(self, asked: Asked, mirrored: bool, request: gr.Request) -> Analysis:
+    def _taken(self, asked: Asked, mirrored: bool) -> Analysis:
         """The analysis of a file or an example, remembered. Raises PhotoError and UploadError."""
         if asked.example is not None:
             analysis = self.examples.analysis(asked.example, mirrored)
@@ -124,7 +125,7 @@ class PhotoAnswers:
                 return analysis
         else:
             analysis = analyse(self.estimator, *read_upload(asked.file), mirrored)
-        self.album.add(analysis, _address(request))
+        self.album.add(analysis, asker.get())
         return analysis
 
     def _analysis(self, asked: Asked) -> Analysis | None:
@@ -170,7 +171,3 @@ def strip_entry(analysis: Analysis, hands: int) -> dict:
 def _only(found: Any) -> tuple:
     """Says something and leaves the rest of what is shown."""
     return gr.skip(), gr.skip(), found, gr.skip(), gr.skip()
-
-
-def _address(request: gr.Request) -> str:
-    return request.client.host if request.client else ""

@@ -10,7 +10,7 @@ import numpy as np
 from handpose import HandEstimator, Photo
 from handpose.crop import Crop
 from handpose.detection.region import HandBox
-from handpose.estimator import HandPrediction
+from handpose.prediction import HandPrediction
 
 from .analysis import MOST_HANDS, Analysis, new_key
 from .server.cores import CORES, PHOTO

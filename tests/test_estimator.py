@@ -13,7 +13,8 @@ from handpose import Camera, HandBox, HandEstimator, HandModel, HandTracker, Pho
 from handpose.crop import Crop, upright_box
 from handpose.detection.hand_detector import HAND_SCALE
 from handpose.detection.region import HandRegion
-from handpose.estimator import CROP_SCALE, HandPrediction
+from handpose.estimator import CROP_SCALE
+from handpose.prediction import HandPrediction
 from train.scoring.metrics import error_2d, pa_mpjpe, palm_rotation
 
 DATA = Path(__file__).parent / "data"

@@ -28,7 +28,8 @@ from tqdm import tqdm
 from handpose import Camera, HandEstimator, load_photo
 from handpose.crop import Crop, upright_box
 from handpose.detection.landmarks import MIN_PRESENCE, Landmarks
-from handpose.estimator import CROP_SCALE, HandPrediction
+from handpose.estimator import CROP_SCALE
+from handpose.prediction import HandPrediction
 from handpose.whole_file import remove_temporaries, whole_file
 
 from .data.labels import FOCAL_PER_BOX, VIEWS

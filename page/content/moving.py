@@ -22,6 +22,10 @@ PLAYBACK_FPS = 15  # of a clip's 3D playback at most
 BONES = 4  # that move a vertex at most
 STEP = 1e-5  # metres, of vertices from the wrist in 16 bits: up to 32 cm
 MARGIN = 0.1  # metres around a clip's joints, so that the skin fits in
+# The buttons that choose from where hands are seen (page/browser/moving.js).
+VIEWS = """<button type="button" data-turn="camera" title="From where the camera is">Camera</button>
+<button type="button" data-turn="side">Side</button>
+<button type="button" data-turn="top">Top</button>"""
 
 
 def surface(model: HandModel) -> dict[str, Any]:

@@ -26,7 +26,7 @@ from handpose.tracker import HandTracker
 from ..content import moving
 from ..content import overlay_layers as stage
 from ..content.text import distance
-from ..server.cores import CORES, LIVE
+from ..server.cores import CORES, LIVE, asker
 from ..server.turns import Turns
 
 LARGEST_FRAME = 960  # pixels; the page sends 640
@@ -39,7 +39,7 @@ JPEG_START, BASELINE, START_OF_SCAN = b"\xff\xd8", 0xFFC0, b"\xff\xda"
 MOST_SEGMENTS = 32  # of a JPEG before its size; browsers write three
 NOT_WHOLE = "The camera's picture did not arrive whole: reload the page."
 
-VIEW = """<div class="bar" role="group" aria-label="Live view"><div class="when-running">
+VIEW = f"""<div class="bar" role="group" aria-label="Live view"><div class="when-running">
 <button type="button" class="quiet" data-live="stop">Stop</button>
 <div class="choice">
 <label><input type="radio" name="live-show" value="mesh" checked><span>Mesh</span></label>
@@ -58,9 +58,7 @@ VIEW = """<div class="bar" role="group" aria-label="Live view"><div class="when-
 <p>Each picture is used once and forgotten. Snapshots and recordings stay in your browser.</p></div></div></div>
 <div class="room"><div class="stage" aria-label="The hands in 3D"></div>
 <div class="choice" role="group" aria-label="The 3D view">
-<button type="button" data-turn="camera" title="From where the camera is">Camera</button>
-<button type="button" data-turn="side">Side</button>
-<button type="button" data-turn="top">Top</button></div></div></div>"""
+{moving.VIEWS}</div></div></div>"""
 
 
 class Followers:
@@ -169,8 +167,8 @@ def live_tab(estimator: HandEstimator, scripts: Path) -> None:
     """Builds the tab inside the current Blocks."""
     followers = Followers(estimator)
 
-    def follow(message: Any, request: gr.Request) -> dict:
-        return followers(message, request.client.host if request.client else "")
+    def follow(message: Any) -> dict:
+        return followers(message, asker.get())
 
     gr.HTML(VIEW, js_on_load=(scripts / "live.js").read_text(), server_functions=[follow], elem_id="live",
             apply_default_css=False)

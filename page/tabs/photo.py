@@ -12,6 +12,7 @@ from ..analysis import AUTOMATIC, FOCAL, FOV, MOST_HANDS, PHOTO_WORK
 from ..answers import PhotoAnswers
 from ..content import controls, text
 from ..content.play import SLIDERS, Play
+from ..server.cores import asker
 
 BROWSER = Path(__file__).parent.parent / "browser"
 
@@ -67,8 +68,8 @@ class PhotoTab:
     def _play(self) -> None:
         bend = Play(self.answers.estimator.hand_models)
 
-        def play(message: Any, request: gr.Request) -> dict:
-            return bend(message, request.client.host if request.client else "")
+        def play(message: Any) -> dict:
+            return bend(message, asker.get())
 
         gr.HTML(SLIDERS, js_on_load=(BROWSER / "play.js").read_text(), server_functions=[play], elem_id="play",
                 apply_default_css=False)

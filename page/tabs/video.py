@@ -26,7 +26,7 @@ from handpose.rig.rigged_glb import rigged_glb
 from handpose.tracker import HandTracker
 
 from ..content import text as words
-from ..content.moving import playback
+from ..content.moving import VIEWS, playback
 from ..server.cores import CLIP, CORES
 from ..server.uploads import LARGEST_CLIP, UploadError, in_use, open_upload
 
@@ -208,10 +208,8 @@ INTAKE = """<label class="field"><input type="file" accept="video/*,.mkv,.gif,.w
 <button type="button" class="quiet" data-clip="cancel" hidden>Cancel</button></div>
 <p class="said" role="status"></p>"""
 NO_CLIP = "<p>The clip is shown here with the hands over it.</p>"
-PLAYBACK = """<div class="bar" role="group" aria-label="The 3D view"><b>In 3D</b><div class="choice">
-<button type="button" data-turn="camera" title="From where the clip was taken">Camera</button>
-<button type="button" data-turn="side">Side</button>
-<button type="button" data-turn="top">Top</button></div></div>
+PLAYBACK = f"""<div class="bar" role="group" aria-label="The 3D view"><b>In 3D</b><div class="choice">
+{VIEWS}</div></div>
 <div class="plot"><p>The hands move here in 3D.</p></div>
 <div class="timeline"></div><p class="note">How sure each hand is over time: click to go there.</p>"""
 

@@ -12,7 +12,8 @@ from operator import attrgetter
 import numpy as np
 
 from handpose.crop import Crop, upright_box
-from handpose.estimator import CROP_SCALE, HandEstimator, HandPrediction
+from handpose.estimator import CROP_SCALE, HandEstimator
+from handpose.prediction import HandPrediction
 
 SURENESS = attrgetter("sureness")
 TURNS = np.radians([0, 90, 180, 270])

@@ -13,9 +13,10 @@ import numpy as np
 from tqdm import tqdm
 
 from handpose.detection.landmarks import Landmarks
-from handpose.estimator import MIN_SCORE, HandEstimator, PhotoPrediction
+from handpose.estimator import MIN_SCORE, HandEstimator
 from handpose.hand import Hand
 from handpose.image import Photo, load_photo
+from handpose.prediction import PhotoPrediction
 
 from .angle_errors import ABDUCTION, ANGLES, FLEXION, angle_errors
 from .metrics import F_THRESHOLDS, error_2d, f_score, pa_mpjpe, palm_rotation, procrustes, root_relative, similarity
