@@ -25,7 +25,7 @@ LARGEST_SHOWN = 1600  # pixels; more is not seen on the page
 LARGEST_THUMB = 160
 MOST_HANDS = 10
 # Of events whose work is a photo: three at once, of which one address has two at most.
-PHOTO_WORK = {"concurrency_id": "estimate", "concurrency_limit": 3}
+PHOTO_WORK = {"concurrency_id": "estimate", "concurrency_limit": 5}
 AUTOMATIC, FOV, FOCAL = "Automatic", "Field of view", "Focal length"
 LENS_LIMITS = {FOV: (1, 179, "The field of view", "degrees"), FOCAL: (1, 1e6, "The focal length", "pixels")}
 

@@ -1,7 +1,9 @@
 """The processes in which photos are decoded: their limits, their ends, and who may use them."""
 import os
+import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -47,6 +49,37 @@ def test_what_takes_much_memory_is_refused_and_the_next_photo_is_read(monkeypatc
         assert "too much" in refusal(data) or "too large" in refusal(data)
     assert difference(load_photo(rotated(6)).rgb, scene()) <= 4
     process.end_idle()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="only POSIX has a process step back so")
+def test_who_takes_long_lets_others_go_first_and_decodes_no_further_photo(monkeypatch):
+    monkeypatch.setattr(process, "QUICK_S", 0.05)
+    process.end_idle()
+    decoder, mine = process.Decoder(), os.getpriority(os.PRIO_PROCESS, 0)
+    slow = threading.Thread(target=decoder.decode, args=[scans(300, side=1024)])
+    slow.start()
+    try:
+        for _ in range(500):
+            if os.getpriority(os.PRIO_PROCESS, decoder.process.pid) == mine + process.SLOW_NICENESS:
+                break
+            time.sleep(0.01)
+        else:
+            raise AssertionError("it never stepped back")
+    finally:
+        decoder.end()
+        slow.join()
+    assert decoder.photos >= process.MOST_PHOTOS
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows has no such signals")
+def test_an_interrupt_is_the_programs_not_the_decoders():
+    decoder = process.Decoder()
+    try:
+        assert decoder.decode(scans(2, side=64))[0].shape == (64, 64, 3)
+        os.kill(decoder.process.pid, signal.SIGINT)
+        assert decoder.decode(scans(2, side=64))[0].shape == (64, 64, 3)
+    finally:
+        decoder.end()
 
 
 def test_the_clock_ends_a_process_that_does_nothing(monkeypatch):

@@ -49,8 +49,9 @@ class Job(SimpleNamespace):
 
 
 @pytest.mark.parametrize("limit, at_work, next_one", [
-    (3, "a", "a"), (3, "aa", "b"), (3, "ab", "c"), (3, "", "a"), (2, "a", "a"), (None, "aa", "a")])
-def test_the_last_place_is_for_who_has_none(limit, at_work, next_one):
+    (3, "a", "a"), (3, "aa", "b"), (3, "ab", "c"), (3, "", "a"), (2, "a", "a"), (None, "aa", "a"),
+    (5, "aa", "a"), (5, "aaa", "b"), (5, "aab", "b"), (5, "aabb", "c")])
+def test_who_has_places_gets_another_only_while_more_are_free(limit, at_work, next_one):
     waiting = [Job(address) for address in "aabc"]
     line = SimpleNamespace(queue=list(waiting), concurrency_limit=limit, current_concurrency=len(at_work))
     queue = SimpleNamespace(push=None, get_events=lambda: line.queue.pop(0), event_queue_per_concurrency_id={"x": line},

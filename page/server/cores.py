@@ -22,17 +22,18 @@ asker: ContextVar[Hashable] = ContextVar("asker", default="")  # the address for
 class Cores:
     """At most `at_once` pieces of work at the same time, and of those that wait the one whose address is behind.
 
-    This is start-time fair queuing (Goyal, Vin and Cheng, 1996): each address has a clock, which goes on by what it
-    computes. A piece begins where its address's clock stands, but not before what was begun last, so that nobody saves
-    up time by staying away; the earliest is next, and when nothing is left to do, all begin anew. However much one
-    address asks for, another with little to do waits for single pieces only.
+    Start-time fair queuing (Goyal, Vin and Cheng, 1996): each address has a clock, which goes on by what it computes. A
+    piece begins where its address's clock stands, but not before what was begun last, so that nobody saves up time by
+    staying away, and when nothing is left to do, all begin anew. However much one address asks for, another with little
+    to do waits for single pieces only. Other than there, the piece that would end first is next, so that a short one
+    need not wait for a long one of everybody else.
     """
 
     def __init__(self, at_once: int = AT_ONCE):
         self._free, self._changed, self._number = at_once, threading.Condition(), count()
         self._now = 0.0  # the clock of what was begun last
         self._clocks: dict[Hashable, float] = {}  # of the addresses that are ahead of it
-        self._line: list[tuple[float, int]] = []  # of what waits: its clock, and a number to tell equals apart
+        self._line: list[tuple[float, int]] = []  # of what waits: its end, and a number to tell equals apart
         self._begun = 0  # pieces that are not over
 
     def work(self, seconds: float) -> AbstractContextManager[None]:
@@ -50,7 +51,7 @@ class Cores:
         with self._changed:
             begin = max(self._clocks.get(address, 0.0), self._now)
             self._clocks[address] = begin + seconds
-            ticket = begin, next(self._number)
+            ticket = begin + seconds, next(self._number)
             self._line.append(ticket)
             self._changed.wait_for(lambda: self._free >= cores and ticket == min(self._line))
             self._line.remove(ticket)

@@ -65,14 +65,16 @@ def share_fairly(page: gr.Blocks) -> None:
     get_events = queue.get_events
 
     def fair_events():
-        """As Gradio's, but the last place of three or more goes to nobody who holds another."""
+        """As Gradio's, but of three or more places an address that holds some gets another only while more than these
+        are free (a dynamic threshold; Choudhury and Hahne, 1998): what takes long to decode must not take them all."""
         kept_back = {}
         for name, line in queue.event_queue_per_concurrency_id.items():
-            if (line.concurrency_limit or 0) >= 3 and line.current_concurrency == line.concurrency_limit - 1:
-                holders = {visitor(event)[0] for job in queue.active_jobs for event in job or ()
-                           if event.concurrency_id == name}
-                kept_back[name] = [event for event in line.queue if visitor(event)[0] in holders]
-                line.queue[:] = [event for event in line.queue if visitor(event)[0] not in holders]
+            if (line.concurrency_limit or 0) >= 3:
+                free = line.concurrency_limit - line.current_concurrency
+                held = Counter(visitor(event)[0] for job in queue.active_jobs for event in job or ()
+                               if event.concurrency_id == name)
+                kept_back[name] = [event for event in line.queue if held[visitor(event)[0]] >= free]
+                line.queue[:] = [event for event in line.queue if held[visitor(event)[0]] < free]
         try:
             return get_events()
         finally:

@@ -20,6 +20,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from .cores import asker
 from .faults import FAILED, NOT_UNDERSTOOD, is_own
 from .hosts import Hosts
+from .loop_time import LoopTime
 from .room import Room
 from .uploads import LARGEST_CLIP, is_served
 
@@ -51,6 +52,7 @@ class Gate:
 
     def __init__(self, app: ASGIApp, hosts: Hosts, room: Room):
         self.app, self.hosts, self.room = app, hosts, room
+        self.loop_time = LoopTime()
         self.whole_page = GZipMiddleware(app, compresslevel=6)  # which Gradio itself would send as it is
         self.uploading: Counter[str] = Counter()  # uploads under way, by address
         self.coming = 0  # bytes that these have yet to bring
@@ -64,7 +66,8 @@ class Gate:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        asker.set((scope.get("client") or ("", 0))[0])
+        address = (scope.get("client") or ("", 0))[0]
+        asker.set(address)
         path = scope["path"].removeprefix(scope.get("root_path", ""))
         send, begun = self._with_headers(send, path), []
         words = PlainTextResponse if path.startswith(f"{API}upload") else _detail
@@ -79,13 +82,9 @@ class Gate:
 
         try:
             self._check(scope, path)
-            if path.rstrip("/") == f"{API}upload":
-                async with self._upload(scope, receive) as limited:
-                    await self.app(scope, limited, sent)
-            else:
-                largest = LARGEST.get(path.removeprefix(API).partition("/")[0], LARGEST_MESSAGE)
-                app = self.whole_page if path == "/" else self.app
-                await app(scope, _limited(scope, receive, largest), sent)
+            if not await self.loop_time.turn(address):
+                raise Refusal(429, "Too many of your requests are waiting already: try again in a moment.")
+            await self.loop_time.charged(address, self._pass_on(scope, receive, sent, path))
         except Refusal as refusal:
             await refuse(refusal.detail, refusal.status_code)
         except Exception as error:
@@ -94,6 +93,16 @@ class Gate:
                 log.exception("A request for %r could not be answered.", path[:200])
             if not begun:
                 await refuse(FAILED if own else NOT_UNDERSTOOD, 500 if own else 400)
+
+    async def _pass_on(self, scope: Scope, receive: Receive, send: Send, path: str) -> None:
+        """Has Gradio answer. Raises Refusal for what is too large or has no place."""
+        if path.rstrip("/") == f"{API}upload":
+            async with self._upload(scope, receive) as limited:
+                await self.app(scope, limited, send)
+        else:
+            largest = LARGEST.get(path.removeprefix(API).partition("/")[0], LARGEST_MESSAGE)
+            app = self.whole_page if path == "/" else self.app
+            await app(scope, _limited(scope, receive, largest), send)
 
     def _check(self, scope: Scope, path: str) -> None:
         """Raises Refusal for what is not let in."""
