@@ -19,6 +19,8 @@ from pathlib import Path
 
 import httpx
 
+from page.server.faults import NOT_UNDERSTOOD
+
 from . import attacks
 from .attacks import PHOTO, Attack
 from .raw_attacks import raw_requests, standing_connections
@@ -69,12 +71,15 @@ def judge(attack: Attack, patience: float | None = None) -> Outcome:
         kind = "hands"
     elif event == "http":
         kind = "refused" if said.startswith(("4", "503", "507")) else "broken"
+        if NOT_UNDERSTOOD in said:  # which Gradio sends with status 500, as all that an event raises
+            kind = "sentence"
     elif event == "error":
         said = answer.get("error") if isinstance(answer, dict) else answer
         kind = "sentence" if said else "refused" if attack.forged else "silent"
     else:
         kind = event
-    if CANARY in str(answer) or (kind != "hands" and any(leak in str(said) for leak in LEAKS)):
+    own = str(said).replace(attack.what, "")  # a file may be called like an error, and sentences name files
+    if CANARY in str(answer) or (kind != "hands" and any(leak in own for leak in LEAKS)):
         kind = "leak"
     if seconds > (patience or PATIENCE_S.get(attack.kind, USUAL_PATIENCE_S)):
         kind = "slow"
