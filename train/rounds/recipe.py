@@ -27,7 +27,7 @@ class WholePhotos:
     kinds: tuple[Name, ...] = ()  # of boxes that the photos' makers drew, likewise
     scenes: Count = 4000  # rendered pictures for the detector
     pictures: Count = 24_000  # that the detector sees
-    steps: Count = 3200  # of its training
+    steps: CountOrNone = 3200  # of its training; 0: no detector is made
 
 
 @dataclass(frozen=True, config=OPTIONS)
