@@ -1,5 +1,6 @@
 """The event loop's time: who keeps it from others waits, and nobody else."""
 import asyncio
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -33,6 +34,12 @@ def loop_time(clock):
     return LoopTime(share=0.1, burst_s=1.0, now=lambda: clock.now, computed=lambda: clock.computed)
 
 
+def run(work):
+    """In a loop of its own, whatever other tests left running in this thread."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, work).result()
+
+
 async def request(loop_time, clock, address, seconds, steps=4):
     """A request that computes for so long, with pauses in which others compute; how long it waited before."""
     began = clock.now
@@ -56,7 +63,7 @@ def test_in_the_long_run_an_address_has_its_share_and_another_does_not_wait(loop
             waits.append(await request(loop_time, clock, "guest", 0.001))
         return waits
 
-    waits = asyncio.run(both())
+    waits = run(both())
     assert max(waits) == 0
     assert 200 * 0.1 <= 0.1 * clock.now + 1.0 + 0.2  # its share, what it may be ahead, and one request
 
@@ -67,7 +74,7 @@ def test_who_is_alone_never_waits(loop_time, clock):
         clock.now += 2 * COMPANY_S
         return [await request(loop_time, clock, "guest", 0.5) for _ in range(20)]
 
-    assert max(asyncio.run(alone())) == 0 and "who left" not in loop_time._asked
+    assert max(run(alone())) == 0 and "who left" not in loop_time._asked
 
 
 def test_what_others_compute_meanwhile_is_not_charged(loop_time, clock):
@@ -76,7 +83,7 @@ def test_what_others_compute_meanwhile_is_not_charged(loop_time, clock):
         return await request(loop_time, clock, "guest", 0), await request(loop_time, clock, "flooder", 0)
 
     loop_time.share = 0.5
-    guest, flooder = asyncio.run(together())
+    guest, flooder = run(together())
     assert guest == 0 and flooder == pytest.approx((8.0 - 1.0) / 0.5 - 8.0, rel=0.05)
 
 
@@ -92,7 +99,7 @@ def test_too_many_that_wait_are_refused(loop_time, clock, monkeypatch):
         assert await loop_time.turn("guest")
         return refused, await asyncio.gather(*turns)
 
-    refused, admitted = asyncio.run(crowd())
+    refused, admitted = run(crowd())
     assert refused and all(admitted) and not loop_time._waiting
 
 
@@ -112,7 +119,7 @@ def test_what_is_raised_comes_through_and_is_charged(loop_time, clock, error):
         with pytest.raises(type(error)):
             await loop_time.charged("flooder", work())
 
-    asyncio.run(fails())
+    run(fails())
     assert cleaned_up and loop_time._debts["flooder"] == pytest.approx(2.0)
 
 
@@ -127,15 +134,15 @@ def test_a_cancelled_request_cleans_up(loop_time, clock):
             cleaned_up.append(True)
 
     async def cancel():
-        async def run():
+        async def asked():
             await loop_time.charged("guest", work())
 
-        task = asyncio.ensure_future(run())
+        task = asyncio.ensure_future(asked())
         await clock.real_sleep(0)
         await clock.real_sleep(0)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
 
-    asyncio.run(cancel())
+    run(cancel())
     assert cleaned_up

@@ -76,9 +76,9 @@ def test_a_recipe_that_starts_from_a_checkpoint_asks_its_opinion_first(tmp_path,
              "--set", f"start_from={ROOT / 'checkpoints'}", "whole.sources=[tsuki]"]
     names = planned(capsys, given)
     assert names >= {"opinion_1", "fits_1", "renders_1", "run_1", "evaluation_1"} and not names & {"weights", "hands"}
-    whole = planned(capsys, [*given, "--whole-photos", str(tmp_path / "whole")])
+    whole = planned(capsys, [*given, "whole.steps=100", "--whole-photos", str(tmp_path / "whole")])
     assert whole - names == {"boxes", "hands", "all_photos", "scenes", "detector"} and names <= whole
-    hands_alone = planned(capsys, [*given, "whole.steps=0", "--whole-photos", str(tmp_path / "whole")])
+    hands_alone = planned(capsys, [*given, "--whole-photos", str(tmp_path / "whole")])  # its whole.steps is 0
     assert hands_alone == whole - {"scenes", "detector"}
     refused(capsys, "lacks the sources vsh", [*given, "whole.sources=[tsuki,vsh]", "--whole-photos",
                                               str(tmp_path / "whole")])
