@@ -25,9 +25,12 @@
 
     const root = (key) => key.split(".")[0];  // the same before and after corrections (page/analysis.py)
 
-    // Takes up the photo that has just come onto the stage.
+    // Takes up the photo that has just come onto the stage. The strip looks itself when the stage changes: how long after
+    // an answer Gradio shows it, a slow machine decides.
     function shownAnew() {
-        const frame = find("#stage .frame[data-photo]")?.dataset;
+        const frame = find("#stage .frame[data-photo]")?.dataset, told = JSON.stringify({...frame});
+        if (told === seen) return;
+        seen = told;
         if (frame && !frame.photo.startsWith("example-")) {
             const old = entries.find((one) => root(one.photo) === root(frame.photo));
             const before = old ? [...old.before] : [];
@@ -90,14 +93,6 @@
         return item;
     }
 
-    // Looks itself when the stage changes: how long after an answer Gradio shows it, a slow machine decides.
-    function lookAtStage() {
-        const told = JSON.stringify({...find("#stage .frame")?.dataset});
-        if (told === seen) return;
-        seen = told;
-        shownAnew();
-    }
-
     // After a reload: what was shown is shown again, if the server still has it.
     function restore() {
         const told = load();
@@ -105,8 +100,8 @@
         draw();
         const entry = entries.find((one) => one.photo === told.shown);
         if (entry) open(entry);
-        new MutationObserver(lookAtStage).observe(find("#stage"), {childList: true, subtree: true});
-        lookAtStage();
+        new MutationObserver(shownAnew).observe(find("#stage"), {childList: true, subtree: true});
+        shownAnew();
     }
 
     document.addEventListener("click", ({target}) => {

@@ -18,6 +18,7 @@ from starlette.responses import JSONResponse, PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from .cores import asker
+from .fair_queue import BUSY
 from .faults import FAILED, NOT_UNDERSTOOD, is_own
 from .hosts import Hosts
 from .loop_time import LoopTime
@@ -83,7 +84,7 @@ class Gate:
         try:
             self._check(scope, path)
             if not await self.loop_time.turn(address):
-                raise Refusal(429, "Too many of your requests are waiting already: try again in a moment.")
+                raise Refusal(429, BUSY)
             await self.loop_time.charged(address, self._pass_on(scope, receive, sent, path))
         except Refusal as refusal:
             await refuse(refusal.detail, refusal.status_code)
@@ -119,8 +120,7 @@ class Gate:
     @asynccontextmanager
     async def _upload(self, scope: Scope, receive: Receive) -> AsyncIterator[Receive]:
         """Lets an upload in when its address has a place and the folder has room. Raises Refusal."""
-        address = (scope.get("client") or ("", 0))[0]
-        size = _size(scope)
+        address, size = asker.get(), _size(scope)
         if size is None:
             raise Refusal(411, "An upload must tell its size: send a Content-Length.")
         if size > LARGEST_CLIP + MULTIPART:
