@@ -7,12 +7,13 @@
     const isClip = (file) => file.type.startsWith("video/") || (!file.type && CLIP.test(file.name));
     const isPhoto = (file) => file.type.startsWith("image/") || PHOTO.test(file.name) || !file.type;
     let element = null, trigger = null, last = null;  // the last photo given, {file} as the server knows it or {example}
-    const pending = {}, done = {};
+    const pending = {}, sent = {}, done = {};
 
     // What the next event of a name says besides how the result is displayed (page/asked.py).
     function asked(name, options) {
         if (options.length >= 5) handpose.keepOptions(options.slice(-5));
-        return {...handpose.display(), ...pending[name]};
+        sent[name] = pending[name];
+        return {...handpose.display(), ...sent[name]};
     }
     const EVENTS = {take: "upload", glance: "submit", show: "select", correct: "edit", forget: "delete",
                     download: "download"};
@@ -28,7 +29,7 @@
         requestAnimationFrame(() => requestAnimationFrame(() => {  // after Gradio has shown it
             if (name === "take") handpose.arrived();
             handpose.keepFocal();
-            pending[name] = {};
+            if (pending[name] === sent[name]) pending[name] = {};  // else another was asked for meanwhile
             done[name]?.(answer);
         }));
     }

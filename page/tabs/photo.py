@@ -100,9 +100,10 @@ class PhotoTab:
                                   api_name="correct", **look), "correct")
         again = dict(fn=answers.show, inputs=told, outputs=shown, js=ASKED.format("show"), trigger_mode="always_last",
                      concurrency_limit=4, **common)
-        answered(gr.on([self.intake.select, self.lens_value.input, *(one.change for one in self.options[2:])], **again),
+        # A visitor's input alone: a reload sets the options, too, and shows its photo itself (`begin_with`).
+        answered(gr.on([self.intake.select, self.lens_value.input, *(one.input for one in self.options[2:])], **again),
                  "show")
-        self.lens.change(answers.lens_field, [self.lens, self.asked], self.lens_value, js=ASKED.format("show"),
+        self.lens.input(answers.lens_field, [self.lens, self.asked], self.lens_value, js=ASKED.format("show"),
                          **common).then(**again)
         self.intake.delete(answers.forget, self.asked, None, js=ASKED.format("forget"), trigger_mode="multiple",
                            **common)
