@@ -24,6 +24,9 @@ from .running_page import ROOT, RunningPage
 EXAMPLES = sorted((ROOT / "assets" / "examples").glob("*.jpg"))
 DRAWN = "document.querySelector('#stage .mesh')?.complete"
 READY = f"{DRAWN} && document.querySelector('#figure .js-plotly-plot')?._fullLayout"
+# Whether the hands in 3D stand before the camera of those on the photo.
+STANDS = ("Math.abs(document.querySelector('#figure .js-plotly-plot').layout.meta.photo.fx / "
+          "document.querySelector('#stage .frame').dataset.focal - 1) < 1e-3")
 # Does something in the page, and answers when the second frame after it is painted: milliseconds.
 PAINTED = """async (act) => {
     const start = performance.now();
@@ -51,7 +54,7 @@ def give(page: Page, photo: Path) -> None:
 
 def change_lens(page: Page, degrees: int) -> None:
     page.locator("#options input[type=number]").first.fill(str(degrees))
-    page.wait_for_function("(said) => document.querySelector('#options .note').textContent.includes(said)",
+    page.wait_for_function(f"(said) => document.querySelector('#options .note').textContent.includes(said) && {STANDS}",
                            arg=f"view {degrees}°", polling="raf")
 
 

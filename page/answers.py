@@ -33,7 +33,8 @@ class PhotoAnswers:
     """`network`: as in `layout.build_page`.
 
     Inputs are what Gradio passes on unchecked: the options, as `Options.of` takes them, and last what the browser asks
-    for (`asked.Asked`). What is shown is answered as stage, figure, what was found, the camera's note and Python code.
+    for (`asked.Asked`). What is shown is answered as stage, figure, what was found, the camera's note and Python code;
+    the figure as Plotly's JSON has it, for page/browser/figure.js draws it where the first one stands.
     """
 
     def __init__(self, estimator: HandEstimator, examples: Examples, album: Album, network: str | None = None):
@@ -155,12 +156,13 @@ class PhotoAnswers:
         return edits.without(analysis, hands[chosen - 1])
 
     def _shown(self, result: ShownResult, asked: Asked) -> tuple:
-        return (stage.picture(result), figure(result, asked.show), describe(result), text.camera_note(result),
+        return (stage.picture(result), figure(result, asked.show).to_dict(), describe(result), text.camera_note(result),
                 snippet_html(result, self.network))
 
     @staticmethod
     def _nothing(message: str = "") -> tuple:
-        return stage.EMPTY, hand_figure(None, height=None, message=text.MODEL_WAITS), message, "", ""
+        figure = hand_figure(None, height=None, message=text.MODEL_WAITS).to_dict()
+        return stage.EMPTY, figure, message, "", ""
 
 
 def strip_entry(analysis: Analysis, hands: int) -> dict:
@@ -170,4 +172,4 @@ def strip_entry(analysis: Analysis, hands: int) -> dict:
 
 def _only(found: Any) -> tuple:
     """Says something and leaves the rest of what is shown."""
-    return gr.skip(), gr.skip(), found, gr.skip(), gr.skip()
+    return gr.skip(), None, found, gr.skip(), gr.skip()

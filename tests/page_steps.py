@@ -34,6 +34,7 @@ DRAWN_JOINTS = """() => {
         return [[box.x + (1 + right / w) * box.width / 2, box.y + (1 - up / w) * box.height / 2]];
     }));
 }"""
+IN_3D = "document.querySelector('#figure .js-plotly-plot')?.layout?.meta?.key"
 SHOWN = "document.querySelector('#stage .frame')?.dataset.photo"
 
 
@@ -46,7 +47,8 @@ def upload(page: Page, name: str, data: bytes) -> None:
 
 def settled(page: Page, before: str | None) -> None:
     page.wait_for_function(f"(before) => {SHOWN} !== before || document.querySelector('.message')", arg=before)
-    page.wait_for_timeout(300)  # the figure comes with the same answer, and is drawn after it
+    page.wait_for_function(f"document.querySelector('.message') || {IN_3D} === {SHOWN}")
+    page.wait_for_timeout(300)  # what the figure's coming sets off
 
 
 def hand_lines(page: Page) -> list[str]:

@@ -186,6 +186,26 @@ def test_the_focal_length_comes_from_the_file_unless_the_visitor_gives_one(page)
     expect(note).to_contain_text(field_of_view)
 
 
+def test_3d_is_drawn_on_one_canvas_whatever_is_asked_for_and_stays_when_its_tab_was_left(page):
+    upload(page, "hand.jpg", PHOTO.read_bytes())
+    canvas = page.locator("#figure canvas:not(.backdrop *)").last.element_handle()
+    options(page)
+    page.get_by_label("Field of view").check()
+    expect(page.locator("#options .note")).to_contain_text("you gave")
+    page.locator("#options input[type=number]").first.fill("40")
+    focal = "document.querySelector('#figure .js-plotly-plot').layout.meta.photo.fx"
+    width, height = Image.open(PHOTO).size
+    page.wait_for_function(f"Math.abs({focal} - {max(width, height) / 2 / np.tan(np.radians(20))}) < .5")
+    upload(page, "two.jpg", TWO_HANDS.read_bytes())
+    shown = page.evaluate(FIGURE)
+    assert [trace["type"] for trace in shown["traces"]] == ["mesh3d", "mesh3d", "scatter3d", "scatter3d"]
+    assert canvas.evaluate("one => one.isConnected")
+    page.get_by_role("tab", name="About").click()
+    page.get_by_role("tab", name="Photo").click()
+    page.wait_for_function(f"document.querySelector('#figure .js-plotly-plot')?.layout.meta.key === {SHOWN}")
+    assert page.evaluate(FIGURE)["traces"] == shown["traces"]
+
+
 def test_most_hands_left_hands_and_least_confidence_choose_among_the_hands(page):
     upload(page, "two.jpg", TWO_HANDS.read_bytes())
     both = hand_lines(page)

@@ -30,18 +30,26 @@ def smooth(vertices: np.ndarray, faces: np.ndarray) -> tuple[np.ndarray, np.ndar
 
 def smooth_surface(faces: np.ndarray, count: int) -> SmoothSurface:
     """The display surface of triangles (F, 3) over `count` vertices; kept, as a hand model's never change."""
-    return _smooth_surface(np.ascontiguousarray(faces, np.int32).tobytes(), count)
-
-
-@lru_cache(maxsize=8)
-def _smooth_surface(faces: bytes, count: int) -> SmoothSurface:
-    lids, closed = closed_surface(np.frombuffer(faces, np.int32).reshape(-1, 3), count)
-    weights, subdivided = _subdivide(closed, lids.shape[0])
-    return SmoothSurface((weights @ lids).tocsr().astype(np.float32), subdivided)
+    return _surface(np.ascontiguousarray(faces, np.int32).tobytes(), count, subdivided=True)
 
 
 def closed_surface(faces: np.ndarray, count: int) -> SmoothSurface:
-    """The surface with each hole closed by a fan round the middle of its rim, and not subdivided.
+    """The same surface, not subdivided; kept likewise."""
+    return _surface(np.ascontiguousarray(faces, np.int32).tobytes(), count, subdivided=False)
+
+
+@lru_cache(maxsize=16)
+def _surface(faces: bytes, count: int, subdivided: bool) -> SmoothSurface:
+    triangles = np.frombuffer(faces, np.int32).reshape(-1, 3)
+    if not subdivided:
+        return _close(triangles, count)
+    lids, closed = closed_surface(triangles, count)
+    weights, finer = _subdivide(closed, lids.shape[0])
+    return SmoothSurface((weights @ lids).tocsr().astype(np.float32), finer)
+
+
+def _close(faces: np.ndarray, count: int) -> SmoothSurface:
+    """The surface with each hole closed by a fan round the middle of its rim.
 
     The vertices are the mesh's, those of a rim, which is jagged, evened along it, and then the middle of each rim.
     """

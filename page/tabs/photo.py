@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
+import plotly.graph_objects as go
 
 from handpose.estimator import MIN_SCORE
 
@@ -28,6 +29,7 @@ class PhotoTab:
         stage, figure, found, note, snippet = answers.first()
         self.asked = gr.JSON(visible=False)
         self.glanced, self.file = gr.JSON(visible=False), gr.File(visible=False)
+        self.redrawn = gr.JSON(visible=False)  # each figure after the first
         with gr.Row(elem_id="photo-tab"):
             with gr.Column(scale=4, min_width=290, elem_id="inputs"):
                 # Whatever its scripts ask for, they ask for by events of this one.
@@ -44,7 +46,7 @@ class PhotoTab:
                         gr.HTML(controls.TOOLS, elem_id="tools", apply_default_css=False)
                     with gr.Column(min_width=300):
                         gr.HTML(controls.VIEW_BAR, apply_default_css=False)
-                        self.figure = gr.Plot(figure, show_label=False, elem_id="figure", container=False)
+                        gr.Plot(go.Figure(figure), show_label=False, elem_id="figure", container=False)
                         self._play()
                 self.found = gr.HTML((text.EXAMPLE if answers.examples.first else "") + found, elem_id="found",
                                      html_template='<div aria-live="polite">${value}</div>', apply_default_css=False)
@@ -83,12 +85,13 @@ class PhotoTab:
 
     def _events(self) -> None:
         answers, told = self.answers, [*self.options, self.asked]
-        shown = [self.stage, self.figure, self.found, self.note, self.snippet]
+        shown = [self.stage, self.redrawn, self.found, self.note, self.snippet]
         common = dict(preprocess=False, show_progress="hidden", api_visibility="private")
         look = dict(common, **PHOTO_WORK)
 
         def answered(event, name: str) -> None:
-            event.then(None, None, None, js=f"() => handpose.answered('{name}')")
+            event.then(None, self.redrawn, None,
+                       js=f"(figure) => {{ handpose.figure.redraw(figure); handpose.answered('{name}'); }}")
 
         answered(self.intake.upload(answers.take, [self.mirrored, *told], shown, js=ASKED.format("take"),
                                     trigger_mode="always_last", api_name="photo", **look), "take")
