@@ -181,7 +181,8 @@ class HandEstimator:
         elif found is None and use_landmarks:
             found = self.find(photo.rgb)
         if found is None:
-            hands = self.predict_regions(photo.rgb, self.detector(photo.rgb, thorough=True))
+            regions = self.detector(photo.rgb, thorough=True)
+            hands = self.predict_regions(photo.rgb, [region for region in regions if region.score >= MIN_SCORE])
         else:
             hands = self.predict_hands(photo.rgb, found, use_landmarks)
         if camera is None:

@@ -17,6 +17,8 @@ from handpose.detection.hand_detector import (
     WEIGHTS,
     HandDetector,
     all_large,
+    in_skin_color,
+    is_colored,
     merged,
     regions_of,
 )
@@ -133,7 +135,7 @@ def test_a_second_look_is_for_photos_with_more_than_large_hands(detector, palm, 
     large = HandRegion(np.array([100.0, 100.0]), 120.0, 0.0, 0.9)
     thumb = HandRegion(np.array([130.0, 120.0]), 40.0, 0.0, 0.4)
     other = HandRegion(np.array([300.0, 100.0]), 40.0, 0.0, 0.4)
-    assert all_large([large], 400) and all_large([large, thumb], 400)
+    assert all_large([large], 400) and all_large([large, thumb, replace(other, score=0.25)], 400)
     assert not (all_large([], 400) or all_large([large, other], 400) or all_large([large], 800)
                 or all_large([replace(large, score=0.5)], 400))
     looks, look = [], HandDetector._look
@@ -142,6 +144,21 @@ def test_a_second_look_is_for_photos_with_more_than_large_hands(detector, palm, 
     for photo, thorough in ((palm, True), (palm, False), (wall, True)):
         detector(photo, thorough)
     assert looks == [LOOKS[0], LOOKS[0], *LOOKS]
+
+
+def test_a_grey_photo_is_looked_at_in_the_colours_of_skin_too(detector, palm, monkeypatch):
+    grey = np.repeat(cv2.cvtColor(palm, cv2.COLOR_RGB2GRAY)[..., None], 3, 2)
+    compressed = cv2.imdecode(cv2.imencode(".jpg", grey)[1], cv2.IMREAD_COLOR)
+    assert is_colored(palm) and not is_colored(grey) and not is_colored(compressed)
+    tinted = in_skin_color(grey // 2)
+    assert (np.diff(tinted[tinted[..., 0] > 20].astype(int), axis=-1) < 0).all()  # red over green over blue
+    np.testing.assert_allclose(cv2.cvtColor(tinted, cv2.COLOR_RGB2GRAY), grey[..., 0] // 2, atol=2)
+    alone = [region for picture in (grey, in_skin_color(grey)) for region in detector._look(picture, LOOKS[0])]
+    assert {region.score for region in detector(grey)} == {region.score for region in merged(alone)}
+    looks, look = [], HandDetector._look
+    monkeypatch.setattr(HandDetector, "_look", lambda self, rgb, size: looks.append(rgb) or look(self, rgb, size))
+    detector(palm)
+    assert len(looks) == 1 and looks[0] is palm
 
 
 def test_a_hundred_hands_are_a_hundred(detector):
@@ -157,7 +174,8 @@ def test_a_hundred_hands_are_a_hundred(detector):
 @pytest.mark.parametrize("shape", [(1, 1), (1, 3000), (2000, 2), (480, 640)])
 def test_nothing_where_nothing_is(detector, shape):
     for thorough in (False, True):
-        assert detector(np.full((*shape, 3), 170, np.uint8), thorough) == []
+        assert detector(np.full((*shape, 3), (176, 170, 160), np.uint8), thorough) == []
+        assert all(region.score < 0.3 for region in detector(np.full((*shape, 3), 170, np.uint8), thorough))  # skin
 
 
 def test_files_that_are_missing_or_of_different_runs_are_named(tmp_path):
