@@ -121,10 +121,11 @@ def main() -> None:
     parser.add_argument("--photos-3d", type=Path, metavar="DIR")
     parser.add_argument("--side", choices=("left", "right"), help="of all hands of --photos-3d")
     parser.add_argument("--count", type=int, help="only so many renders, the first ones")
+    parser.add_argument("--checkpoint", help="another checkpoint's folder")
     parser.add_argument("--fit", action="store_true", help="print constants fitted to every second hand of --renders")
     parser.add_argument("--picture", type=Path, metavar="FILE", help="draw what was told against what was")
     args = parser.parse_args()
-    estimator, measured = HandEstimator.load(), {}
+    estimator, measured = HandEstimator.load(args.checkpoint), {}
     if args.renders:
         joints = measure(estimator, renders(args.renders, count=args.count))
         if args.fit:

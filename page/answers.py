@@ -161,8 +161,7 @@ class PhotoAnswers:
 
     @staticmethod
     def _nothing(message: str = "") -> tuple:
-        figure = hand_figure(None, height=None, message=text.MODEL_WAITS).to_dict()
-        return stage.EMPTY, figure, message, "", ""
+        return stage.EMPTY, hand_figure(None, height=None, message=text.MODEL_WAITS).to_dict(), message, "", ""
 
 
 def strip_entry(analysis: Analysis, hands: int) -> dict:
