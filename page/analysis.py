@@ -5,6 +5,7 @@ import io
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -97,6 +98,11 @@ class Analysis:
         return np.asarray(Image.open(io.BytesIO(self.jpeg)))
 
     @property
+    def shown_size(self) -> tuple[int, int]:
+        """Its width and height, pixels."""
+        return Image.open(io.BytesIO(self.jpeg)).size  # of the header alone
+
+    @cached_property
     def thumb(self) -> bytes:
         """A small JPEG of it."""
         image = Image.open(io.BytesIO(self.jpeg))

@@ -83,10 +83,11 @@
     // Mesh, skeleton or both, as the page's switch says, of one hand or all.
     function showParts() {
         if (!window.Plotly || !meshes().length) return;
-        const parts = document.querySelector("#views").dataset.show ?? "mesh";
+        const parts = document.querySelector("#views").dataset.show ?? "mesh", lines = traces("scatter3d");
         const here = (wanted) => meshes().map((_, hand) => wanted && (alone ?? hand) === hand);
-        window.Plotly.restyle(plot(), {visible: here(parts !== "skeleton"), opacity: parts === "both" ? GLASSY : 1}, meshes());
-        window.Plotly.restyle(plot(), {visible: here(parts !== "mesh")}, traces("scatter3d"));
+        const glassy = [...meshes().map(() => parts === "both" ? GLASSY : 1), ...lines.map(() => 1)];
+        window.Plotly.restyle(plot(), {visible: [...here(parts !== "skeleton"), ...here(parts !== "mesh")],
+                                       opacity: glassy}, [...meshes(), ...lines]);  // at once: each draws everything anew
     }
 
     // The hand of a number, from 1 on, stands out against the others; null: none does.

@@ -25,14 +25,13 @@ THINNEST, THINNEST_OUTLINE = 1.0, 0.7  # pixels of the picture, so that a small 
 def picture(result: ShownResult) -> str:
     """A photo with its layers; its pixels travel inside the page and lie in no file."""
     analysis = result.analysis
-    shown = analysis.shown.shape
-    camera = result.camera.resized(shown[1] / analysis.width, shown[0] / analysis.height)
+    width, height = analysis.shown_size
+    camera = result.camera.resized(width / analysis.width, height / analysis.height)
     about = (f'data-photo="{analysis.key}" data-name="{escape(analysis.name)}" data-count="{len(result.hands)}" '
              f'data-focal="{result.camera.fx:.6g}" data-thumb="{_data(analysis.thumb, "jpeg")}"')
     return f"""<div class="stage"><div class="frame" {about} style="--ratio: {analysis.width / analysis.height:.5f}">
         <img class="photo" alt="The photo" src="{_data(analysis.jpeg, "jpeg")}">
-        <div class="drawn">{layers(result.hands, camera, shown[1], shown[0],
-                                   analysis.width / shown[1])}</div>
+        <div class="drawn">{layers(result.hands, camera, width, height, analysis.width / width)}</div>
         <div class="marks">{marks(result)}</div>
         <div class="line"></div>
         <input class="swipe" type="range" min="0" max="100" step="0.5" value="50"
