@@ -29,10 +29,10 @@ LOOKS = (256, 512)  # px, the longer side of the photo in each look
 SURE_SCORE, LARGE_SHARE, ELSE_SCORE, WITHIN = 0.7, 0.25, 0.3, 0.5
 MOST_ENLARGED = 1.5  # times; a look that enlarges more shows nothing new
 MIN_SCORE = 0.2  # less convinces nobody, however sure the landmark model is
-# A picture without colours is looked at in the colours of skin, too, for hands are known by them: red, green and blue of a
-# hand over its grey, the median of 598 training photos.
+# A picture without colours is looked at in the colours of skin, too, for hands are known by them: red, green and blue
+# of a hand over its grey, the median of 598 training photos.
 SKIN_COLOR = (1.17, 0.94, 0.81)
-MOST_COLOR, COLORED = 12, 0.01  # levels between a grey pixel's channels; share of pixels beyond, from which on it is colour
+MOST_COLOR, COLORED = 12, 0.01  # levels between a grey pixel's channels; share of other pixels that make a coloured photo
 SAME_PLACE, SAME_SIZE = 0.3, 0.5  # what is nearer, as a share of the side, and in the side's logarithm is one hand
 # From a hand's box to the square that the landmark model is given: times its longer side. Chosen on training photos so
 # that it is in the median the one that the hand's landmarks then give.
@@ -71,7 +71,8 @@ class HandDetector:
         if thorough and not all_large(found, max(small.shape[:2])):
             looks = [look for look in LOOKS[1:] if look <= MOST_ENLARGED * max(rgb.shape[:2])]
             found += [region for look in looks for picture in pictures for region in self._look(picture, look)]
-        return [replace(one, center=(one.center + 0.5) * divisor - 0.5, side=one.side * divisor) for one in merged(found)]
+        return [replace(one, center=(one.center + 0.5) * divisor - 0.5, side=one.side * divisor)
+                for one in merged(found)]
 
     def _look(self, rgb: np.ndarray, look: int) -> list[HandRegion]:
         """What one pass sees in the image, `look` px long."""
