@@ -32,7 +32,7 @@ MIN_SCORE = 0.2  # less convinces nobody, however sure the landmark model is
 # A picture without colours is looked at in the colours of skin, too, for hands are known by them: red, green and blue
 # of a hand over its grey, the median of 598 training photos.
 SKIN_COLOR = (1.17, 0.94, 0.81)
-MOST_COLOR, COLORED = 12, 0.01  # levels between a grey pixel's channels; share of other pixels that make a coloured photo
+MOST_COLOR, COLORED = 12, 0.01  # levels between a grey pixel's channels; share of other pixels from which on it is not
 SAME_PLACE, SAME_SIZE = 0.3, 0.5  # what is nearer, as a share of the side, and in the side's logarithm is one hand
 # From a hand's box to the square that the landmark model is given: times its longer side. Chosen on training photos so
 # that it is in the median the one that the hand's landmarks then give.
