@@ -8,7 +8,7 @@ const LONGER_SIDE = 640, QUALITY = 0.8, MOST_HANDS = 4;
 const ROOM = {middle: [0, 0, 1.1], reach: 1.1};  // metres before the camera; what is farther away is not shown in 3D
 const REACH = 0.15;  // of a hand
 const ASIDE = 0.55;  // radians: from there the hands are seen in 3D at first
-const SHARE = 0.35;  // of the time that the 3D view may take: the picture goes first
+const SHARE = 0.45;  // of the time that the 3D view may take: the picture goes first
 const film = new handpose.Film(() => { part("record").textContent = "Record"; });
 let stream = null, run = 0, facing = "user";
 let solid = null, turning = false, rest = 0;  // the 3D view; whether it is at work; until when it pauses

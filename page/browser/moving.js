@@ -21,7 +21,8 @@ class MovingHands {
             lighting: {ambient: 1, diffuse: 0, specular: 0, fresnel: 0}})), {
             margin: {l: 0, r: 0, t: 0, b: 0}, paper_bgcolor: "rgba(0, 0, 0, 0)", showlegend: false,
             scene: {xaxis: hidden(x), yaxis: hidden(z), zaxis: hidden(-y), aspectmode: "cube", dragmode: false}},
-        {responsive: true, displayModeBar: false});
+        // As many pixels as the screen has: Plotly's own two for one of each axis take four times as long to fill.
+        {responsive: true, displayModeBar: false, plotGlPixelRatio: Math.min(Math.max(devicePixelRatio, 1), 2)});
     }
 
     // What marks the buttons inside an element by the view that is shown.
