@@ -181,7 +181,7 @@ class HandEstimator:
         elif found is None and use_landmarks:
             found = self.find(photo.rgb)
         if found is None:
-            regions = self.detector(photo.rgb, thorough=True)
+            regions = self.detector(photo.rgb, thorough=True)  # a hand's score is never above its region's
             hands = self.predict_regions(photo.rgb, [region for region in regions if region.score >= MIN_SCORE])
         else:
             hands = self.predict_hands(photo.rgb, found, use_landmarks)
