@@ -42,7 +42,7 @@ def main() -> None:
         groups = trainer.loader.steps(0, 10**9)
 
         def draw() -> Inputs:  # of one size, so that batches are alike
-            return make_inputs(next(groups), recipe, recipe.network.input_size, trainer.backgrounds, fabric.device)
+            return make_inputs(next(groups), recipe, recipe.network.input_size, trainer.without_hands, fabric.device)
 
         constant = draw()
         for _ in range(WARM_UP):

@@ -38,7 +38,8 @@ def test_a_folder_that_says_it_all_is_trained_on(rendered, tmp_path, monkeypatch
                "validation": 4}
     (tmp_path / "tiny.yaml").write_text(yaml.safe_dump({
         "network": tiny, "steps": 2, "batch": 8, "group": 8, "warm_up": 1, "precision": "32-true",
-        "data": {"backgrounds": [str(rendered / "backgrounds")], "sources": [renders]}}))
+        "data": {"backgrounds": [str(rendered / "backgrounds")], "false_hands": [str(rendered / "backgrounds")],
+                 "sources": [renders]}}))
     monkeypatch.chdir(tmp_path)
     pack_run.main(["tiny.yaml", "packed", "--most-mb", "0.3", "--size", "96"])
     recipe = Recipe.load(tmp_path / "packed" / "recipe.yaml")

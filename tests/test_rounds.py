@@ -76,8 +76,12 @@ def test_a_recipe_that_starts_from_a_checkpoint_asks_its_opinion_first(tmp_path,
              "--set", f"start_from={ROOT / 'checkpoints'}", "whole.sources=[tsuki]"]
     names = planned(capsys, given)
     assert names >= {"opinion_1", "fits_1", "renders_1", "run_1", "evaluation_1"} and not names & {"weights", "hands"}
+    assert planned(capsys, [*given, "start_share=0.5"]) - names == {"mean_1", "mean_2"}
     whole = planned(capsys, [*given, "whole.steps=100", "--whole-photos", str(tmp_path / "whole")])
     assert whole - names == {"boxes", "hands", "all_photos", "scenes", "detector"} and names <= whole
+    shown = planned(capsys, [*given, "whole.steps=100", "whole.false_hands=true", "--whole-photos",
+                             str(tmp_path / "whole")])
+    assert shown - whole == {"false_hands"} and whole <= shown
     hands_alone = planned(capsys, [*given, "--whole-photos", str(tmp_path / "whole")])  # its whole.steps is 0
     assert hands_alone == whole - {"scenes", "detector"}
     refused(capsys, "lacks the sources vsh", [*given, "whole.sources=[tsuki,vsh]", "--whole-photos",

@@ -16,6 +16,7 @@ from train.synthesis.arm import Forearm, border_loop, skin_rings, sleeve, tube_f
 from train.synthesis.objects import THINGS, make
 from train.synthesis.poses import PoseBank, collides
 from train.synthesis.props import Photos
+from train.synthesis.scene import NEAREST, place_in_view
 from train.synthesis.skin import MAP_NAMES, SkinMaps, sample_palette, tileable_noise
 from train.synthesize import Job, _tools, synthesize
 
@@ -89,6 +90,18 @@ def test_the_hand_is_drawn_where_the_mask_is(job, labels):
         slope = np.hypot(cv2.Sobel(grey, -1, 1, 0), cv2.Sobel(grey, -1, 0, 1))
         stronger.append(slope[edge].mean() / slope[~edge].mean())
     assert np.median(stronger) > 2
+
+
+@pytest.mark.parametrize("cut_off", [False, True])
+def test_a_hand_that_points_at_a_wide_lens_is_in_view(cut_off):
+    """It is deeper than the camera would first be away; then no joint may come behind the camera."""
+    hand = np.column_stack([np.linspace(0, 0.08, 21), np.tile([0, 0.05, 0.02], 7), np.linspace(0, -0.2, 21)])
+    for seed in range(60):
+        focal, shift = place_in_view(np.random.default_rng(seed), hand, SIZE, cut_off)
+        joints = hand + shift
+        assert joints[:, 2].min() > NEAREST - 1e-6
+        pixels = joints[:, :2] / joints[:, 2:] * focal + (SIZE - 1) / 2
+        assert ((pixels > 0) & (pixels < SIZE)).all(1).any()
 
 
 def test_freihand_layout(job, labels):

@@ -20,7 +20,7 @@ from handpose.hand_model.layer import HandLayer
 from handpose.hand_model.mano import hand_model_file
 from handpose.network.checkpoint import CONFIG, GRAPH, WEIGHTS
 
-from .data.dataset import load_backgrounds
+from .data.dataset import load_backgrounds, load_crops
 from .data.loader import Source
 from .data.packed import encode, pack
 from .data.samples import Samples
@@ -30,7 +30,7 @@ from .learning.recipe import Recipe
 
 SIZE = 144  # px; crops of 128 px are cut from these
 VALIDATION = 256  # hands of each source, at most
-BACKGROUNDS, START = "backgrounds", "start"
+START = "start"
 SAMPLE = 200  # hands by which it is reckoned how many there is room for
 MB, ROOM = 1 << 20, 0.97  # of what is allowed, that is aimed at: images are not of one size
 
@@ -48,11 +48,15 @@ def pack_run(recipe: Recipe, out: Path, most_mb: float, size: int = SIZE) -> flo
         (out / START).mkdir(exist_ok=True)
         for name in (WEIGHTS, CONFIG, GRAPH):
             shutil.copyfile(Path(recipe.start_from, name), out / START / name)
+    packed = {}
     if recipe.data.backgrounds:
-        (out / BACKGROUNDS).mkdir(exist_ok=True)
-        crops = load_backgrounds([Path(folder) for folder in recipe.data.backgrounds], size, each=1)
+        packed["backgrounds"] = load_backgrounds(recipe.data.backgrounds, size, each=1)
+    if recipe.data.false_hands:
+        packed["false_hands"] = load_crops(recipe.data.false_hands)
+    for name, crops in packed.items():
+        (out / name).mkdir(exist_ok=True)
         for number, crop in enumerate(crops.numpy()):
-            (out / BACKGROUNDS / f"{number:04d}.jpg").write_bytes(encode(crop, size))
+            (out / name / f"{number:05d}.jpg").write_bytes(encode(crop, crops.shape[1]))
     configs = [PackedConfig(file=str(out / f"source_{number}.npz"), share=config.share,
                             validation=str(out / f"held_out_{number}.npz") if held_out is not None else None)
                for number, (config, (_, held_out)) in enumerate(zip(recipe.data.sources, loaded, strict=True))]
@@ -73,8 +77,7 @@ def pack_run(recipe: Recipe, out: Path, most_mb: float, size: int = SIZE) -> flo
                          "images.")
     replace(recipe, start_from=str(out / START) if recipe.start_from else None,
             data=replace(recipe.data, sources=tuple(configs),
-                         backgrounds=(str(out / BACKGROUNDS),) if recipe.data.backgrounds else ())
-            ).save(out / "recipe.yaml")
+                         **{name: (str(out / name),) for name in packed})).save(out / "recipe.yaml")
     return bytes_in(out) / MB
 
 

@@ -28,7 +28,7 @@ from .finding.detection_loss import detection_loss
 from .finding.detector_graph import graph_of
 from .finding.detector_network import DetectorNetwork
 from .finding.palm_start import palm_trunk
-from .finding.pictures import LabelledPicture, PictureMaker, read_cut_outs, read_photos, read_scenes
+from .finding.pictures import PictureMaker, read_backgrounds, read_cut_outs, read_photos, read_scenes
 from .finding.seen_pictures import SeenPictures
 from .learning.stop import StopSignals
 
@@ -99,11 +99,6 @@ def load(folder: Path) -> DetectorNetwork:
     return network.eval()
 
 
-def backgrounds_of(folder: Path) -> list[LabelledPicture]:
-    """Photos without hands."""
-    return [LabelledPicture.of(path, [], [], []) for path in sorted(folder.glob("*.jpg"))]
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m train.run_detector", description=__doc__.splitlines()[0])
     parser.add_argument("out", type=Path, help="folder for the weights and the run's state")
@@ -122,7 +117,7 @@ def main() -> None:
     torch.set_num_threads(args.threads)
     args.out.mkdir(parents=True, exist_ok=True)
     make = PictureMaker(read_photos(args.photos, args.labels), read_cut_outs(args.cut_outs, args.without),
-                        read_scenes(args.scenes), backgrounds_of(args.backgrounds))
+                        read_scenes(args.scenes), read_backgrounds(args.backgrounds))
     network = DetectorNetwork()
     network.trunk = palm_trunk()
     seen = SeenPictures(args.cache or args.out / "seen", make, network.trunk, args.count,

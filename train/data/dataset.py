@@ -1,6 +1,7 @@
 """Samples from this project's own files: rendered hands, real photos with fitted ones, photos without hands."""
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
@@ -12,6 +13,7 @@ from tqdm import tqdm
 from handpose.hand_model.layer import HandLayer
 from handpose.whole_file import whole_file
 
+from ..learning.data_config import DataConfig
 from ..synthesis.poses import BAD_FIT
 from .labels import load_labels, read_arrays, trust_of
 from .samples import LOST_LANDMARKS, Samples, with_world
@@ -88,23 +90,46 @@ def load_photos(folder: Path, labels_file: Path, fits_file: Path, sets: list[str
         found=error < LOST_LANDMARKS)
 
 
-def load_backgrounds(folders: list[Path], size: int = 192, each: int = 6, seed: int = 0) -> Tensor:
+def load_without_hands(data: DataConfig) -> list[Tensor]:
+    """What shows no hand, each kind (N, S, S, 3) uint8 RGB: crops of backgrounds, and what a detector took for hands.
+    Raises ValueError for what is no image."""
+    kinds = load_backgrounds(data.backgrounds) if data.backgrounds else None, \
+        load_crops(data.false_hands) if data.false_hands else None
+    return [crops for crops in kinds if crops is not None]
+
+
+def load_backgrounds(folders: Sequence[str], size: int = 192, each: int = 6, seed: int = 0) -> Tensor:
     """Crops (N, S, S, 3) uint8 of photos without hands, `each` at random from every photo."""
     rng = np.random.default_rng(seed)
     crops = []
-    for path in sorted(path for folder in folders for path in folder.glob("*.jpg")):
-        photo = cv2.imread(str(path))
-        if photo is None:
-            raise ValueError(f"{path} is no image: remove it or fetch it again.")
-        photo = cv2.cvtColor(photo, cv2.COLOR_BGR2RGB)
+    for path in _jpegs(folders):
+        photo = _read_rgb(path)
         for _ in range(each):
             side = int(min(photo.shape[:2]) * rng.uniform(0.2, 1))
             top, left = (rng.integers(0, extent - side + 1) for extent in photo.shape[:2])
             crop = photo[top:top + side, left:left + side]
             crops.append(cv2.resize(crop, (size, size), interpolation=cv2.INTER_AREA))
-    if not crops:
-        raise ValueError(f"No .jpg in {', '.join(map(str, folders))}; give folders of photos without hands.")
     return torch.from_numpy(np.stack(crops))
+
+
+def load_crops(folders: Sequence[str], size: int = 128) -> Tensor:
+    """Square images as (N, S, S, 3) uint8."""
+    return torch.from_numpy(np.stack([cv2.resize(_read_rgb(path), (size, size), interpolation=cv2.INTER_AREA)
+                                      for path in _jpegs(folders)]))
+
+
+def _jpegs(folders: Sequence[str]) -> list[Path]:
+    paths = sorted(path for folder in folders for path in Path(folder).glob("*.jpg"))
+    if not paths:
+        raise ValueError(f"No .jpg in {', '.join(folders)}; give folders of photos without hands.")
+    return paths
+
+
+def _read_rgb(path: Path) -> np.ndarray:
+    bgr = cv2.imread(str(path))
+    if bgr is None:
+        raise ValueError(f"{path} is no image: remove it or fetch it again.")
+    return cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)
 
 
 def _read(paths: list[Path], size: int) -> tuple[np.ndarray, np.ndarray]:

@@ -8,8 +8,8 @@ from torch import Tensor
 from torch.nn import functional as F  # noqa: N812, the customary name
 
 from ..learning.recipe import Recipe
-from .augment import Batch, make_batch, mirrored
-from .loader import Group
+from .augment import Batch, make_batch, mirrored, recolor
+from .loader import Group, share_out
 
 
 @dataclass(frozen=True)
@@ -22,9 +22,10 @@ class Inputs:
     imageless: Batch | None
 
 
-def make_inputs(groups: list[Group], recipe: Recipe, size: int, backgrounds: Tensor | None, device: torch.device
+def make_inputs(groups: list[Group], recipe: Recipe, size: int, without_hands: list[Tensor], device: torch.device
                 ) -> Inputs:
-    """Crops of `size` px and labels of the groups, on the device; `backgrounds` (N, S, S, 3) uint8 without hands."""
+    """Crops of `size` px and labels of the groups, on the device; of `without_hands`, kinds of (N, S, S, 3) uint8 that
+    show none, alike many."""
     data = recipe.data
     hands, empty, imageless = [], [], []
     for group in groups:
@@ -34,13 +35,13 @@ def make_inputs(groups: list[Group], recipe: Recipe, size: int, backgrounds: Ten
         hands.append(batch)
         chosen = torch.randperm(count, device=device)[:round(count * data.mirrored)]
         empty.append(tuple(part[chosen] for part in mirrored(batch)))
-        places = round(count * data.without_hand)
-        if backgrounds is not None and places:
-            drawn = backgrounds[torch.randint(len(backgrounds), (places,), device=device)].permute(0, 3, 1, 2).float()
+        places = round(count * data.without_hand) if without_hands else 0
+        if places:
+            drawn = torch.cat([_drawn(crops, number, size) for crops, number in zip(
+                without_hands, share_out(places, [1.0] * len(without_hands)), strict=True)])
             # What a landmark model finds looks like a hand even where none is.
             borrowed = torch.randperm(count, device=device)[:places]
-            empty.append((F.interpolate(drawn, size=(size, size), mode="bilinear"), batch.landmarks[borrowed],
-                          batch.given[borrowed]))
+            empty.append((recolor(drawn, recipe.augment), batch.landmarks[borrowed], batch.given[borrowed]))
         if group.imageless is not None:
             imageless.append(make_batch(group.imageless.to(device), size, recipe.augment, with_images=False))
     hands, imageless = _join(hands), _join(imageless) if imageless else None
@@ -49,6 +50,13 @@ def make_inputs(groups: list[Group], recipe: Recipe, size: int, backgrounds: Ten
     if imageless is not None:
         landmarks, given = torch.cat([landmarks, imageless.landmarks]), torch.cat([given, imageless.given])
     return Inputs(images, landmarks, given, hands, imageless)
+
+
+def _drawn(crops: Tensor, count: int, size: int) -> Tensor:
+    """Some of the crops at random (count, 3, size, size), each mirrored or not."""
+    drawn = crops[torch.randint(len(crops), (count,), device=crops.device)].permute(0, 3, 1, 2).float()
+    drawn = F.interpolate(drawn, size=(size, size), mode="bilinear")
+    return torch.where(torch.rand(count, 1, 1, 1, device=crops.device) < 0.5, drawn.flip(3), drawn)
 
 
 def _join(batches: list[Batch]) -> Batch:

@@ -63,9 +63,9 @@ def data_faults(data: DataConfig, hand_model: str) -> list[str]:
                 found = [f"its betas are those of {OWNER[owner]}, network.hand_model is {hand_model}, and betas of one "
                          "hand mean nothing to another"]
         faults += [f"data.sources.{number} ({config.kind}): {fault}" for fault in found]
-    for folder in data.backgrounds:
-        if not any(Path(folder).glob("*.jpg")):
-            faults.append(f"data.backgrounds: {folder} holds no .jpg")
+    for option in ("backgrounds", "false_hands"):
+        faults += [f"data.{option}: {folder} holds no .jpg" for folder in getattr(data, option)
+                   if not any(Path(folder).glob("*.jpg"))]
     return faults
 
 

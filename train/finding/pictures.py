@@ -79,6 +79,11 @@ def read_photos(folder: Path, labels: Path) -> list[LabelledPicture]:
     return pictures
 
 
+def read_backgrounds(folder: Path) -> list[LabelledPicture]:
+    """Photos without hands."""
+    return [LabelledPicture.of(path, [], [], []) for path in sorted(folder.glob("*.jpg"))]
+
+
 def _covered(box: Sequence[float], by: Sequence[float]) -> float:
     """The share of a box that another one covers."""
     return float(box_covered(np.reshape(box, (2, 2)), np.reshape(by, (1, 2, 2)))[0])

@@ -70,7 +70,8 @@ class DataConfig:
     """Where a run's hands come from and what else it is shown."""
     sources: tuple[Source, ...] = ()
     backgrounds: tuple[Place, ...] = ()  # folders of photos without hands
-    without_hand: Multiple = 0.06  # crops of backgrounds, as a share of the batch's hands
+    false_hands: tuple[Place, ...] = ()  # folders of crops that a detector took for hands (train.cut_false_hands)
+    without_hand: Multiple = 0.06  # crops of both by halves, as a share of the batch's hands
     mirrored: Multiple = 0.06  # hands of the wrong side, likewise
     without_image: Multiple = 0.0  # hands of which only landmarks are shown, likewise
 

