@@ -12,6 +12,7 @@ import pytest
 from handpose import Camera, HandBox, HandEstimator, HandModel, HandTracker, Photo, load_photo
 from handpose.crop import Crop, upright_box
 from handpose.detection.hand_detector import HAND_SCALE
+from handpose.detection.landmarks import find_hands
 from handpose.detection.region import HandRegion
 from handpose.estimator import CROP_SCALE
 from handpose.prediction import HandPrediction
@@ -109,7 +110,7 @@ def test_live_crops_are_smaller_and_show_the_same(estimator, photo, truth):
 
     whole, engine = copy(estimator), estimator.engine
     whole.engine = Engine()
-    live, found = whole.for_live(), whole.find(photo)
+    live, found = whole.for_live(), estimator.find(photo)
     (hand,), (other,) = (each.place(each.predict(Photo(photo), found=found), camera).hands for each in (whole, live))
     assert asked == [(128, 128, 3), (96, 96, 3)]
     for one in (hand, other):
@@ -260,6 +261,19 @@ def test_the_network_alone_looks_again_where_its_crop_was_off(estimator, photo, 
     errors = [error_2d(seen.joints_2d, goal) for seen in (hand, HandPrediction(region_crop, 1.0, once))]
     assert errors[0] < errors[1] and errors[0] < 0.06
     assert estimator.look_again(rgb, [hand]) == [hand]  # well framed, and left as it is
+
+
+def test_a_hand_that_the_detector_turned_is_aimed_at(estimator, photo, truth):
+    """The landmark model hardly knows a hand that lies across; the network does, and tells where its fingers point."""
+    center, extent, angle = upright_box(truth[2])
+    across = HandRegion(center + 0.15 * extent.max(), HAND_SCALE * extent.max(), angle - 1.2, 0.25)
+    turned = copy(estimator)
+    turned.detector = lambda rgb, thorough: [across]
+    assert find_hands(photo, turned.detector, turned.landmark_model) == []
+    (aimed,), (hand,) = turned.aim(photo, [across]), turned.find(photo)
+    assert abs(aimed.angle - angle) < 0.2 and across.score < aimed.score < 0.9
+    assert error_2d(hand.points[:, :2], truth[2]) < 0.06 and hand.presence > 0.9
+    assert turned.aim(np.full_like(photo, 90), [across]) == turned.aim(photo, []) == []
 
 
 def test_without_landmarks_the_landmark_model_is_not_asked(estimator, photo, truth):

@@ -5,6 +5,7 @@ licence are in assets/mediapipe.
 """
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -34,6 +35,10 @@ LEAST_PRESENCE = 0.1  # of the surest pass, below which no further one would fin
 CONFIRMED_TURN, CONFIRMED_SHIFT, CONFIRMED_SCALE = 0.25, 0.1, 0.15  # radians; of the side; of its logarithm
 BOX_SCALE = 1.5  # from the larger side of a hand's box to the region that the landmark model is given
 BOX_ANGLES = np.radians([0, 90, 180, 270])  # that are tried, for a box does not tell where the fingers point
+
+
+# An image (H, W, 3) uint8 and regions of it -> where and how a hand lies in them, of those that seem to hold one.
+Aim = Callable[[np.ndarray, list[HandRegion]], list[HandRegion]]
 
 
 @dataclass(frozen=True)
@@ -103,12 +108,17 @@ def region_of(joints: np.ndarray, score: float = 1.0) -> HandRegion:
     return HandRegion(center + shift, float(REGION_SCALE * extent.max()), angle, score)
 
 
-def find_hands(rgb: np.ndarray, detector: Detector, model: LandmarkModel, thorough: bool = True) -> list[Landmarks]:
+def find_hands(rgb: np.ndarray, detector: Detector, model: LandmarkModel, thorough: bool = True,
+               aim: Aim | None = None) -> list[Landmarks]:
     """The hands in an RGB image (H, W, 3) uint8, each once, most certain first.
 
-    `thorough=False` leaves out what the detector only finds where it is asked for small and hard hands.
+    `thorough=False` leaves out what the detector only finds where it is asked for small and hard hands. `aim` gives the
+    landmark model another look at regions in which it is not sure of a hand.
     """
     candidates = [(confirmed_landmarks(rgb, region, model), region) for region in detector(rgb, thorough)]
+    doubtful = [region for hand, region in candidates if hand.presence < SURE_PRESENCE]
+    if aim is not None and doubtful:
+        candidates += [(confirmed_landmarks(rgb, region, model), region) for region in aim(rgb, doubtful)]
     hands: list[Landmarks] = []
     for hand, region in sorted(candidates, key=lambda candidate: -evidence(*candidate)):
         others = np.array([other.box for other in hands]).reshape(-1, 2, 2)
