@@ -45,9 +45,9 @@ LEAST_SPREAD = 0.01  # crop units; no joint is trusted to be better known than t
 LESS_PERSPECTIVE = 1.5
 MIN_SCORE = 0.3  # of a hand that is reported
 # Regions in which the landmark model is not sure of a hand are given it anew as the network frames them, if its first
-# look has so much confidence and its second one is so sure. Chosen with an eye on the 43 photos of the recall set and
-# on tests/photos.
-AIMED_CONFIDENCE, AIMED_SURENESS = 0.1, 0.15
+# look is so sure and its second one so much surer. Chosen with an eye on the 43 photos of the recall set and on
+# tests/photos.
+GLANCED_SURENESS, AIMED_SURENESS = 0.01, 0.15
 
 
 @dataclass(frozen=True, eq=False)
@@ -201,8 +201,11 @@ class HandEstimator:
     def aim(self, rgb: np.ndarray, regions: Sequence[HandRegion]) -> list[HandRegion]:
         """Where the network, from an image (H, W, 3) uint8 RGB alone, sees the hands that a detector found, of those
         that it knows as hands: it tells better which way they point. Each is as sure as both are in the mean."""
+        pairs = self._of_either_side(rgb, regions)
+        hands = [max(pair, key=lambda hand: hand.sureness) for pair in pairs]
+        hands = self.look_again(rgb, [hand for hand in hands if hand.sureness >= GLANCED_SURENESS])
         return [region_of(hand.joints_2d, expit((logit(hand.presence) + logit(hand.sureness)) / 2))
-                for hand in self._surest(rgb, regions, AIMED_CONFIDENCE) if hand.sureness >= AIMED_SURENESS]
+                for hand in hands if hand.sureness >= AIMED_SURENESS]
 
     def predict_hands(self, rgb: np.ndarray, found: Sequence[Landmarks], use_landmarks: bool = True
                       ) -> list[HandPrediction]:
@@ -216,26 +219,27 @@ class HandEstimator:
 
     def predict_regions(self, rgb: np.ndarray, regions: Sequence[HandRegion]) -> list[HandPrediction]:
         """What the network says of the hands in a detector's regions of an image (H, W, 3) uint8 RGB, from it alone,
-        each hand once and none that it hardly knows as one."""
+        each hand once and none that it hardly knows as one. It is shown each as one of either side, and what it is
+        surer of counts."""
+        pairs = self._of_either_side(rgb, regions)
+        hands = self.look_again(rgb, [hand for pair in pairs for hand in pair])
+        surest = [max(pair, key=lambda hand: hand.sureness) for pair in zip(hands[::2], hands[1::2], strict=True)]
         found: list[HandPrediction] = []
-        for hand in sorted(self._surest(rgb, regions), key=lambda hand: -hand.sureness):
+        for hand in sorted(surest, key=lambda hand: -hand.sureness):
             others = np.array([other.box for other in found]).reshape(-1, 2, 2)
             if hand.sureness >= LEAST_SURENESS and (box_iou(hand.box, others) < SAME_HAND_IOU).all():
                 found.append(hand)
         return found
 
-    def _surest(self, rgb: np.ndarray, regions: Sequence[HandRegion], least: float = 0.0) -> list[HandPrediction]:
-        """What the network says of each region that it takes for a hand with a confidence of `least`, from the image
-        alone; `presence` is the region's score. It is shown each as a hand of either side, and what it is surer of
-        counts."""
+    def _of_either_side(self, rgb: np.ndarray, regions: Sequence[HandRegion]
+                        ) -> list[tuple[HandPrediction, HandPrediction]]:
+        """What the network says of each region from the image alone, shown as a right and as a left hand; `presence` is
+        the region's score."""
         crops = [Crop.around(region.center, CROP_SCALE / HAND_SCALE * region.side, region.angle, self.crop_size,
                              mirrored) for region in regions for mirrored in (False, True)]
         hands = [HandPrediction(crop, regions[row // 2].score, prediction)
                  for row, (crop, prediction) in enumerate(zip(crops, self.predict_crops(rgb, crops), strict=True))]
-        pairs = [pair for pair in zip(hands[::2], hands[1::2], strict=True)
-                 if max(hand.prediction.confidence for hand in pair) >= least]
-        hands = self.look_again(rgb, [hand for pair in pairs for hand in pair])
-        return [max(pair, key=lambda hand: hand.sureness) for pair in zip(hands[::2], hands[1::2], strict=True)]
+        return list(zip(hands[::2], hands[1::2], strict=True))
 
     def look_again(self, rgb: np.ndarray, hands: list[HandPrediction]) -> list[HandPrediction]:
         """The hands, those looked at once more, from the image alone, whose joints give another crop than they were
