@@ -146,6 +146,26 @@ def test_each_hand_once_and_only_hands(model, drawn):
     assert sorted(hand.points[0, 0] > 400 for hand in hands) == [False, True]
 
 
+def test_regions_that_do_not_convince_are_aimed_at(model, drawn):
+    """And no others; what is aimed at is found once."""
+    image, joints = drawn
+    both = np.hstack([image, image[:, ::-1]])
+    wall, right = HandRegion(np.array([40., 60.]), 100, 0, .9), region_of(joints, .9)
+    left, asked = region_of(joints * [-1, 1] + [799, 0], .9), []
+
+    def aim(rgb, regions):
+        asked.append(regions)
+        return [left, right]
+
+    detector = Everywhere([right, wall])
+    assert len(find_hands(both, detector, model)) == 1
+    hands = find_hands(both, detector, model, aim=aim)
+    assert sorted(hand.points[0, 0] > 400 for hand in hands) == [False, True]
+    assert [[id(region) for region in regions] for regions in asked] == [[id(wall)]]
+    find_hands(both, Everywhere([right, left]), model, aim=aim)
+    assert len(asked) == 1  # for all were sure
+
+
 def test_a_photo_is_searched_for_small_hands_unless_it_must_be_quick(model):
     wall = np.broadcast_to(WALL, (300, 300, 3)).astype(np.uint8)
     detector = Everywhere([HandRegion(np.array([150., 150.]), 200, 0)])
