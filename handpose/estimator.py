@@ -201,10 +201,9 @@ class HandEstimator:
     def aim(self, rgb: np.ndarray, regions: Sequence[HandRegion]) -> list[HandRegion]:
         """Where the network, from an image (H, W, 3) uint8 RGB alone, sees the hands that a detector found, of those
         that it knows as hands: it tells better which way they point. Each is as sure as both are in the mean."""
-        pairs = self._of_either_side(rgb, regions)
-        hands = [max(pair, key=lambda hand: hand.sureness) for pair in pairs]
+        hands = [max(pair, key=lambda hand: hand.sureness) for pair in self._of_either_side(rgb, regions)]
         hands = self.look_again(rgb, [hand for hand in hands if hand.sureness >= GLANCED_SURENESS])
-        return [region_of(hand.joints_2d, expit((logit(hand.presence) + logit(hand.sureness)) / 2))
+        return [region_of(hand.joints_2d, float(expit((logit(hand.presence) + logit(hand.sureness)) / 2)))
                 for hand in hands if hand.sureness >= AIMED_SURENESS]
 
     def predict_hands(self, rgb: np.ndarray, found: Sequence[Landmarks], use_landmarks: bool = True

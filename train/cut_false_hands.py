@@ -28,7 +28,7 @@ from .finding.pictures import LabelledPicture, read_backgrounds, read_photos, re
 
 SIZE = 128  # px, of a crop
 TOUCHES = 0.1  # of a box or of the region, from which on one covers the other
-EACH = 6  # crops of a photo at most, the surest
+EACH = 6  # crops of a look at most, the surest
 QUALITY = 90
 SCALE_PLAY, SHIFT_PLAY, TURN_PLAY = 0.15, 0.08, 0.4  # of the side's logarithm; of the side; radians
 
