@@ -11,8 +11,8 @@ NO_PHOTO = "There is no photo yet: drop one in first."
 GONE = "This photo was deleted from the server, as all are after 30 minutes: drop it in again."
 POINT = '<button type="button" class="quiet" data-do="box">Point at a hand</button>'
 NO_HAND = f"""<div class="message"><b>No hand found</b><p>What helps: the whole hand in the photo, from fingertips to
-wrist; sharp and well lit; and not too small, about a tenth of the photo or more. Gloves, grey pictures, drawings and hands that hold
-something are harder. If you see one, show where it is.</p>{POINT}</div>"""
+wrist; sharp and well lit; and not too small, about a tenth of the photo or more. Gloves, grey pictures, drawings and
+hands that hold something are harder. If you see one, show where it is.</p>{POINT}</div>"""
 ALL_HIDDEN = """<div class="message"><b>No hand left to show</b><p>Hands were found, but the options leave them out:
 lower the least confidence, or let left hands in.</p></div>"""
 
