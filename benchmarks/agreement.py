@@ -23,7 +23,8 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from handpose.detection.landmarks import MIN_PRESENCE, LandmarkModel, find_hands
+from handpose.detection.find_hands import find_hands
+from handpose.detection.landmarks import MIN_PRESENCE, LandmarkModel
 from handpose.detection.palm_detector import PalmDetector
 from handpose.image import IMAGE_SUFFIXES, load_photo
 

@@ -18,10 +18,10 @@ import cv2
 import numpy as np
 
 from handpose import HandEstimator, Photo, load_photo
+from handpose.crop_predictor import landmarks_in_crop
 from handpose.drawing.figure import hand_figure
 from handpose.drawing.overlay import draw_overlay
 from handpose.drawing.renderer import warm_up
-from handpose.estimator import landmarks_in_crop
 from handpose.network.onnx_session import usual_threads
 from handpose.tracker import HandTracker
 
@@ -53,9 +53,9 @@ def measure(estimator: HandEstimator, rgb: np.ndarray, runs: int, shown: bool) -
     clock, photo, found = Clock(), Photo(rgb), estimator.find(rgb)
     live = estimator.for_live()
     trackers = {LIVE: HandTracker(estimator), LIVE_ALONE: HandTracker(live, use_landmarks=False)}
-    predictions, result = estimator.predict_hands(rgb, found), estimator(photo)
+    predictions, result = estimator.predictor.predict_hands(rgb, found), estimator(photo)
     camera = result.camera
-    crops, live_crops = (np.stack([one.crop_of(landmarks).warp(rgb) for landmarks in found])
+    crops, live_crops = (np.stack([one.predictor.crop_of(landmarks).warp(rgb) for landmarks in found])
                          for one in (estimator, live))
     points = np.stack([landmarks_in_crop(landmarks, hand.crop)
                        for landmarks, hand in zip(found, predictions, strict=True)])
@@ -80,7 +80,7 @@ def measure(estimator: HandEstimator, rgb: np.ndarray, runs: int, shown: bool) -
         for name, tracker in trackers.items():
             clock(name, tracker, rgb, time_s, camera)
         clock(FINDING, estimator.find, rgb)
-        clock(CROPS, lambda: [estimator.crop_of(landmarks).warp(rgb) for landmarks in found])
+        clock(CROPS, lambda: [estimator.predictor.crop_of(landmarks).warp(rgb) for landmarks in found])
         clock(WITH_LANDMARKS, estimator.engine, crops, points)
         clock(LIVE_ONLY, estimator.engine, live_crops)
         clock(ALIGNMENT, align_all)

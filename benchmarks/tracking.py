@@ -22,7 +22,7 @@ from handpose.camera import Camera
 from handpose.clips.arrays import ClipArrays
 from handpose.clips.reading import read_clip
 from handpose.clips.track_clip import track_clip
-from handpose.detection.landmarks import find_hands
+from handpose.detection.find_hands import find_hands
 from handpose.tracker import HandTracker
 from train.make_clip import make_clip
 

@@ -12,14 +12,14 @@ from pathlib import Path
 
 import numpy as np
 from scipy.spatial.transform import Rotation
-from scipy.special import expit, logit
 
 from .align import align
 from .camera import Camera, told_camera
-from .crop import Crop, upright_box
-from .detection.hand_detector import HAND_SCALE, HandDetector
-from .detection.landmarks import SAME_HAND_IOU, LandmarkModel, Landmarks, find_hands, landmarks_in_box, region_of
-from .detection.region import Detector, HandBox, HandRegion, box_iou
+from .crop_predictor import CropPredictor
+from .detection.find_hands import find_hands
+from .detection.hand_detector import HandDetector
+from .detection.landmarks import LandmarkModel, Landmarks, landmarks_in_box
+from .detection.region import Detector, HandBox, merged
 from .hand import Hand, Result
 from .hand_model.mano import hand_model_file
 from .hand_model.model import HandModel
@@ -28,26 +28,19 @@ from .hand_model.skeleton import MIRROR
 from .image import Photo
 from .lens import guess_lens
 from .network.checkpoint import CHECKPOINT
-from .network.engine import Engine, Prediction, load_engine
+from .network.engine import Engine, load_engine
 from .network.onnx_session import usual_threads
 from .person import Person
 from .photo import as_photo
 from .placement import NEAREST, solve_translation
 from .prediction import HandPrediction, PhotoPrediction
 
-CROP_SCALE = 1.4  # the crop's side over that of the joints' upright box
-STILL_SURE = 0.5  # of the first look's sureness, from which on a second one counts
-LEAST_SURENESS = 0.25  # of 37 photos, right hands had a sureness of .41 and more, wrong ones .18 and less
 LEAST_SPREAD = 0.01  # crop units; no joint is trusted to be better known than this
 # Alignment takes a hand for seen from so many times as far away as the camera says, so that no finger is bent to
 # explain a perspective that is not there: the network's joints show less of it than a photo does. Chosen with an eye on
 # the 145 photos with true joints, where it takes .2 mm off PA-MPJPE; renders lose .05 by it (`benchmarks.perspective`).
 LESS_PERSPECTIVE = 1.5
 MIN_SCORE = 0.3  # of a hand that is reported
-# Regions in which the landmark model is not sure of a hand are given it anew as the network frames them, if its first
-# look is so sure and its second one so much surer. Chosen with an eye on the 43 photos of the recall set and on
-# tests/photos.
-GLANCED_SURENESS, AIMED_SURENESS = 0.01, 0.15
 
 
 @dataclass(frozen=True, eq=False)
@@ -137,6 +130,11 @@ class HandEstimator:
         known.hand_models = {side: model.scaled(scale) for side, model in self.hand_models.items()}
         return known
 
+    @property
+    def predictor(self) -> CropPredictor:
+        """What asks the network about hands in an image."""
+        return CropPredictor(self.engine, self.crop_size)
+
     def __copy__(self) -> HandEstimator:
         other = object.__new__(type(self))  # shares the networks
         other.__dict__.update(self.__dict__)
@@ -186,87 +184,17 @@ class HandEstimator:
         elif found is None and use_landmarks:
             found = self.find(photo.rgb)
         if found is None:
-            regions = self.detector(photo.rgb, thorough=True)  # a hand's score is never above its region's
-            hands = self.predict_regions(photo.rgb, [region for region in regions if region.score >= MIN_SCORE])
+            regions = merged(self.detector(photo.rgb, thorough=True))  # a hand's score is never above its region's
+            hands = self.predictor.predict_regions(photo.rgb, [one for one in regions if one.score >= MIN_SCORE])
         else:
-            hands = self.predict_hands(photo.rgb, found, use_landmarks)
+            hands = self.predictor.predict_hands(photo.rgb, found, use_landmarks)
         if camera is None:
             camera = guess_lens(Camera.of_photo(width, height, focal_35mm=photo.focal_35mm), found or ())
         return PhotoPrediction(width, height, camera, tuple(hands), boxes is not None, lens)
 
     def find(self, rgb: np.ndarray) -> list[Landmarks]:
         """Where hands are in an image (H, W, 3) uint8 RGB, upright, as the landmark model sees them."""
-        return find_hands(rgb, self.detector, self.landmark_model, aim=self.aim)
-
-    def aim(self, rgb: np.ndarray, regions: Sequence[HandRegion]) -> list[HandRegion]:
-        """Where the network, from an image (H, W, 3) uint8 RGB alone, sees the hands that a detector found, of those
-        that it knows as hands: it tells better which way they point. Each is as sure as both are in the mean."""
-        hands = [max(pair, key=lambda hand: hand.sureness) for pair in self._of_either_side(rgb, regions)]
-        hands = self.look_again(rgb, [hand for hand in hands if hand.sureness >= GLANCED_SURENESS])
-        return [region_of(hand.joints_2d, float(expit((logit(hand.presence) + logit(hand.sureness)) / 2)))
-                for hand in hands if hand.sureness >= AIMED_SURENESS]
-
-    def predict_hands(self, rgb: np.ndarray, found: Sequence[Landmarks], use_landmarks: bool = True
-                      ) -> list[HandPrediction]:
-        """What the network says of each hand that was found in an image (H, W, 3) uint8 RGB."""
-        crops = [self.crop_of(landmarks) for landmarks in found]
-        points = [landmarks_in_crop(landmarks, crop) for landmarks, crop in zip(found, crops, strict=True)]
-        predictions = self.predict_crops(rgb, crops, points if use_landmarks else None)
-        hands = [HandPrediction(crop, landmarks.presence, prediction)
-                 for landmarks, crop, prediction in zip(found, crops, predictions, strict=True)]
-        return hands if use_landmarks else self.look_again(rgb, hands)
-
-    def predict_regions(self, rgb: np.ndarray, regions: Sequence[HandRegion]) -> list[HandPrediction]:
-        """What the network says of the hands in a detector's regions of an image (H, W, 3) uint8 RGB, from it alone,
-        each hand once and none that it hardly knows as one. It is shown each as one of either side, and what it is
-        surer of counts."""
-        pairs = self._of_either_side(rgb, regions)
-        hands = self.look_again(rgb, [hand for pair in pairs for hand in pair])
-        surest = [max(pair, key=lambda hand: hand.sureness) for pair in zip(hands[::2], hands[1::2], strict=True)]
-        found: list[HandPrediction] = []
-        for hand in sorted(surest, key=lambda hand: -hand.sureness):
-            others = np.array([other.box for other in found]).reshape(-1, 2, 2)
-            if hand.sureness >= LEAST_SURENESS and (box_iou(hand.box, others) < SAME_HAND_IOU).all():
-                found.append(hand)
-        return found
-
-    def _of_either_side(self, rgb: np.ndarray, regions: Sequence[HandRegion]
-                        ) -> list[tuple[HandPrediction, HandPrediction]]:
-        """What the network says of each region from the image alone, shown as a right and as a left hand; `presence` is
-        the region's score."""
-        crops = [Crop.around(region.center, CROP_SCALE / HAND_SCALE * region.side, region.angle, self.crop_size,
-                             mirrored) for region in regions for mirrored in (False, True)]
-        hands = [HandPrediction(crop, regions[row // 2].score, prediction)
-                 for row, (crop, prediction) in enumerate(zip(crops, self.predict_crops(rgb, crops), strict=True))]
-        return list(zip(hands[::2], hands[1::2], strict=True))
-
-    def look_again(self, rgb: np.ndarray, hands: list[HandPrediction]) -> list[HandPrediction]:
-        """The hands, those looked at once more, from the image alone, whose joints give another crop than they were
-        seen in. The second look counts, unless the network is much less sure of it."""
-        framed = [self.crop_about(hand.joints_2d, hand.crop.mirrored) for hand in hands]
-        moved = [row for row, (hand, crop) in enumerate(zip(hands, framed, strict=True)) if hand.crop.is_off(crop)]
-        looked = self.predict_crops(rgb, [framed[row] for row in moved])
-        again = {row: HandPrediction(framed[row], hands[row].presence, prediction)
-                 for row, prediction in zip(moved, looked, strict=True)}
-        return [again[row] if row in again and again[row].sureness > STILL_SURE * hand.sureness else hand
-                for row, hand in enumerate(hands)]
-
-    def crop_of(self, landmarks: Landmarks) -> Crop:
-        """The upright crop around a hand that shows it to the network as a right one."""
-        return self.crop_about(landmarks.points[:, :2], landmarks.right < 0.5)
-
-    def crop_about(self, joints_2d: np.ndarray, mirrored: bool) -> Crop:
-        """The upright crop around joints (21, 2) pixels."""
-        center, extent, angle = upright_box(joints_2d)
-        return Crop.around(center, CROP_SCALE * extent.max(), angle, self.crop_size, mirrored)
-
-    def predict_crops(self, rgb: np.ndarray, crops: list[Crop], landmarks: list[np.ndarray] | None = None
-                      ) -> list[Prediction]:
-        """What the network says of each crop of an image, given `landmarks_in_crop` or not."""
-        if not crops:
-            return []
-        return self.engine(np.stack([crop.warp(rgb) for crop in crops]),
-                           None if landmarks is None else np.stack(landmarks))
+        return find_hands(rgb, self.detector, self.landmark_model, witness=self.predictor)
 
     # ---- before a camera
 
@@ -324,12 +252,3 @@ class HandEstimator:
                     vertices=posed.vertices[0] + transl, faces=model.faces,
                     global_orient=pose[0], hand_pose=pose[1:].reshape(45), betas=aligned.betas, transl=transl,
                     scale=model.scale, spread=aligned.spread)
-
-
-def landmarks_in_crop(landmarks: Landmarks, crop: Crop) -> np.ndarray:
-    """The network's landmark values (21, 6): u, v, depth in crop units; world points, crop's frame, decimetres."""
-    half = crop.size / 2
-    uv = (crop.to_crop(landmarks.points[:, :2]) + 0.5) / half - 1
-    depth = landmarks.points[:, 2:] * crop.scale / half
-    world = (landmarks.world - landmarks.world[:1]) @ crop.rotation
-    return np.hstack([uv, depth, world * 10])

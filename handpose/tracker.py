@@ -90,7 +90,7 @@ class HandTracker:
         self._set_camera(camera or self._guess_lens(rgb, found))
         followed = [track for track in self._tracks if track.number in found]
         of_their_sides = [replace(found[track.number], right=float(track.side == "right")) for track in followed]
-        predictions = self.estimator.predict_hands(rgb, of_their_sides, self.use_landmarks)
+        predictions = self.estimator.predictor.predict_hands(rgb, of_their_sides, self.use_landmarks)
         aligned = {track.number: self.estimator.align(self.camera, prediction)
                    for track, prediction in zip(followed, predictions, strict=True)
                    if prediction.score >= (MIN_SCORE if track.number in begun else LEAST_SCORE)}

@@ -11,9 +11,9 @@ import pytest
 
 from handpose import Camera, HandBox, HandEstimator, HandModel, HandTracker, Photo, load_photo
 from handpose.crop import Crop, upright_box
+from handpose.crop_predictor import CROP_SCALE
 from handpose.detection.hand_detector import HAND_SCALE
 from handpose.detection.region import HandRegion
-from handpose.estimator import CROP_SCALE
 from handpose.prediction import HandPrediction
 from train.scoring.metrics import error_2d, pa_mpjpe, palm_rotation
 
@@ -251,26 +251,26 @@ def test_the_network_alone_looks_again_where_its_crop_was_off(estimator, photo, 
     goal = truth[2] * ([-1, 1] if mirrored else 1) + ([photo.shape[1] - 1, 0] if mirrored else 0)
     center, extent, angle = upright_box(goal)
     region = HandRegion(center + 0.15 * extent.max(), HAND_SCALE * 1.3 * extent.max(), angle + 0.4, 0.9)
-    (hand,) = estimator.predict_regions(rgb, [region])
+    (hand,) = estimator.predictor.predict_regions(rgb, [region])
     assert hand.side == ("left" if mirrored else "right") and hand.presence == 0.9
-    assert not estimator.crop_about(goal, mirrored).is_off(hand.crop)
-    once = estimator.predict_crops(rgb, [region_crop := Crop.around(
+    assert not estimator.predictor.crop_about(goal, mirrored).is_off(hand.crop)
+    once = estimator.predictor.predict_crops(rgb, [region_crop := Crop.around(
         region.center, CROP_SCALE / HAND_SCALE * region.side, region.angle, estimator.crop_size, mirrored)])[0]
     assert region_crop.is_off(hand.crop)
     errors = [error_2d(seen.joints_2d, goal) for seen in (hand, HandPrediction(region_crop, 1.0, once))]
     assert errors[0] < errors[1] and errors[0] < 0.06
-    assert estimator.look_again(rgb, [hand]) == [hand]  # well framed, and left as it is
+    assert estimator.predictor.look_again(rgb, [hand]) == [hand]  # well framed, and left as it is
 
 
 def test_the_network_aims_where_the_hand_lies(estimator, photo, truth):
     """It tells which way the fingers point in a region that is turned, too large and beside the hand."""
     center, extent, angle = upright_box(truth[2])
     off = HandRegion(center + 0.15 * extent.max(), HAND_SCALE * 1.1 * extent.max(), angle + 0.7, 0.25)
-    (aimed,) = estimator.aim(photo, [off])
+    (aimed,) = estimator.predictor.aim(photo, [off])
     assert abs(aimed.angle - angle) < 0.2 and off.score < aimed.score < 0.9
     seen = estimator.landmark_model(photo, aimed)
     assert error_2d(seen.points[:, :2], truth[2]) < 0.06
-    assert estimator.aim(np.full_like(photo, 90), [off]) == estimator.aim(photo, []) == []
+    assert estimator.predictor.aim(np.full_like(photo, 90), [off]) == estimator.predictor.aim(photo, []) == []
 
 
 def test_without_landmarks_the_landmark_model_is_not_asked(estimator, photo, truth):

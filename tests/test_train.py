@@ -8,8 +8,8 @@ import torch
 from lightning.fabric import Fabric
 
 from handpose.crop import upright_box
+from handpose.crop_predictor import landmarks_in_crop
 from handpose.detection.landmarks import Landmarks
-from handpose.estimator import landmarks_in_crop
 from handpose.hand_model.layer import HandLayer
 from handpose.network.hand_network import HandNetwork, NetworkConfig
 from train.data import augment
@@ -186,7 +186,7 @@ def test_the_network_is_trained_on_what_the_estimator_will_show_it(estimator, re
     samples = load_renders(rendered / "renders", rendered / "landmarks.npz").take(slice(4))
     batch = make_batch(samples, estimator.crop_size, None)
     for n in range(4):
-        crop = estimator.crop_of(Landmarks.of_joints(samples.joints_2d[n].double().numpy(), "right"))
+        crop = estimator.predictor.crop_of(Landmarks.of_joints(samples.joints_2d[n].double().numpy(), "right"))
         points, world = samples.landmarks[n, 0].double().numpy()[:, :3], samples.landmarks[n, 0].double().numpy()[:, 3:]
         given = landmarks_in_crop(Landmarks(points, world, 1.0, 1.0), crop)
         assert np.abs(given - batch.landmarks[n].numpy()).max() < 1e-3

@@ -17,10 +17,11 @@ import numpy as np
 from tqdm import tqdm
 
 from handpose.crop import Crop
+from handpose.crop_predictor import CROP_SCALE
+from handpose.detection.find_hands import find_hands
 from handpose.detection.hand_detector import HAND_SCALE, HandDetector
-from handpose.detection.landmarks import LandmarkModel, find_hands
+from handpose.detection.landmarks import LandmarkModel
 from handpose.detection.region import HandRegion, box_covered
-from handpose.estimator import CROP_SCALE
 from handpose.network.checkpoint import CHECKPOINT
 from handpose.whole_file import whole_file
 

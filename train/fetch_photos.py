@@ -32,7 +32,8 @@ from scipy.optimize import linear_sum_assignment
 from tqdm import tqdm
 
 from handpose.crop import Crop
-from handpose.detection.landmarks import LandmarkModel, Landmarks, find_hands
+from handpose.detection.find_hands import find_hands
+from handpose.detection.landmarks import LandmarkModel, Landmarks
 from handpose.detection.palm_detector import PalmDetector
 from handpose.image import load_photo
 

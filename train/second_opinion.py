@@ -27,8 +27,8 @@ from tqdm import tqdm
 
 from handpose import Camera, HandEstimator, load_photo
 from handpose.crop import Crop, upright_box
+from handpose.crop_predictor import CROP_SCALE
 from handpose.detection.landmarks import MIN_PRESENCE, Landmarks
-from handpose.estimator import CROP_SCALE
 from handpose.prediction import HandPrediction
 from handpose.whole_file import remove_temporaries, whole_file
 
@@ -62,7 +62,7 @@ def opinion(estimator: HandEstimator, rgb: np.ndarray, side: str, points: np.nda
     """
     views = [Landmarks(p.astype(float), w.astype(float), 1.0, float(side == "right"))
              for p, w in zip(points, world, strict=True)]
-    return mean_joints(estimator, estimator.predict_hands(rgb, views), points[..., :2])
+    return mean_joints(estimator, estimator.predictor.predict_hands(rgb, views), points[..., :2])
 
 
 def mean_joints(estimator: HandEstimator, hands: list[HandPrediction], seen: np.ndarray) -> np.ndarray:
@@ -77,7 +77,7 @@ def mean_joints(estimator: HandEstimator, hands: list[HandPrediction], seen: np.
 
 def error_alone(estimator: HandEstimator, rgb: np.ndarray, side: str, points: np.ndarray) -> float:
     """How far off, over the box, joints (21, 2) are in the image alone, in the crop about the label's."""
-    hand, = looked_at(estimator, rgb, [estimator.crop_about(points, side == "left")])
+    hand, = looked_at(estimator, rgb, [estimator.predictor.crop_about(points, side == "left")])
     return float(np.linalg.norm(hand.joints_2d - points, axis=1).mean() / np.ptp(points, axis=0).max())
 
 

@@ -56,7 +56,7 @@ def hand_found(estimator: HandEstimator, rgb: np.ndarray, camera: Camera) -> Han
     found = estimator.find(rgb)
     if not found:
         return None
-    hand, = estimator.predict_hands(rgb, [replace(found[0], right=1.0)])
+    hand, = estimator.predictor.predict_hands(rgb, [replace(found[0], right=1.0)])
     return estimator.place_hand(camera, estimator.align(camera, hand))
 
 

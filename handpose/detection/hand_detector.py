@@ -16,7 +16,7 @@ from ..foreign_file import read_bytes
 from ..network.checkpoint import CHECKPOINT, read_weights
 from ..network.graph_check import MOST_BYTES
 from ..network.onnx_session import open_session
-from .region import HandRegion
+from .region import SAME_PLACE, HandRegion, merged
 
 WEIGHTS, GRAPH = "detector.safetensors", "detector.onnx"
 STRIDES = (8, 16)  # px of the network's picture between the cells of its two grids
@@ -27,13 +27,15 @@ LOOKS = (256, 512)  # px, the longer side of the photo in each look
 # that it finds, with some score, lies within so much of that. Chosen with an eye on the 43 photos of the recall set, of
 # which no hand is lost by it.
 SURE_SCORE, LARGE_SHARE, ELSE_SCORE, WITHIN = 0.7, 0.25, 0.3, 0.5
+# A thorough search keeps regions apart that are so far from each other, as a share of the side: the mean of two hands
+# that touch would show neither. Chosen with an eye on the 43 photos of the recall set.
+APART = 0.15
 MOST_ENLARGED = 1.5  # times; a look that enlarges more shows nothing new
 MIN_SCORE = 0.2  # less convinces nobody, however sure the landmark model is
 # A picture without colours is looked at in the colours of skin, too, for hands are known by them: red, green and blue
 # of a hand over its grey, the median of 598 training photos.
 SKIN_COLOR = (1.17, 0.94, 0.81)
 MOST_COLOR, COLORED = 12, 0.01  # levels between a grey pixel's channels; share of other pixels from which on it is not
-SAME_PLACE, SAME_SIZE = 0.3, 0.5  # what is nearer, as a share of the side, and in the side's logarithm is one hand
 # From a hand's box to the square that the landmark model is given: times its longer side. Chosen on training photos so
 # that it is in the median the one that the hand's landmarks then give.
 HAND_SCALE = 1.25
@@ -63,19 +65,21 @@ class HandDetector:
 
     def __call__(self, rgb: np.ndarray, thorough: bool = False) -> list[HandRegion]:
         """Regions of the hands in an RGB image (H, W, 3) uint8, most certain first, at the first of LOOKS, or at all
-        of them that do not blow the image up much, unless the first shows nothing but large hands. A grey image is
-        looked at in the colours of skin, too."""
+        of them that do not blow the image up much, unless the first shows nothing but large hands. A hand then may have
+        several regions, for which one frames it well is not known. A grey image is looked at in the colours of skin,
+        too."""
         small, divisor = halved(rgb, 2 * LOOKS[-1])
         pictures = [small] if is_colored(small) else [small, in_skin_color(small)]
-        found = [region for picture in pictures for region in self._look(picture, LOOKS[0])]
+        place = APART if thorough else SAME_PLACE
+        found = [region for picture in pictures for region in self._look(picture, LOOKS[0], place)]
         if thorough and not all_large(found, max(small.shape[:2])):
             looks = [look for look in LOOKS[1:] if look <= MOST_ENLARGED * max(rgb.shape[:2])]
-            found += [region for look in looks for picture in pictures for region in self._look(picture, look)]
+            found += [region for look in looks for picture in pictures for region in self._look(picture, look, place)]
         return [replace(one, center=(one.center + 0.5) * divisor - 0.5, side=one.side * divisor)
-                for one in merged(found)]
+                for one in merged(found, place)]
 
-    def _look(self, rgb: np.ndarray, look: int) -> list[HandRegion]:
-        """What one pass sees in the image, `look` px long."""
+    def _look(self, rgb: np.ndarray, look: int, place: float = SAME_PLACE) -> list[HandRegion]:
+        """What one pass sees in the image, `look` px long; regions that are nearer than `place` are merged."""
         height, width = rgb.shape[:2]
         scale = look / max(height, width)
         rows, columns = (max(1, round(length * scale)) for length in (height, width))
@@ -86,7 +90,7 @@ class HandDetector:
         regions = [region for level, grid in enumerate(grids) for region in regions_of(grid[0], level)]
         by = np.array([width / columns, height / rows])
         return [replace(region, center=(region.center + 0.5) * by - 0.5, side=region.side / scale)
-                for region in merged(regions)]
+                for region in merged(regions, place)]
 
 
 def is_colored(rgb: np.ndarray) -> bool:
@@ -119,23 +123,3 @@ def all_large(regions: list[HandRegion], length: int) -> bool:
     large = [region for region in regions if region.score >= SURE_SCORE and region.side >= LARGE_SHARE * length]
     return bool(large) and all(any(np.linalg.norm(region.center - hand.center) < WITHIN * hand.side for hand in large)
                                for region in regions if region.score >= ELSE_SCORE)
-
-
-def merged(regions: list[HandRegion]) -> list[HandRegion]:
-    """One region for each group that shows the same hand: their mean weighted by score, with the best one's score."""
-    regions = sorted(regions, key=lambda region: -region.score)
-    centers, sides, angles, scores = (np.array([getattr(region, name) for region in regions])
-                                      for name in ("center", "side", "angle", "score"))
-    turns, sizes = np.stack([np.cos(angles), np.sin(angles)], -1), np.log(sides)
-    left, kept = np.ones(len(regions), bool), []
-    for best in range(len(regions)):
-        if not left[best]:
-            continue
-        apart = np.linalg.norm(centers - centers[best], axis=-1) / np.maximum(sides, sides[best])
-        same = np.flatnonzero(left & (apart < SAME_PLACE) & (abs(sizes - sizes[best]) < SAME_SIZE))
-        weights = scores[same] / scores[same].sum()
-        cosine, sine = weights @ turns[same]
-        kept.append(HandRegion(weights @ centers[same], float(np.exp(weights @ sizes[same])),
-                               float(np.arctan2(sine, cosine)), float(scores[best])))
-        left[same] = False
-    return kept

@@ -5,14 +5,13 @@ licence are in assets/mediapipe.
 """
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from ..crop import upright_box
-from .region import Detector, HandBox, HandRegion, box_covered, box_iou
+from .region import HandBox, HandRegion
 from .tflite import MEDIAPIPE, TfliteModel
 
 INPUT_SIZE = 224  # px, side of the landmark model's input
@@ -25,20 +24,14 @@ MIN_PRESENCE = 0.5  # of what the landmark model alone takes for a hand; trainin
 # an eye on the 43 photos of the recall set, where less finds a few hands more and as many false ones, and on
 # tests/photos, where less finds two hands that are none.
 MIN_EVIDENCE = 2.5
-SAME_HAND_IOU = 0.4  # of the joints' boxes
-PART_COVERED = 0.8  # of a joints' box by a surer hand's, from which on it is a part of that hand
 # One pass is enough where it is sure of the hand and of its side, in a region that the landmarks then confirm.
 SURE_PRESENCE, SURE_SIDE = 0.9, 0.8
 TURNS = np.radians([-35, 35])  # that are tried where the first pass is not sure
-TURNED_PRESENCE, TURNED_SCORE = 0.05, 0.6  # of the first pass or of the detector, from which on they are
+TURNED_PRESENCE = 0.5  # of the first pass, from which on they are
 LEAST_PRESENCE = 0.1  # of the surest pass, below which no further one would find a hand
 CONFIRMED_TURN, CONFIRMED_SHIFT, CONFIRMED_SCALE = 0.25, 0.1, 0.15  # radians; of the side; of its logarithm
 BOX_SCALE = 1.5  # from the larger side of a hand's box to the region that the landmark model is given
 BOX_ANGLES = np.radians([0, 90, 180, 270])  # that are tried, for a box does not tell where the fingers point
-
-
-# An image (H, W, 3) uint8 and regions of it -> where and how a hand lies in them, of those that seem to hold one.
-Aim = Callable[[np.ndarray, list[HandRegion]], list[HandRegion]]
 
 
 @dataclass(frozen=True)
@@ -108,26 +101,6 @@ def region_of(joints: np.ndarray, score: float = 1.0) -> HandRegion:
     return HandRegion(center + shift, float(REGION_SCALE * extent.max()), angle, score)
 
 
-def find_hands(rgb: np.ndarray, detector: Detector, model: LandmarkModel, thorough: bool = True,
-               aim: Aim | None = None) -> list[Landmarks]:
-    """The hands in an RGB image (H, W, 3) uint8, each once, most certain first.
-
-    `thorough=False` leaves out what the detector only finds where it is asked for small and hard hands. `aim` gives the
-    landmark model another look at regions in which it is not sure of a hand.
-    """
-    candidates = [(confirmed_landmarks(rgb, region, model), region) for region in detector(rgb, thorough)]
-    doubtful = [region for hand, region in candidates if hand.presence < SURE_PRESENCE]
-    if aim is not None and doubtful:
-        candidates += [(confirmed_landmarks(rgb, region, model), region) for region in aim(rgb, doubtful)]
-    hands: list[Landmarks] = []
-    for hand, region in sorted(candidates, key=lambda candidate: -evidence(*candidate)):
-        others = np.array([other.box for other in hands]).reshape(-1, 2, 2)
-        if is_hand(hand, region) and (box_iou(hand.box, others) < SAME_HAND_IOU).all() and (
-                box_covered(hand.box, others) < PART_COVERED).all():
-            hands.append(hand)
-    return hands
-
-
 def is_hand(hand: Landmarks, region: HandRegion) -> bool:
     """Whether what the landmark model says of a detector's region convinces."""
     return hand.presence >= LEAST_PRESENCE and evidence(hand, region) >= MIN_EVIDENCE
@@ -159,7 +132,7 @@ def confirmed_landmarks(rgb: np.ndarray, region: HandRegion, model: LandmarkMode
     convince. `presence` is the lowest of these, `right` the mean: what is no hand seldom passes for one many times.
     """
     best = model(rgb, region)
-    if best.presence >= TURNED_PRESENCE or region.score >= TURNED_SCORE:
+    if best.presence >= TURNED_PRESENCE:
         for turn in TURNS:
             if best.presence >= SURE_PRESENCE:
                 break

@@ -13,6 +13,7 @@ from ..crop import Crop
 OUTLINE_POINTS = 9  # of one side of a box
 LARGEST_BOX = 4.0  # times the image's longer side
 SAME_HAND = 0.2  # regions whose centres are closer than this share of their side show the same hand
+SAME_PLACE, SAME_SIZE = 0.3, 0.5  # what is nearer, as a share of the side, and in the side's logarithm is one hand
 
 
 @dataclass(frozen=True)
@@ -85,8 +86,14 @@ class Detector(Protocol):
     def __call__(self, rgb: np.ndarray, thorough: bool = False) -> list[HandRegion]:
         """Regions of the hands in an RGB image (H, W, 3) uint8, most certain first.
 
-        `thorough` asks for small and hard ones as well, at the price of time.
+        `thorough` asks for small and hard ones as well, at the price of time; a hand may then have several.
         """
+
+
+def is_near(region: HandRegion, other: HandRegion, place: float = SAME_PLACE) -> bool:
+    """Whether two regions show the same hand, by their places and sizes."""
+    apart = np.linalg.norm(region.center - other.center) / max(region.side, other.side)
+    return bool(apart < place and abs(np.log(region.side / other.side)) < SAME_SIZE)
 
 
 def distinct(regions: list[HandRegion]) -> list[HandRegion]:
@@ -111,3 +118,25 @@ def box_covered(box: np.ndarray, boxes: np.ndarray) -> np.ndarray:
     """The share of a box (2, 2), its two corners, that each of boxes (K, 2, 2) covers, (K,)."""
     overlap = np.minimum(box[1], boxes[:, 1]) - np.maximum(box[0], boxes[:, 0])
     return np.clip(overlap, 0, None).prod(-1) / max(np.prod(box[1] - box[0]), 1e-9)
+
+
+def merged(regions: list[HandRegion], place: float = SAME_PLACE) -> list[HandRegion]:
+    """One region for each group that shows the same hand: their mean weighted by score, with the best one's score.
+
+    `place` is how near their centres are to each other, as a share of the larger side."""
+    regions = sorted(regions, key=lambda region: -region.score)
+    centers, sides, angles, scores = (np.array([getattr(region, name) for region in regions])
+                                      for name in ("center", "side", "angle", "score"))
+    turns, sizes = np.stack([np.cos(angles), np.sin(angles)], -1), np.log(sides)
+    left, kept = np.ones(len(regions), bool), []
+    for best in range(len(regions)):
+        if not left[best]:
+            continue
+        apart = np.linalg.norm(centers - centers[best], axis=-1) / np.maximum(sides, sides[best])
+        same = np.flatnonzero(left & (apart < place) & (abs(sizes - sizes[best]) < SAME_SIZE))
+        weights = scores[same] / scores[same].sum()
+        cosine, sine = weights @ turns[same]
+        kept.append(HandRegion(weights @ centers[same], float(np.exp(weights @ sizes[same])),
+                               float(np.arctan2(sine, cosine)), float(scores[best])))
+        left[same] = False
+    return kept

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812, the customary name
 
-from handpose.estimator import CROP_SCALE
+from handpose.crop_predictor import CROP_SCALE
 
 from ..learning.recipe import AugmentConfig
 from .samples import Samples

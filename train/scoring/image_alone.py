@@ -12,7 +12,8 @@ from operator import attrgetter
 import numpy as np
 
 from handpose.crop import Crop, upright_box
-from handpose.estimator import CROP_SCALE, HandEstimator
+from handpose.crop_predictor import CROP_SCALE
+from handpose.estimator import HandEstimator
 from handpose.prediction import HandPrediction
 
 SURENESS = attrgetter("sureness")
@@ -61,7 +62,7 @@ def centers(width: int, height: int, side: float) -> list[np.ndarray]:
 
 def looked_at(estimator: HandEstimator, rgb: np.ndarray, crops: list[Crop]) -> list[HandPrediction]:
     """What the network says of each crop of an image, from the image alone."""
-    predictions = (estimator.predict_crops(rgb, crops[start:start + AT_ONCE])
+    predictions = (estimator.predictor.predict_crops(rgb, crops[start:start + AT_ONCE])
                    for start in range(0, len(crops), AT_ONCE))
     return [HandPrediction(crop, 1.0, prediction)
             for crop, prediction in zip(crops, (one for batch in predictions for one in batch), strict=True)]
