@@ -19,7 +19,7 @@ from .crop_predictor import CropPredictor
 from .detection.find_hands import find_hands
 from .detection.hand_detector import HandDetector
 from .detection.landmarks import LandmarkModel, Landmarks, landmarks_in_box
-from .detection.region import Detector, HandBox, merged
+from .detection.region import Detector, HandBox
 from .hand import Hand, Result
 from .hand_model.mano import hand_model_file
 from .hand_model.model import HandModel
@@ -184,7 +184,7 @@ class HandEstimator:
         elif found is None and use_landmarks:
             found = self.find(photo.rgb)
         if found is None:
-            regions = merged(self.detector(photo.rgb, thorough=True))  # a hand's score is never above its region's
+            regions = self.detector(photo.rgb, thorough=True)  # a hand's score is never above its region's
             hands = self.predictor.predict_regions(photo.rgb, [one for one in regions if one.score >= MIN_SCORE])
         else:
             hands = self.predictor.predict_hands(photo.rgb, found, use_landmarks)

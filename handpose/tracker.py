@@ -12,7 +12,8 @@ from itertools import islice
 import numpy as np
 
 from .camera import Camera
-from .detection.landmarks import SAME_HAND_IOU, Landmarks, confirmed_landmarks, is_hand, region_of
+from .detection.find_hands import SAME_HAND_IOU
+from .detection.landmarks import Landmarks, confirmed_landmarks, is_hand, region_of
 from .detection.region import HandRegion, box_iou
 from .estimator import MIN_SCORE, AlignedHand, HandEstimator
 from .hand import Hand, TrackedHand

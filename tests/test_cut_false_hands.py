@@ -75,7 +75,7 @@ def test_the_command_leaves_hands_out(tmp_path, capsys, monkeypatch):
         (tmp_path / folder).mkdir()
         cv2.imwrite(str(tmp_path / folder / ("photo.png" if folder == "street" else "0.jpg")),
                     np.full((200, 200, 3), 120, np.uint8))
-    monkeypatch.setattr(cut_false_hands.HandDetector, "__call__", lambda self, rgb, thorough=False: [
+    monkeypatch.setattr(cut_false_hands.HandDetector, "__call__", lambda self, rgb, thorough, several=False: [
         square(u, v, 50) for u in (50, 150) for v in (50, 150)])
     cut_false_hands.main([str(tmp_path), "--labels", str(tmp_path / "labels.json"), "--backgrounds",
                           str(tmp_path / "walls"), "--out", str(tmp_path / "out")])

@@ -13,6 +13,7 @@ from handpose import Camera, HandBox, HandEstimator, HandModel, HandTracker, Pho
 from handpose.crop import Crop, upright_box
 from handpose.crop_predictor import CROP_SCALE
 from handpose.detection.hand_detector import HAND_SCALE
+from handpose.detection.landmarks import Landmarks
 from handpose.detection.region import HandRegion
 from handpose.prediction import HandPrediction
 from train.scoring.metrics import error_2d, pa_mpjpe, palm_rotation
@@ -267,10 +268,21 @@ def test_the_network_aims_where_the_hand_lies(estimator, photo, truth):
     center, extent, angle = upright_box(truth[2])
     off = HandRegion(center + 0.15 * extent.max(), HAND_SCALE * 1.1 * extent.max(), angle + 0.7, 0.25)
     (aimed,) = estimator.predictor.aim(photo, [off])
-    assert abs(aimed.angle - angle) < 0.2 and off.score < aimed.score < 0.9
+    assert abs(aimed.angle - angle) < 0.2 and aimed.score == off.score
     seen = estimator.landmark_model(photo, aimed)
     assert error_2d(seen.points[:, :2], truth[2]) < 0.06
     assert estimator.predictor.aim(np.full_like(photo, 90), [off]) == estimator.predictor.aim(photo, []) == []
+
+
+def test_the_network_is_sure_of_a_hand_where_it_is(estimator, photo, truth):
+    """Less where the joints are said to lie beside it, or of the other side, and not at all where there is none."""
+    right = Landmarks.of_joints(truth[2], "right")
+    beside = Landmarks.of_joints(truth[2] + 0.15 * np.ptp(truth[2], axis=0).max(), "right")
+    hands = [right, beside, replace(right, right=0.0)]
+    there, off, other = estimator.predictor.sureness_of(photo, hands)
+    assert there > 0.2 and max(off, other) < there / 2
+    assert estimator.predictor.sureness_of(np.full_like(photo, 90), [right])[0] < 0.01
+    assert estimator.predictor.sureness_of(photo, []) == []
 
 
 def test_without_landmarks_the_landmark_model_is_not_asked(estimator, photo, truth):

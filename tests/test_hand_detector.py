@@ -19,10 +19,9 @@ from handpose.detection.hand_detector import (
     all_large,
     in_skin_color,
     is_colored,
-    merged,
     regions_of,
 )
-from handpose.detection.region import HandRegion
+from handpose.detection.region import HandRegion, is_near, merged
 from handpose.network.checkpoint import CHECKPOINT, read_weights
 from handpose.network.onnx_session import open_session
 from train.finding.targets import PictureHands, targets
@@ -78,6 +77,11 @@ def test_one_hand_seen_twice_is_one_and_two_sizes_in_one_place_are_two():
     np.testing.assert_allclose(one.center, [11, 10])
     assert one.score == 0.6 and turned(one.angle, np.pi) < 0.15  # between the two, not at their plain mean of zero
     assert len(merged([near[0], HandRegion(np.array([10.0, 10.0]), 100.0, 0.0, 0.5)])) == 2
+    beside = replace(near[0], center=near[0].center + [0.2 * near[0].side, 0])
+    for place, number in ((0.3, 1), (0.15, 2)):
+        assert len(merged([near[0], beside], place)) == number
+        assert is_near(near[0], beside, place) == is_near(beside, near[0], place) == (number == 1)
+    assert not is_near(near[0], replace(near[0], side=2 * near[0].side))
 
 
 def test_onnx_runtime_says_what_torch_says(palm):
@@ -153,7 +157,7 @@ def test_a_grey_photo_is_looked_at_in_the_colours_of_skin_too(detector, palm, mo
     tinted = in_skin_color(grey // 2)
     assert (np.diff(tinted[tinted[..., 0] > 20].astype(int), axis=-1) < 0).all()  # red over green over blue
     np.testing.assert_allclose(cv2.cvtColor(tinted, cv2.COLOR_RGB2GRAY), grey[..., 0] // 2, atol=2)
-    alone = [region for picture in (grey, in_skin_color(grey)) for region in detector._look(picture, LOOKS[0])]
+    alone = [region for picture in (grey, in_skin_color(grey)) for region in merged(detector._look(picture, LOOKS[0]))]
     assert {region.score for region in detector(grey)} == {region.score for region in merged(alone)}
     looks, look = [], HandDetector._look
     monkeypatch.setattr(HandDetector, "_look", lambda self, rgb, size: looks.append(rgb) or look(self, rgb, size))

@@ -101,7 +101,7 @@ class Knowing:
     def ray(self, pixel):
         return np.append((pixel - self.middle) / self.focal, 1)
 
-    def detector(self, rgb, thorough=False):
+    def detector(self, rgb, thorough=False, several=False):
         return [self.landmarks.region]
 
     def landmark_model(self, rgb, region, mirrored=False):

@@ -54,7 +54,7 @@ class World:
         seen = [hand for hand in self.hands if not hand.hidden and away(hand) < reach]
         return min(seen, key=away, default=None)
 
-    def detector(self, rgb, thorough=False):
+    def detector(self, rgb, thorough=False, several=False):
         self.searches += 1
         return [HandRegion(np.array([hand.u, hand.v]), 2 * LENGTH, 0.0, 0.9) for hand in self.hands if not hand.hidden]
 
@@ -66,6 +66,10 @@ class World:
         right = float(hand.side == "right") if hand.looks_right is None else hand.looks_right
         world = (hand.joints - hand.joints.mean(0)) * hand.metres_a_pixel @ np.eye(2, 3)
         return Landmarks(hand.joints @ np.eye(2, 3), world, hand.presence, right)
+
+    @property
+    def predictor(self):
+        return self
 
     def predict_hands(self, rgb, found, use_landmarks=True):
         return [self.aligned(landmarks) for landmarks in found]

@@ -26,9 +26,9 @@ LOOKS = (256, 512)  # px, the longer side of the photo in each look
 # What a first look is so sure of and which fills so much of the photo's longer side needs no second one, if all else
 # that it finds, with some score, lies within so much of that. Chosen with an eye on the 43 photos of the recall set, of
 # which no hand is lost by it.
-SURE_SCORE, LARGE_SHARE, ELSE_SCORE, WITHIN = 0.7, 0.25, 0.3, 0.5
-# A thorough search keeps regions apart that are so far from each other, as a share of the side: the mean of two hands
-# that touch would show neither. Chosen with an eye on the 43 photos of the recall set.
+SURE_SCORE, LARGE_SHARE, ELSE_SCORE, WITHIN = 0.7, 0.25, 0.4, 0.5
+# Regions so far from each other, as a share of the side, may be of hands that touch, of which their mean would show
+# neither. Chosen with an eye on the 43 photos of the recall set.
 APART = 0.15
 MOST_ENLARGED = 1.5  # times; a look that enlarges more shows nothing new
 MIN_SCORE = 0.2  # less convinces nobody, however sure the landmark model is
@@ -63,23 +63,21 @@ class HandDetector:
             raise ValueError(f"{GRAPH} and {WEIGHTS} in {folder} do not belong together or are damaged ({error}); "
                              "restore both from the same training run.") from error
 
-    def __call__(self, rgb: np.ndarray, thorough: bool = False) -> list[HandRegion]:
+    def __call__(self, rgb: np.ndarray, thorough: bool = False, several: bool = False) -> list[HandRegion]:
         """Regions of the hands in an RGB image (H, W, 3) uint8, most certain first, at the first of LOOKS, or at all
-        of them that do not blow the image up much, unless the first shows nothing but large hands. A hand then may have
-        several regions, for which one frames it well is not known. A grey image is looked at in the colours of skin,
-        too."""
+        of them that do not blow the image up much, unless the first shows nothing but large hands. A grey image is
+        looked at in the colours of skin, too."""
         small, divisor = halved(rgb, 2 * LOOKS[-1])
         pictures = [small] if is_colored(small) else [small, in_skin_color(small)]
-        place = APART if thorough else SAME_PLACE
-        found = [region for picture in pictures for region in self._look(picture, LOOKS[0], place)]
-        if thorough and not all_large(found, max(small.shape[:2])):
+        seen = [self._look(picture, LOOKS[0]) for picture in pictures]
+        if thorough and not all_large(_in_all(seen), max(small.shape[:2])):
             looks = [look for look in LOOKS[1:] if look <= MOST_ENLARGED * max(rgb.shape[:2])]
-            found += [region for look in looks for picture in pictures for region in self._look(picture, look, place)]
+            seen += [self._look(picture, look) for look in looks for picture in pictures]
         return [replace(one, center=(one.center + 0.5) * divisor - 0.5, side=one.side * divisor)
-                for one in merged(found, place)]
+                for one in _in_all(seen, APART if several else SAME_PLACE)]
 
-    def _look(self, rgb: np.ndarray, look: int, place: float = SAME_PLACE) -> list[HandRegion]:
-        """What one pass sees in the image, `look` px long; regions that are nearer than `place` are merged."""
+    def _look(self, rgb: np.ndarray, look: int) -> list[HandRegion]:
+        """What the cells of one pass see in the image, `look` px long."""
         height, width = rgb.shape[:2]
         scale = look / max(height, width)
         rows, columns = (max(1, round(length * scale)) for length in (height, width))
@@ -90,7 +88,12 @@ class HandDetector:
         regions = [region for level, grid in enumerate(grids) for region in regions_of(grid[0], level)]
         by = np.array([width / columns, height / rows])
         return [replace(region, center=(region.center + 0.5) * by - 0.5, side=region.side / scale)
-                for region in merged(regions, place)]
+                for region in regions]
+
+
+def _in_all(seen: list[list[HandRegion]], place: float = SAME_PLACE) -> list[HandRegion]:
+    """What several looks see, merged in each and over all."""
+    return merged([region for cells in seen for region in merged(cells, place)], place)
 
 
 def is_colored(rgb: np.ndarray) -> bool:

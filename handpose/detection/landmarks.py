@@ -23,11 +23,11 @@ MIN_PRESENCE = 0.5  # of what the landmark model alone takes for a hand; trainin
 # A hand is reported where detector and landmark model together are so sure: the sum of both scores' logits. Chosen with
 # an eye on the 43 photos of the recall set, where less finds a few hands more and as many false ones, and on
 # tests/photos, where less finds two hands that are none.
-MIN_EVIDENCE = 2.5
+MIN_EVIDENCE = 2.75
 # One pass is enough where it is sure of the hand and of its side, in a region that the landmarks then confirm.
 SURE_PRESENCE, SURE_SIDE = 0.9, 0.8
 TURNS = np.radians([-35, 35])  # that are tried where the first pass is not sure
-TURNED_PRESENCE = 0.5  # of the first pass, from which on they are
+TURNED_PRESENCE = 0.2  # of the first pass, from which on they are
 LEAST_PRESENCE = 0.1  # of the surest pass, below which no further one would find a hand
 CONFIRMED_TURN, CONFIRMED_SHIFT, CONFIRMED_SCALE = 0.25, 0.1, 0.15  # radians; of the side; of its logarithm
 BOX_SCALE = 1.5  # from the larger side of a hand's box to the region that the landmark model is given

@@ -45,7 +45,8 @@ class PalmDetector:
              min_score: float = MIN_SCORE) -> PalmDetector:
         return cls(TfliteModel(path, threads), min_score)
 
-    def __call__(self, rgb: np.ndarray, thorough: bool = False) -> list[HandRegion]:
+    def __call__(self, rgb: np.ndarray, thorough: bool = False, several: bool = False) -> list[HandRegion]:
+        """See `region.Detector`; it knows one region a hand."""
         small, divisor = halved(rgb, LARGEST_SEARCHED)
         return [replace(region, center=(region.center + 0.5) * divisor - 0.5, side=region.side * divisor)
                 for region in self._search(small, thorough)]

@@ -83,10 +83,11 @@ class HandBox:
 class Detector(Protocol):
     """Anything that says where the hands in an image are."""
 
-    def __call__(self, rgb: np.ndarray, thorough: bool = False) -> list[HandRegion]:
+    def __call__(self, rgb: np.ndarray, thorough: bool = False, several: bool = False) -> list[HandRegion]:
         """Regions of the hands in an RGB image (H, W, 3) uint8, most certain first.
 
-        `thorough` asks for small and hard ones as well, at the price of time; a hand may then have several.
+        `thorough` asks for small and hard ones as well, at the price of time; `several` for more than one region where
+        more than one hand may lie, or one of which it is not clear how.
         """
 
 
