@@ -20,15 +20,19 @@ class Curve(NamedTuple):
     real: list[float]
 
 
-def draw(plots: dict[str, list[Curve]], path: Path) -> None:
-    """Writes a PNG: a plot for each unit, both axes logarithmic and alike."""
+TOLD, REAL = "told: s, {}", "two thirds of the errors lie within"
+
+
+def draw(plots: dict[str, list[Curve]], path: Path, told: str = TOLD, real: str = REAL) -> None:
+    """Writes a PNG: a plot for each unit, both axes logarithmic and alike. `told` and `real` are the axes' names, the
+    first with a place for the unit."""
     image = Image.new("RGB", (SIZE * len(plots), SIZE), GROUND)
     for number, (unit, curves) in enumerate(plots.items()):
-        image.paste(_plot(unit, curves), (number * SIZE, 0))
+        image.paste(_plot(told.format(unit), real, curves), (number * SIZE, 0))
     image.save(path, "PNG", optimize=True)
 
 
-def _plot(unit: str, curves: list[Curve]) -> Image.Image:
+def _plot(across: str, up: str, curves: list[Curve]) -> Image.Image:
     image = Image.new("RGB", (SIZE, SIZE), GROUND)
     pen, font = ImageDraw.Draw(image), ImageFont.load_default(13)
     values = np.concatenate([[*curve.told, *curve.real] for curve in curves])
@@ -47,8 +51,8 @@ def _plot(unit: str, curves: list[Curve]) -> Image.Image:
             pen.text((place(tick, first)[0], SIZE - MARGIN + 6), f"{tick:g}", INK, font, anchor="mt")
             pen.text((MARGIN - 6, place(first, tick)[1]), f"{tick:g}", INK, font, anchor="rm")
     pen.line([place(first, first), place(last, last)], INK, 1)
-    pen.text((MARGIN + (SIZE - MARGIN) / 2, SIZE - 24), f"told: s, {unit}", INK, font, anchor="mt")
-    pen.text((12, 10), "two thirds of the errors lie within", INK, font)
+    pen.text((MARGIN + (SIZE - MARGIN) / 2, SIZE - 24), across, INK, font, anchor="mt")
+    pen.text((12, 10), up, INK, font)
     for number, (curve, color) in enumerate(zip(curves, COLORS, strict=False)):
         points = [place(*point) for point in zip(curve.told, curve.real, strict=True)]
         pen.line(points, color, 2)

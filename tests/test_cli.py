@@ -13,6 +13,7 @@ from test_export import HANDS
 
 from handpose import Camera, HandBox, Result
 from handpose.command import cli, ledger
+from handpose.estimator import MIN_SCORE
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -194,7 +195,7 @@ def test_boxes_sides_scores_and_mirrors(stub, photos, tmp_path, capsys):
     assert np.abs(stub.seen[0][0][:, ::-1].astype(int) - scene()).max() <= 4
     hand, = json.loads((tmp_path / "out" / "rotated1.json").read_text())["hands"]
     assert hand["side"] == "left"
-    assert predict(photos, "--out", tmp_path / "out") == 0 and {"boxes": None, "min_score": 0.3} in stub.chosen
+    assert predict(photos, "--out", tmp_path / "out") == 0 and {"boxes": None, "min_score": MIN_SCORE} in stub.chosen
     assert predict(path, "--out", tmp_path / "out", "--box", "500,10,600,50") == 1
     assert "is not around a hand of an image of 96 x 64 pixels" in capsys.readouterr().err
 

@@ -150,6 +150,19 @@ def test_a_second_look_is_for_photos_with_more_than_large_hands(detector, palm, 
     assert looks == [LOOKS[0], LOOKS[0], *LOOKS]
 
 
+def test_where_hands_are_not_clear_several_regions_are_told_apart(detector, palm):
+    wall = np.full((900, 1200, 3), (176, 170, 160), np.uint8)
+    small = cv2.resize(palm, (160, 120), interpolation=cv2.INTER_AREA)
+    wall[200:320, 300:460] = small  # two that touch
+    wall[200:320, 380:540] = small[:, ::-1]
+    few, many = detector(wall, thorough=True), detector(wall, thorough=True, several=True)
+    assert len(many) > len(few) and many[0].score == few[0].score
+    apart = [np.linalg.norm(one.center - other.center) / max(one.side, other.side) for index, one in enumerate(many)
+             for other in many[:index] if abs(np.log(one.side / other.side)) < 0.1]
+    assert 0.1 < min(apart) < 0.3
+    assert len(detector(palm, thorough=True, several=True)) == len(detector(palm, thorough=True))  # clear
+
+
 def test_a_grey_photo_is_looked_at_in_the_colours_of_skin_too(detector, palm, monkeypatch):
     grey = np.repeat(cv2.cvtColor(palm, cv2.COLOR_RGB2GRAY)[..., None], 3, 2)
     compressed = cv2.imdecode(cv2.imencode(".jpg", grey)[1], cv2.IMREAD_COLOR)

@@ -14,7 +14,7 @@ from handpose.crop import upright_box
 from handpose.detection.landmarks import LandmarkModel, Landmarks
 from handpose.detection.palm_detector import PalmDetector, anchor_centers
 from handpose.detection.region import HandRegion
-from handpose.estimator import HandEstimator
+from handpose.estimator import MIN_SCORE, HandEstimator
 from handpose.hand_model.model import HandModel
 from handpose.image import Photo
 from handpose.network.engine import Prediction
@@ -262,14 +262,14 @@ def test_an_unsure_hand_is_shown_only_to_who_asks_for_it():
     true = TrueHand("right", CAMERAS["usual"])
     knowing = Knowing(true)
     estimator = estimator_of(knowing)
-    for confidence, shown in ((0.35, 1), (0.25, 0)):
+    for confidence, shown in ((MIN_SCORE + 0.05, 1), (MIN_SCORE - 0.05, 0)):
         knowing.confidence = confidence
         assert len(estimator(true.picture(), true.camera).hands) == shown
         assert len(HandTracker(estimator)(true.picture(), 0.0, true.camera)) == shown
     prediction = estimator.predict(Photo(true.picture()))
-    assert len(estimator.place(prediction, true.camera, min_score=0.2).hands) == 1
+    assert len(estimator.place(prediction, true.camera, min_score=MIN_SCORE - 0.1).hands) == 1
     (hand,) = estimator(true.picture(), true.camera, boxes=[(200, 100, 450, 400)]).hands
-    assert hand.score == pytest.approx(0.25)
+    assert hand.score == pytest.approx(MIN_SCORE - 0.05)
 
 
 def test_what_is_seen_behind_the_camera_is_placed_before_it_and_forgotten():

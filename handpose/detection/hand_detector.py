@@ -65,16 +65,17 @@ class HandDetector:
 
     def __call__(self, rgb: np.ndarray, thorough: bool = False, several: bool = False) -> list[HandRegion]:
         """Regions of the hands in an RGB image (H, W, 3) uint8, most certain first, at the first of LOOKS, or at all
-        of them that do not blow the image up much, unless the first shows nothing but large hands. A grey image is
-        looked at in the colours of skin, too."""
+        of them that do not blow the image up much, unless the first shows nothing but large hands, which have one
+        region each. A grey image is looked at in the colours of skin, too."""
         small, divisor = halved(rgb, 2 * LOOKS[-1])
         pictures = [small] if is_colored(small) else [small, in_skin_color(small)]
         seen = [self._look(picture, LOOKS[0]) for picture in pictures]
-        if thorough and not all_large(_in_all(seen), max(small.shape[:2])):
+        clear = all_large(_in_all(seen), max(small.shape[:2]))
+        if thorough and not clear:
             looks = [look for look in LOOKS[1:] if look <= MOST_ENLARGED * max(rgb.shape[:2])]
             seen += [self._look(picture, look) for look in looks for picture in pictures]
         return [replace(one, center=(one.center + 0.5) * divisor - 0.5, side=one.side * divisor)
-                for one in _in_all(seen, APART if several else SAME_PLACE)]
+                for one in _in_all(seen, APART if several and not clear else SAME_PLACE)]
 
     def _look(self, rgb: np.ndarray, look: int) -> list[HandRegion]:
         """What the cells of one pass see in the image, `look` px long."""
