@@ -11,6 +11,7 @@ SIZE, MARGIN = 420, 64  # pixels of a plot, and of what is left of and below its
 GROUND, INK, FAINT = (255, 255, 255), (32, 33, 44), (205, 208, 214)
 COLORS = ((9, 105, 218), (214, 96, 20), (0, 130, 80))
 STEPS = np.array([1, 2, 5])
+TOLD, REAL = "told: s, {}", "two thirds of the errors lie within"  # what the axes are called where nobody says
 
 
 class Curve(NamedTuple):
@@ -18,9 +19,6 @@ class Curve(NamedTuple):
     name: str
     told: list[float]
     real: list[float]
-
-
-TOLD, REAL = "told: s, {}", "two thirds of the errors lie within"
 
 
 def draw(plots: dict[str, list[Curve]], path: Path, told: str = TOLD, real: str = REAL) -> None:

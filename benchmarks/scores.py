@@ -15,6 +15,7 @@ import numpy as np
 from tqdm import tqdm
 
 from handpose import HandEstimator, load_photo
+from handpose.estimator import MIN_SCORE
 from handpose.image import IMAGE_SUFFIXES
 from handpose.whole_file import whole_file
 from train.evaluate_detector import drawn_photos, grey, labelled_photos
@@ -22,7 +23,7 @@ from train.scoring.found import Found
 
 from .reliability import Curve, draw
 
-EDGES = (0.3, 0.7, 0.9, 0.95, 0.98, 0.995, 1.0)  # between groups of scores
+EDGES = (MIN_SCORE, 0.7, 0.9, 0.95, 0.98, 0.995, 1.0)  # between groups of scores
 
 
 def measure(estimator: HandEstimator, photos) -> tuple[np.ndarray, np.ndarray]:

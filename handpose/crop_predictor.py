@@ -18,7 +18,7 @@ CROP_SCALE = 1.4  # the crop's side over that of the joints' upright box
 STILL_SURE = 0.5  # of the first look's sureness, from which on a second one counts
 LEAST_SURENESS = 0.25  # of 37 photos, right hands had a sureness of .41 and more, wrong ones .18 and less
 # Regions in which the landmark model is not sure of a hand are given it anew as the network frames them, if its first
-# look is so sure and its second one so much surer. Chosen with an eye on the 43 photos of the recall set and on
+# look and its second one are so sure. Chosen with an eye on the 43 photos of the recall set and on
 # tests/photos.
 GLANCED_SURENESS, AIMED_SURENESS = 0.01, 0.15
 # Of the longer side of the joints' box: where the network sees the joints so far from where the landmark model does, it
@@ -69,15 +69,13 @@ class CropPredictor:
         hands = self.look_again(rgb, [hand for hand in hands if hand.sureness >= GLANCED_SURENESS])
         return [region_of(hand.joints_2d, hand.presence) for hand in hands if hand.sureness >= AIMED_SURENESS]
 
-    def sureness_of(self, rgb: np.ndarray, hands: Sequence[Landmarks]) -> list[float]:
-        """How sure the network is, from an image alone, of each hand that the landmark model sees: that there is one,
-        and that its joints are there."""
-        crops = [self.crop_of(hand) for hand in hands]
-        seen = [HandPrediction(crop, hand.presence, prediction)
-                for hand, crop, prediction in zip(hands, crops, self.predict_crops(rgb, crops), strict=True)]
-        apart = [np.linalg.norm(own.joints_2d - hand.points[:, :2], axis=1).mean() / max(np.ptp(hand.box, axis=0))
-                 for own, hand in zip(seen, hands, strict=True)]
-        return [float(own.sureness * np.exp(-share / AGREED)) for own, share in zip(seen, apart, strict=True)]
+    def sureness_of(self, rgb: np.ndarray, hand: Landmarks) -> float:
+        """How sure the network is, from an image alone, of a hand that the landmark model sees: that there is one, and
+        that its joints are there."""
+        crop = self.crop_of(hand)
+        own = HandPrediction(crop, hand.presence, *self.predict_crops(rgb, [crop]))
+        apart = np.linalg.norm(own.joints_2d - hand.points[:, :2], axis=1).mean() / np.ptp(hand.box, axis=0).max()
+        return float(own.sureness * np.exp(-apart / AGREED))
 
     # ---- looks
 

@@ -278,11 +278,10 @@ def test_the_network_is_sure_of_a_hand_where_it_is(estimator, photo, truth):
     """Less where the joints are said to lie beside it, or of the other side, and not at all where there is none."""
     right = Landmarks.of_joints(truth[2], "right")
     beside = Landmarks.of_joints(truth[2] + 0.15 * np.ptp(truth[2], axis=0).max(), "right")
-    hands = [right, beside, replace(right, right=0.0)]
-    there, off, other = estimator.predictor.sureness_of(photo, hands)
+    there, off, other = (estimator.predictor.sureness_of(photo, hand)
+                         for hand in (right, beside, replace(right, right=0.0)))
     assert there > 0.2 and max(off, other) < there / 2
-    assert estimator.predictor.sureness_of(np.full_like(photo, 90), [right])[0] < 0.01
-    assert estimator.predictor.sureness_of(photo, []) == []
+    assert estimator.predictor.sureness_of(np.full_like(photo, 90), right) < 0.01
 
 
 def test_without_landmarks_the_landmark_model_is_not_asked(estimator, photo, truth):

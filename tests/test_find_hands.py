@@ -56,9 +56,9 @@ class Word:
         self.aimed.append(regions)
         return self.aims
 
-    def sureness_of(self, rgb, hands):
-        self.asked += len(hands)
-        return [self.sureness] * len(hands)
+    def sureness_of(self, rgb, hand):
+        self.asked += 1
+        return self.sureness
 
 
 def test_each_hand_once_and_only_hands(model, drawn):

@@ -33,8 +33,8 @@ class Witness(Protocol):
     def aim(self, rgb: np.ndarray, regions: Sequence[HandRegion]) -> list[HandRegion]:
         """Where and how a hand lies in regions that a detector found, of those that seem to hold one."""
 
-    def sureness_of(self, rgb: np.ndarray, hands: Sequence[Landmarks]) -> list[float]:
-        """How sure it is, 0..1, that each hand is where the landmark model sees it."""
+    def sureness_of(self, rgb: np.ndarray, hand: Landmarks) -> float:
+        """How sure it is, 0..1, that a hand is where the landmark model sees it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,4 +98,4 @@ def _is_hand(rgb: np.ndarray, candidate: Candidate, witness: Witness | None) -> 
     """Whether detector and landmark model, or with them the witness, are sure enough of a hand."""
     if candidate.evidence >= MIN_EVIDENCE or witness is None or candidate.evidence < WITNESSED_EVIDENCE:
         return candidate.evidence >= MIN_EVIDENCE
-    return witness.sureness_of(rgb, [candidate.hand])[0] >= WITNESS_SURENESS
+    return witness.sureness_of(rgb, candidate.hand) >= WITNESS_SURENESS
