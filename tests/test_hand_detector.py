@@ -1,5 +1,4 @@
 """The detector of our own: its arithmetic against closed forms, its network against torch, its answers on photos."""
-import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,18 +16,21 @@ from handpose.detection.hand_detector import (
     WEIGHTS,
     HandDetector,
     all_large,
+    box_of,
     in_skin_color,
     is_colored,
     regions_of,
 )
-from handpose.detection.region import HandRegion, is_near, merged
+from handpose.detection.region import HandRegion, box_iou, is_near, merged
 from handpose.network.checkpoint import CHECKPOINT, read_weights
 from handpose.network.onnx_session import open_session
 from train.finding.targets import PictureHands, targets
 from train.run_detector import load
 
 PHOTOS = Path(__file__).parent / "photos"
-LABELS = json.loads((PHOTOS / "labels.json").read_text())
+# Boxes around all of a hand, from the wrist to the fingertips or, of a fist, to the knuckles, drawn by eye.
+BY_EYE = {"open_dark": [(110, 72, 290, 312)], "two_fists": [(33, 4, 137, 143), (355, 13, 469, 150)],
+          "grey": [(112, 73, 373, 339)], "small": [(169, 72, 261, 154)]}
 
 
 @pytest.fixture(scope="module")
@@ -108,16 +110,13 @@ def test_a_turned_photo_gives_the_turned_region(detector, palm, quarters):
     assert region.score > 0.5
 
 
-@pytest.mark.parametrize("name", ["open_dark", "two_fists", "grey", "small"])
+@pytest.mark.parametrize("name", BY_EYE)
 def test_what_it_is_surest_of_is_where_people_see_hands(detector, name):
     regions = detector(load_photo(PHOTOS / f"{name}.jpg").rgb)
-    hands = LABELS[f"{name}.jpg"]
-    for hand in hands:
-        pixels = np.array([pixel for pixel in hand["joints"].values() if pixel], float)
-        middle = (pixels.min(0) + pixels.max(0)) / 2
-        best = min(regions[:len(hands)], key=lambda region: np.linalg.norm(region.center - middle))  # noqa: B023
-        assert best.score > 0.5 and np.linalg.norm(best.center - middle) < 0.3 * best.side
-        assert 0.7 < best.side / np.ptp(pixels, axis=0).max() < 3
+    boxes = np.array(BY_EYE[name], float).reshape(-1, 2, 2)
+    surest = np.array([box_of(region) for region in regions[:len(boxes)]]).reshape(-1, 2, 2)
+    assert all(region.score > 0.5 for region in regions[:len(boxes)])
+    assert all(box_iou(box, surest).max() > 0.45 for box in boxes)  # regions are square, and wider
 
 
 def test_a_large_photo_is_seen_as_the_same_smaller_one(detector, palm):

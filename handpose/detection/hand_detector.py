@@ -122,6 +122,12 @@ def regions_of(grid: np.ndarray, level: int) -> list[HandRegion]:
             for center, size, angle, score in zip(centers, sides, angles, scores[rows, columns], strict=True)]
 
 
+def box_of(region: HandRegion) -> list[float]:
+    """The upright box (u0, v0, u1, v1) in pixels that a region of this detector is made of."""
+    half = region.side / HAND_SCALE / 2
+    return [*(region.center - half).tolist(), *(region.center + half).tolist()]
+
+
 def all_large(regions: list[HandRegion], length: int) -> bool:
     """Whether a look at an image that is `length` pixels long surely shows large hands and nothing beside them."""
     large = [region for region in regions if region.score >= SURE_SCORE and region.side >= LARGE_SHARE * length]

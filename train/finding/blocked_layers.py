@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812, the customary name
 
-from .detector_network import Block, DetectorNetwork, Halving
+from .detector_network import Block, DetectorNetwork
+from .layers import Halving
 
 
 class Slopes(nn.Module):
@@ -66,8 +67,9 @@ def _replace(module: nn.Module) -> None:
 
 
 def _padded_alike(layer: Halving) -> nn.Conv2d:
-    """A 6 x 6 convolution with as much padding on both sides, whose first row and column are zero."""
-    alike = nn.Conv2d(layer.in_channels, layer.out_channels, 6, 2, 2, groups=layer.groups)
+    """A convolution with as much padding on both sides and a kernel one larger, whose first row and column are zero."""
+    size = layer.kernel_size[0] + 1
+    alike = nn.Conv2d(layer.in_channels, layer.out_channels, size, 2, size // 2 - 1, groups=layer.groups)
     with torch.no_grad():
         alike.weight.copy_(F.pad(layer.weight, (1, 0, 1, 0)))
         alike.bias.copy_(layer.bias)

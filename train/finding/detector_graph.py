@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import io
 import warnings
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
@@ -21,11 +22,10 @@ class _Graph(nn.Module):
         return self.network(pictures.permute(0, 3, 1, 2).float() / 255)
 
 
-def graph_of(network: nn.Module) -> bytes:
+def graph_of(network: nn.Module, names: Sequence[str] = ("fine", "coarse")) -> bytes:
     """The graph of a network that takes `pictures` (B, H, W, 3) uint8 RGB, of any B and of H and W that are multiples
-    of 32, and gives two grids: without weights, which it names as the network does (`handpose.network.graph_check`).
-    """
-    names = ("fine", "coarse")
+    of 32, and gives grids of these names: without weights, which it names as the network does
+    (`handpose.network.graph_check`)."""
     axes = {"pictures": {0: "pictures", 1: "height", 2: "width"}}
     axes |= {name: {0: "pictures", 2: f"{name}_rows", 3: f"{name}_columns"} for name in names}
     with torch.no_grad(), warnings.catch_warnings(), io.BytesIO() as file:

@@ -1,29 +1,27 @@
 """The finder's network: a picture of any size -> at each place of two grids, whether a hand is there, and which.
 
-The trunk is BlazePalm's (Zhang et al., MediaPipe Hands: On-device Real-time Hand Tracking, 2020): separable blocks with
-5 x 5 kernels and a feature pyramid. On it sit heads of our own, as in FCOS (Tian et al., 2019) without anchors: for
-each cell a score, where the hand's middle is, how large it is, where its fingers point and which side it is of.
+It has two trunks. One is BlazePalm's (Zhang et al., MediaPipe Hands: On-device Real-time Hand Tracking, 2020),
+separable blocks with 5 x 5 kernels and a feature pyramid, which knows palms. The other has seen all sorts of photos
+(`image_trunk`). On both sit heads of our own, as in FCOS (Tian et al., 2019) without anchors: for each cell a score,
+where the hand's middle is, how large it is, where its fingers point and which side it is of.
 """
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812, the customary name
 
+from .image_trunk import GIVEN, ImageTrunk
+from .layers import Halving
+
 CHANNELS = (128, 256)  # of the pyramid's features on the grids of strides 8 and 16
 HEAD_BLOCKS = 2
+IMAGE_SCALE = 0.2  # brings the image trunk's features to the spread of the palm trunk's
 DROPPED = 0.15  # of the features' channels in training: without, six thousand steps know their pictures by heart
+WITHOUT = (0.1, 0.2)  # of the pictures in training, those without the palm trunk's features, and without the image's
 VALUES = ("score", "u", "v", "side", "up_u", "up_v", "right")  # of a cell, in this order; see `DetectorNetwork`
-
-
-class Halving(nn.Conv2d):
-    """A 5 x 5 convolution of stride 2, padded as TensorFlow pads even sizes."""
-
-    def __init__(self, inputs: int, outputs: int, groups: int = 1):
-        super().__init__(inputs, outputs, 5, 2, groups=groups)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return super().forward(F.pad(x, (1, 2, 1, 2)))
 
 
 class Block(nn.Module):
@@ -81,11 +79,26 @@ class PalmTrunk(nn.Module):
         return self.fuse_8(self.to_8(fused, eighth)), fused
 
 
-class Heads(nn.Module):
-    """What each cell says: features of both grids to values (B, 7, h, w) of each."""
+class Trunks(nn.Module):
+    """Pictures (B, 3, H, W) RGB 0..1, H and W multiples of 32, to features: the palm trunk's of strides 8 and 16, the
+    image trunk's of strides 8, 16 and 32."""
 
     def __init__(self):
         super().__init__()
+        self.palm, self.image = PalmTrunk(), ImageTrunk()
+
+    def forward(self, pictures: Tensor) -> tuple[Tensor, ...]:
+        return *self.palm(pictures), *self.image(pictures)
+
+
+class Heads(nn.Module):
+    """What each cell says: both trunks' features to values (B, 7, h, w) of each of the two grids."""
+
+    def __init__(self):
+        super().__init__()
+        of_image = list(GIVEN.values())
+        self.joining = nn.ModuleList(nn.Conv2d(channels + of_image[level] + of_image[level + 1], channels, 1)
+                                     for level, channels in enumerate(CHANNELS))
         self.heads = nn.ModuleList(nn.Sequential(*(Block(channels, channels) for _ in range(HEAD_BLOCKS)),
                                                  nn.Conv2d(channels, len(VALUES), 1)) for channels in CHANNELS)
         with torch.no_grad():
@@ -96,9 +109,23 @@ class Heads(nn.Module):
                 for block in head[:-1]:
                     block.pointwise.weight.mul_(0.3)
 
-    def forward(self, features: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
-        dropped = (F.dropout2d(grid, DROPPED, self.training) for grid in features)
-        return tuple(head(grid) for head, grid in zip(self.heads, dropped, strict=True))
+    def forward(self, features: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        of_palm, of_image = features[:2], [IMAGE_SCALE * grid for grid in features[2:]]
+        if self.training:
+            of_palm, of_image = (_sometimes(grids, share) for grids, share in zip((of_palm, of_image), WITHOUT,
+                                                                                  strict=True))
+        answers = []
+        for level, (join, head) in enumerate(zip(self.joining, self.heads, strict=True)):
+            coarser = F.interpolate(of_image[level + 1], scale_factor=2.0, mode="bilinear", align_corners=False)
+            joined = torch.cat([of_palm[level], of_image[level], coarser], 1)
+            answers.append(head(join(F.dropout2d(joined, DROPPED, self.training))))
+        return tuple(answers)
+
+
+def _sometimes(grids: Sequence[Tensor], share: float) -> list[Tensor]:
+    """Features of some pictures, for this share of which they are zero."""
+    kept = (torch.rand(len(grids[0]), 1, 1, 1) >= share).to(grids[0])
+    return [grid * kept for grid in grids]
 
 
 class DetectorNetwork(nn.Module):
@@ -111,7 +138,7 @@ class DetectorNetwork(nn.Module):
 
     def __init__(self):
         super().__init__()
-        self.trunk, self.heads = PalmTrunk(), Heads()
+        self.trunks, self.heads = Trunks(), Heads()
 
-    def forward(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
-        return self.heads(self.trunk(pictures))
+    def forward(self, pictures: Tensor) -> tuple[Tensor, ...]:
+        return self.heads(self.trunks(pictures))

