@@ -16,7 +16,7 @@ from handpose.detection.hand_detector import (
     WEIGHTS,
     HandDetector,
     all_large,
-    box_of,
+    hand_box,
     in_skin_color,
     is_colored,
     regions_of,
@@ -114,7 +114,7 @@ def test_a_turned_photo_gives_the_turned_region(detector, palm, quarters):
 def test_what_it_is_surest_of_is_where_people_see_hands(detector, name):
     regions = detector(load_photo(PHOTOS / f"{name}.jpg").rgb)
     boxes = np.array(BY_EYE[name], float).reshape(-1, 2, 2)
-    surest = np.array([box_of(region) for region in regions[:len(boxes)]]).reshape(-1, 2, 2)
+    surest = np.array([hand_box(region) for region in regions[:len(boxes)]]).reshape(-1, 2, 2)
     assert all(region.score > 0.5 for region in regions[:len(boxes)])
     assert all(box_iou(box, surest).max() > 0.45 for box in boxes)  # regions are square, and wider
 

@@ -19,7 +19,7 @@ from tqdm import tqdm
 from handpose.crop import Crop
 from handpose.crop_predictor import CROP_SCALE
 from handpose.detection.find_hands import find_hands
-from handpose.detection.hand_detector import HAND_SCALE, HandDetector, box_of
+from handpose.detection.hand_detector import HAND_SCALE, HandDetector, hand_box
 from handpose.detection.landmarks import LandmarkModel
 from handpose.detection.region import HandRegion, box_covered
 from handpose.network.checkpoint import CHECKPOINT
@@ -39,7 +39,7 @@ def false_regions(detector: HandDetector, rgb: np.ndarray, boxes: np.ndarray) ->
     corners = boxes.reshape(-1, 2, 2)
 
     def touches(region: HandRegion) -> bool:
-        box = np.reshape(box_of(region), (2, 2))
+        box = np.reshape(hand_box(region), (2, 2))
         return bool((box_covered(box, corners) > TOUCHES).any()
                     or any(box_covered(one, box[None])[0] > TOUCHES for one in corners))
     return [region for region in detector(rgb, thorough=True) if not touches(region)]

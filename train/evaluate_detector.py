@@ -21,7 +21,7 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
-from handpose.detection.hand_detector import HandDetector, box_of
+from handpose.detection.hand_detector import HandDetector, hand_box
 from handpose.estimator import HandEstimator
 from handpose.image import IMAGE_SUFFIXES, Photo, PhotoError, load_photo
 from handpose.whole_file import whole_file
@@ -95,7 +95,7 @@ def found_alone(detector: HandDetector, photos: Iterator[tuple[Photo, list[dict]
         for row, shown in enumerate((photo, grey(photo))):
             scores = [0.0] * len(hands)
             for region in detector(shown.rgb, thorough=True):
-                hit = [number for number, hand in enumerate(hands) if same_hand(hand["box"], box_of(region))]
+                hit = [number for number, hand in enumerate(hands) if same_hand(hand["box"], hand_box(region))]
                 for number in hit:
                     scores[number] = max(scores[number], region.score)
                 if not hit:

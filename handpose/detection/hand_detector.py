@@ -122,7 +122,7 @@ def regions_of(grid: np.ndarray, level: int) -> list[HandRegion]:
             for center, size, angle, score in zip(centers, sides, angles, scores[rows, columns], strict=True)]
 
 
-def box_of(region: HandRegion) -> list[float]:
+def hand_box(region: HandRegion) -> list[float]:
     """The upright box (u0, v0, u1, v1) in pixels that a region of this detector is made of."""
     half = region.side / HAND_SCALE / 2
     return [*(region.center - half).tolist(), *(region.center + half).tolist()]
