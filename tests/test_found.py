@@ -2,11 +2,15 @@
 import numpy as np
 import pytest
 
+from handpose.detection.hand_detector import HAND_SCALE
+from handpose.detection.region import HandRegion
+from handpose.image import Photo
+from train.evaluate_detector import found_alone
 from train.scoring.found import Found, iou, same_hand
 
 
 def hand(u, v, size=100, **more):
-    return {"box": [u, v, u + size, v + size], "tags": [], "hard": False, "ignore": False, **more}
+    return {"box": [u, v, u + size, v + size], "tags": [], "hard": False, "ignore": False} | more
 
 
 def test_iou_equals_counted_pixels():
@@ -45,3 +49,17 @@ def test_a_box_of_joints_is_the_hand_of_a_wider_one_but_not_of_one_beside_it():
     assert same_hand(whole, [30, 30, 75, 75])
     assert not same_hand(whole, [60, 60, 100, 100])  # its middle is inside, but not the other way round
     assert not same_hand(whole, [40, 40, 60, 60])  # a fingertip
+
+
+def test_what_a_detector_finds_by_itself_is_counted_at_so_many_false_regions():
+    """One hand scores above all false regions, one among them, one is never shown; what is to be ignored is neither."""
+    hands = [hand(100 * number, 0, 40) for number in range(3)] + [hand(300, 0, 40, ignore=True)]
+
+    def region(u, score):
+        return HandRegion(np.array([u + 20.0, 20.0]), 40 * HAND_SCALE, 0.0, score)
+
+    false = [region(500 + 100 * number, 0.8 - 0.01 * number) for number in range(30)]  # the sixth scores .75
+    regions = [region(0, 0.9), region(100, 0.72), region(101, 0.3), region(300, 0.95), *false]
+    photo = Photo(np.zeros((60, 60, 3), np.uint8))
+    in_colour, in_grey = found_alone(lambda rgb, thorough: regions, iter([(photo, hands)]))
+    assert in_colour == in_grey == [1, 2, 2, 2]  # 5, 20, 80 and 320 false regions
