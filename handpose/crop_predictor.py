@@ -39,13 +39,18 @@ class CropPredictor:
 
     def predict_hands(self, rgb: np.ndarray, found: Sequence[Landmarks], use_landmarks: bool = True
                       ) -> list[HandPrediction]:
-        """What the network says of each hand that was found in an image."""
+        """What the network says of each hand that was found in an image, from the image alone where there is no
+        depth."""
         crops = [self.crop_of(landmarks) for landmarks in found]
-        points = [landmarks_in_crop(landmarks, crop) for landmarks, crop in zip(found, crops, strict=True)]
-        predictions = self.predict_crops(rgb, crops, points if use_landmarks else None)
-        hands = [HandPrediction(crop, landmarks.presence, prediction)
-                 for landmarks, crop, prediction in zip(found, crops, predictions, strict=True)]
-        return hands if use_landmarks else self.look_again(rgb, hands)
+        hands: dict[int, HandPrediction] = {}
+        for with_points in (True, False):
+            rows = [row for row, one in enumerate(found) if (use_landmarks and one.has_depth) == with_points]
+            points = [landmarks_in_crop(found[row], crops[row]) for row in rows] if with_points else None
+            predictions = self.predict_crops(rgb, [crops[row] for row in rows], points)
+            seen = [HandPrediction(crops[row], found[row].presence, prediction)
+                    for row, prediction in zip(rows, predictions, strict=True)]
+            hands |= zip(rows, seen if with_points else self.look_again(rgb, seen), strict=True)
+        return [hands[row] for row in range(len(found))]
 
     def predict_regions(self, rgb: np.ndarray, regions: Sequence[HandRegion]) -> list[HandPrediction]:
         """What the network says of the hands in a detector's regions of an image, from it alone, each hand once and
@@ -68,6 +73,16 @@ class CropPredictor:
         hands = [max(pair, key=lambda hand: hand.sureness) for pair in self._of_either_side(rgb, regions)]
         hands = self.look_again(rgb, [hand for hand in hands if hand.sureness >= GLANCED_SURENESS])
         return [region_of(hand.joints_2d, hand.presence) for hand in hands if hand.sureness >= AIMED_SURENESS]
+
+    def surenesses(self, rgb: np.ndarray, regions: Sequence[HandRegion]) -> list[float]:
+        """How sure the network is, from an image alone, of a hand in each of a detector's regions, 0..1."""
+        hands = [max(pair, key=lambda hand: hand.sureness) for pair in self._of_either_side(rgb, regions)]
+        return [hand.sureness for hand in self.look_again(rgb, hands)]
+
+    def alone(self, rgb: np.ndarray, regions: Sequence[HandRegion]) -> list[Landmarks]:
+        """The hands in a detector's regions of which the network is sure from the image alone, without depth."""
+        return [Landmarks.of_joints(hand.joints_2d, hand.side, hand.presence)
+                for hand in self.predict_regions(rgb, regions)]
 
     def sureness_of(self, rgb: np.ndarray, hand: Landmarks) -> float:
         """How sure the network is, from an image alone, of a hand that the landmark model sees: that there is one, and

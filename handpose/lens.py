@@ -21,9 +21,10 @@ def guess_lens(camera: Camera, found: Sequence[Landmarks]) -> Camera:
     way (maximum a posteriori): f = f0 sqrt(0.5 m / d), if f0 puts the nearest hand at d. A lens that is known stays,
     and so does that of a picture whose hands are farther off: a small hand says nothing of its lens.
     """
-    if camera.source != "default" or not found:
+    seen = [landmarks for landmarks in found if landmarks.has_depth]
+    if camera.source != "default" or not seen:
         return camera
-    distance = camera.fx * min(_metres_a_pixel(landmarks) for landmarks in found)
+    distance = camera.fx * min(map(_metres_a_pixel, seen))
     return camera.narrowed(float(np.clip(np.sqrt(USUAL_DISTANCE / distance), 1, MOST_NARROWED)))
 
 

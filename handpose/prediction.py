@@ -17,7 +17,7 @@ HALF_SURE = 0.05
 class HandPrediction:
     """What the networks say of one hand in a photo, whatever the camera."""
     crop: Crop
-    presence: float  # 0..1, of the landmark model
+    presence: float  # 0..1, of the landmark model, or the detector's score where that saw no hand or was not asked
     prediction: Prediction
 
     @property

@@ -122,7 +122,7 @@ class HandTracker:
 
     def _guess_lens(self, rgb: np.ndarray, found: dict[int, Landmarks]) -> Camera:
         """A usual camera, or what the first frames with hands say of the lens: the median of their guesses."""
-        hands = [landmarks for landmarks in found.values() if landmarks.world.any()]  # of the landmark model
+        hands = [landmarks for landmarks in found.values() if landmarks.has_depth]
         usual = Camera.of_photo(rgb.shape[1], rgb.shape[0])
         if hands and len(self._lenses) < LENS_FRAMES:
             self._lenses.append(guess_lens(usual, hands))

@@ -284,6 +284,27 @@ def test_the_network_is_sure_of_a_hand_where_it_is(estimator, photo, truth):
     assert estimator.predictor.sureness_of(np.full_like(photo, 90), right) < 0.01
 
 
+def test_hands_without_depth_are_told_from_the_image_alone(estimator, photo):
+    (seen,), ask = estimator.find(photo), estimator.predictor.predict_hands
+    joints = Landmarks.of_joints(seen.points[:, :2], seen.side)
+    (alone,), (given,), mixed = ask(photo, [seen], False), ask(photo, [seen]), ask(photo, [joints, seen, joints])
+    assert error_2d(alone.joints_2d, given.joints_2d) > 1e-3
+    for hand, same in zip(mixed, (alone, given, alone), strict=True):
+        np.testing.assert_allclose(hand.joints_2d, same.joints_2d, atol=0.05)
+
+
+def test_what_only_the_landmark_model_denies_is_found(estimator, photo, truth):
+    class Denies:
+        def __call__(self, rgb, region, mirrored=False):
+            return replace(Landmarks.of_joints(truth[2], "right"), presence=0.01)
+
+    stubborn = copy(estimator)
+    stubborn.landmark_model = Denies()
+    (hand,) = stubborn(Photo(photo)).hands
+    assert hand.side == "right" and error_2d(hand.joints_2d, truth[2]) < 0.06
+    assert stubborn(Photo(np.full_like(photo, 90))).hands == []
+
+
 def test_without_landmarks_the_landmark_model_is_not_asked(estimator, photo, truth):
     alone = copy(estimator)
     alone.landmark_model = None

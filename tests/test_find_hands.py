@@ -50,11 +50,17 @@ class Word:
     sureness: float = 0.0
     aims: list[HandRegion] = field(default_factory=list)
     aimed: list[list[HandRegion]] = field(default_factory=list)
+    seen: list[Landmarks] = field(default_factory=list)
+    denied: list[list[HandRegion]] = field(default_factory=list)
     asked: int = 0
 
     def aim(self, rgb, regions):
         self.aimed.append(regions)
         return self.aims
+
+    def alone(self, rgb, regions):
+        self.denied.append(regions)
+        return self.seen
 
     def sureness_of(self, rgb, hand):
         self.asked += 1
@@ -128,6 +134,21 @@ def test_the_witness_has_a_say_in_what_detector_and_landmark_model_doubt(drawn):
     for presence, score, asked in ((.99, .9, 0), (.2, .9, 0), (.4, .25, 0), (.9, .4, 1)):
         witness = Word()  # is sure of nothing, and takes nothing away
         assert found(presence, score, witness) == (presence == .99) and witness.asked == asked
+
+
+def test_what_the_landmark_model_denies_detector_and_witness_may_find(model, drawn):
+    """A strong region that no hand found so far explains, and no hand twice."""
+    image, joints = drawn
+    right, wall = region_of(joints, .9), HandRegion(np.array([60., 80.]), 120, 0, .8)
+    shift = wall.center - right.center
+    glove, again = (Landmarks.of_joints(joints + by, "left", .8) for by in (shift, 4))
+    witness = Word(seen=[glove, again])
+    hands = find_hands(image, Everywhere([right, wall, replace(wall, score=.6, center=wall.center + [250, 0])]), model,
+                       witness=witness)
+    assert len(hands) == 2 and hands[1] is glove and not glove.has_depth and hands[0].has_depth
+    assert [region.score for region in witness.denied[0]] == [.8]
+    find_hands(image, Everywhere([right, replace(wall, score=.6)]), model, witness=witness)
+    assert len(witness.denied) == 1  # nothing strong was left
 
 
 def test_a_photo_is_searched_for_small_hands_unless_it_must_be_quick(model):

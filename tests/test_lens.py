@@ -44,6 +44,13 @@ def test_small_hands_and_none_say_nothing_of_the_lens():
     assert guess_lens(usual, []) == usual
 
 
+def test_hands_without_depth_say_nothing_of_the_lens():
+    usual = Camera.of_photo(640, 480)
+    near = seen_at(0.2, usual)
+    flat = Landmarks.of_joints(near.points[:, :2], "right")
+    assert guess_lens(usual, [flat]) == usual and guess_lens(usual, [flat, near]) == guess_lens(usual, [near]) != usual
+
+
 @pytest.mark.parametrize("told", [{"focal_px": 700.0}, {"fov_deg": 90.0}, {"focal_35mm": 26.0}])
 def test_a_lens_that_is_told_stays(told):
     camera = Camera.of_photo(WIDTH, HEIGHT, **told)

@@ -26,7 +26,7 @@ from handpose.estimator import HandEstimator
 from handpose.image import IMAGE_SUFFIXES, Photo, PhotoError, load_photo
 from handpose.whole_file import whole_file
 
-from .finding.pictures import held_out
+from .finding.labelled import held_out
 from .label_hands import photos_of
 from .scoring.found import Found, same_hand
 

@@ -1,4 +1,4 @@
-"""Which of a detector's regions are hands: detector, landmark model and, where both doubt, a third witness say."""
+"""Which of a detector's regions are hands: detector, landmark model and a third witness say, each two of them."""
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -25,6 +25,9 @@ AIMED_SCORE = 0.25  # of a region, below which the witness's aim is not worth it
 # Less evidence of detector and landmark model than `MIN_EVIDENCE`, but so much, will do where the witness is so sure of
 # the hand. Chosen with an eye on the 43 photos of the recall set, on tests/photos and on photos without hands.
 WITNESSED_EVIDENCE, WITNESS_SURENESS = 1.5, 0.03
+# Of a region, from which on the witness is asked for the hand that the landmark model does not see there: gloves are
+# seldom hands to it.
+ALONE_SCORE = 0.7
 
 
 class Witness(Protocol):
@@ -32,6 +35,9 @@ class Witness(Protocol):
 
     def aim(self, rgb: np.ndarray, regions: Sequence[HandRegion]) -> list[HandRegion]:
         """Where and how a hand lies in regions that a detector found, of those that seem to hold one."""
+
+    def alone(self, rgb: np.ndarray, regions: Sequence[HandRegion]) -> list[Landmarks]:
+        """The hands in regions of which it is sure by itself, each once, without depth."""
 
     def sureness_of(self, rgb: np.ndarray, hand: Landmarks) -> float:
         """How sure it is, 0..1, that a hand is where the landmark model sees it."""
@@ -53,7 +59,8 @@ def find_hands(rgb: np.ndarray, detector: Detector, model: LandmarkModel, thorou
     """The hands in an RGB image (H, W, 3) uint8, each once, most certain first.
 
     `thorough=False` leaves out what the detector only finds where it is asked for small and hard hands. `witness` gives
-    the landmark model another look at regions in which it is not sure of a hand, and has a say in what both doubt.
+    the landmark model another look at regions in which it is not sure of a hand, has a say in what both doubt, and
+    tells the hands that only the detector and it are sure of: these have no depth.
     """
     regions = detector(rgb, thorough, several=thorough)
     candidates, sure = _candidates(rgb, regions, model)
@@ -63,7 +70,13 @@ def find_hands(rgb: np.ndarray, detector: Detector, model: LandmarkModel, thorou
         candidates += [Candidate(confirmed_landmarks(rgb, region, model), region)
                        for region in (witness.aim(rgb, doubtful) if doubtful else ())]
     seen = [candidate for candidate in candidates if candidate.hand.presence >= LEAST_PRESENCE]
-    return [one.hand for one in _each_hand_once(seen) if _is_hand(rgb, one, witness)]
+    hands = [one.hand for one in _each_hand_once(seen) if _is_hand(rgb, one, witness)]
+    if witness is not None:
+        denied = [region for region in merged(regions)
+                  if region.score >= ALONE_SCORE and not any(is_near(region, hand.region) for hand in hands)]
+        hands += [hand for hand in (witness.alone(rgb, denied) if denied else ())
+                  if not any(_shows_the_same(hand.box, other.box) for other in hands)]
+    return hands
 
 
 def _candidates(rgb: np.ndarray, regions: Sequence[HandRegion], model: LandmarkModel

@@ -49,9 +49,14 @@ class Landmarks:
     right: float
 
     @classmethod
-    def of_joints(cls, joints: np.ndarray, side: str) -> Landmarks:
+    def of_joints(cls, joints: np.ndarray, side: str, presence: float = 1.0) -> Landmarks:
         """The hand as if the landmark model had seen these joints (21, 2) of this side, without depth or metres."""
-        return cls(np.column_stack([joints, np.zeros(21)]), np.zeros((21, 3)), 1.0, float(side == "right"))
+        return cls(np.column_stack([joints, np.zeros(21)]), np.zeros((21, 3)), presence, float(side == "right"))
+
+    @property
+    def has_depth(self) -> bool:
+        """Whether the landmark model saw it; else depth and metres are not known."""
+        return bool(self.world.any())
 
     @property
     def side(self) -> str:
