@@ -10,7 +10,7 @@ found      a hand is reported within a fifth of the box of the labelled one, aft
 first      the same, with the detector's first look alone
 error      median over joints and hands of the distance to the label, one pass from the first look's region as in
            MediaPipe, over the larger side of the labelled joints' box
-hands      the same of what `find_hands` reports
+hands      the same of what is found after all looks
 side       of the hands found, those on the labelled side
 """
 from __future__ import annotations
@@ -23,17 +23,16 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from handpose.detection.find_hands import find_hands
-from handpose.detection.landmarks import MIN_PRESENCE, LandmarkModel
-from handpose.detection.palm_detector import PalmDetector
+from handpose.detection.landmarks import MIN_PRESENCE
+from handpose.estimator import HandEstimator
 from handpose.image import IMAGE_SUFFIXES, load_photo
 
 NEAR = 0.2  # of the box; a hand whose joints are farther off in the mean is another one
 
 
 @cache
-def _models() -> tuple[PalmDetector, LandmarkModel]:  # one pair for each process
-    return PalmDetector.load(threads=1), LandmarkModel.load(threads=1)
+def _estimator() -> HandEstimator:  # one for each process
+    return HandEstimator.load(threads=1)
 
 
 def nearest(hands: list, label: np.ndarray) -> tuple[np.ndarray | None, float]:
@@ -47,17 +46,17 @@ def nearest(hands: list, label: np.ndarray) -> tuple[np.ndarray | None, float]:
 
 
 def compare(job: tuple[Path, np.ndarray]) -> tuple:
-    """(first look's errors, find_hands' errors, its P(right)) for one labelled crop."""
+    """(first look's errors, those of all that is found, its P(right)) for one labelled crop."""
     path, label = job
-    rgb = load_photo(path).rgb
-    detector, model = _models()
-    first = [hand for hand in (model(rgb, region) for region in detector(rgb)) if hand.presence >= MIN_PRESENCE]
-    return nearest(first, label)[0], *nearest(find_hands(rgb, detector, model), label)
+    rgb, estimator = load_photo(path).rgb, _estimator()
+    first = [estimator.landmark_model(rgb, region) for region in estimator.detector(rgb)]
+    sure = [hand for hand in first if hand.presence >= MIN_PRESENCE]
+    return nearest(sure, label)[0], *nearest(estimator.find(rgb), label)
 
 
 def rights(path: Path) -> list[float]:
     """P(right) of each hand found in a photo."""
-    return [hand.right for hand in find_hands(load_photo(path).rgb, *_models())]
+    return [hand.right for hand in _estimator().find(load_photo(path).rgb)]
 
 
 def agreement_rows(pool, folder: Path, limit: int) -> list[str]:
