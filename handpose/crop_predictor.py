@@ -74,11 +74,6 @@ class CropPredictor:
         hands = self.look_again(rgb, [hand for hand in hands if hand.sureness >= GLANCED_SURENESS])
         return [region_of(hand.joints_2d, hand.presence) for hand in hands if hand.sureness >= AIMED_SURENESS]
 
-    def surenesses(self, rgb: np.ndarray, regions: Sequence[HandRegion]) -> list[float]:
-        """How sure the network is, from an image alone, of a hand in each of a detector's regions, 0..1."""
-        hands = [max(pair, key=lambda hand: hand.sureness) for pair in self._of_either_side(rgb, regions)]
-        return [hand.sureness for hand in self.look_again(rgb, hands)]
-
     def alone(self, rgb: np.ndarray, regions: Sequence[HandRegion]) -> list[Landmarks]:
         """The hands in a detector's regions of which the network is sure from the image alone, without depth."""
         return [Landmarks.of_joints(hand.joints_2d, hand.side, hand.presence)

@@ -12,7 +12,7 @@ from train.cut_false_hands import cut, false_regions, looks
 from train.data.dataset import load_renders
 from train.data.inputs import make_inputs
 from train.data.loader import Group
-from train.finding.labelled import LabelledPicture
+from train.finding.pictures import LabelledPicture
 from train.learning.recipe import AugmentConfig, DataConfig, Recipe
 
 PLAIN = AugmentConfig(turn_deg=0, scale=0, shift=0, color=0, fourier=0, motion_blur=0, cutout=0, grey=0, boxed=0)

@@ -17,9 +17,8 @@ from train.finding.blocked_layers import blocked
 from train.finding.detection_loss import detection_loss
 from train.finding.detector_network import DetectorNetwork
 from train.finding.image_trunk import STAGES, image_trunk
-from train.finding.labelled import LabelledPicture, held_out, read_photos, read_things
 from train.finding.palm_start import palm_trunk
-from train.finding.pictures import PictureMaker, cut_out_of, other_hues, warped
+from train.finding.pictures import LabelledPicture, PictureMaker, held_out, read_photos, warped
 from train.finding.scenes import SceneMaker
 from train.finding.targets import PictureHands, targets
 
@@ -124,14 +123,6 @@ def test_a_scene_depends_on_its_generator_alone(scenes):
     np.testing.assert_array_equal(again.joints_2d, scenes[0][3].joints_2d)
 
 
-def test_a_scene_may_show_things_alone(scenes):
-    """As some of the twenty do: labelled hands are not in these, and something is."""
-    empty = [scene for scene in scenes[0] if not len(scene.joints_2d)]
-    assert empty and all(scene.joints_2d.shape == (0, 21, 2) and scene.right.shape == (0,) for scene in empty)
-    edges = [np.abs(np.diff(scene.rgb.astype(int), axis=1)).max() for scene in empty]
-    assert max(edges) > 40  # the walls here are plain
-
-
 def test_the_landmark_model_sees_the_joints_and_sides_that_scenes_tell(scenes):
     """Another program's opinion: where it is sure of a hand in the place, it says the same joints, mostly the side."""
     model, errors, right = LandmarkModel.load(), [], []
@@ -174,21 +165,13 @@ def test_photos_that_are_held_out_or_not_to_be_trusted_stay_out(tmp_path):
     assert len(kept[0].boxes) == 1 and len(kept[1].boxes) == 2
     np.testing.assert_array_equal(kept[1].doubtful, [[10, 10, 60, 60]])  # what lies beside hands is background
 
-    for label, suspected in zip(labels, ([], [], [[5, 5, 9, 9]], [], [[700, 0, 800, 90]]), strict=True):
-        label["suspected"] = suspected  # then small hands are no reason to leave a photo out
-    (tmp_path / "labels.json").write_text(json.dumps(labels))
-    kept = read_photos(tmp_path, tmp_path / "labels.json")
-    assert [picture.path.parent.name for picture in kept] == ["gloves", "emre", "emre", "vsh"]
-    np.testing.assert_array_equal(kept[1].doubtful, [[5, 5, 9, 9]])
-    np.testing.assert_array_equal(kept[3].doubtful, [[10, 10, 60, 60], [700, 0, 800, 90]])
-
 
 def test_pictures_repeat_and_pasted_hands_are_labelled(tmp_path):
     cv2.imwrite(str(tmp_path / "hand.png"), np.full((60, 60, 3), (0, 0, 255), np.uint8))
     cv2.imwrite(str(tmp_path / "wall.png"), np.full((200, 300, 3), 128, np.uint8))
     hand = LabelledPicture.of(tmp_path / "hand.png", [[15, 15, 45, 45]], [0], [1])
     wall = LabelledPicture.of(tmp_path / "wall.png", [], [], [])
-    make = PictureMaker([wall], [hand], [wall], [wall], size=128)
+    make = PictureMaker([wall], [hand], [wall], [wall], 128)
     shown = 0
     for number in range(30):
         rgb, hands = make(1, number)
@@ -199,52 +182,6 @@ def test_pictures_repeat_and_pasted_hands_are_labelled(tmp_path):
             shown += 1
             assert red[0] >= red[1] and red[0] >= red[2]  # or grey
     assert shown > 5
-
-
-def test_a_hand_is_cut_out_of_a_photo_with_its_labels():
-    rgb = np.zeros((100, 160, 3), np.uint8)
-    for number, middle in enumerate(((40, 50), (60, 50), (140, 20))):
-        cv2.circle(rgb, middle, 4, (0, 0, 80 * (number + 1)), -1)
-    picture = LabelledPicture.of("", [[50, 40, 70, 60], [30, 40, 50, 60], [130, 10, 150, 30]], [0.1, 0.2, 0.3],
-                                 [1, 0, 1], gloved=[True, False, False])
-    part, cut = cut_out_of(picture, rgb, 1, 4.5)
-    assert part.angle.tolist() == [0.2, 0.1] and part.gloved.tolist() == [False, True]  # the cut-out hand comes first
-    for box, blue in zip(part.boxes, (80, 160), strict=True):
-        u, v = np.round((box[:2] + box[2:]) / 2).astype(int)
-        assert cut[v, u, 2] == blue
-    assert cut.shape[:2] == (91, 86)  # up to the photo's edge
-
-
-def test_gloves_get_other_hues_and_stay_as_bright():
-    rgb = np.random.default_rng(0).integers(0, 256, (40, 40, 3), np.uint8)
-    other = other_hues(np.random.default_rng(1), rgb)
-    np.testing.assert_allclose(other.max(-1), rgb.max(-1), atol=1)
-    assert np.abs(other.astype(int) - rgb).mean() > 20
-    np.testing.assert_array_equal(other_hues(np.random.default_rng(1), rgb[..., :1].repeat(3, 2)),
-                                  rgb[..., :1].repeat(3, 2))  # what has no colour gets none
-
-
-def test_things_hide_the_hands_under_them_and_are_none(tmp_path):
-    """The picture is blue, its hand green, the thing red: where a hand is labelled there is green."""
-    wall = np.full((128, 128, 3), (255, 0, 0), np.uint8)
-    wall[44:84, 44:84] = (0, 255, 0)
-    cv2.imwrite(str(tmp_path / "wall.bmp"), wall)
-    cv2.imwrite(str(tmp_path / "thing.png"), np.full((90, 60, 4), (0, 0, 255, 255), np.uint8))
-    photo = LabelledPicture.of(tmp_path / "wall.bmp", [[44, 44, 84, 84]], [0], [1])
-    bare = LabelledPicture.of(tmp_path / "wall.bmp", [], [], [])
-    make = PictureMaker([photo], [photo], [photo], [bare], read_things(tmp_path), size=128)
-    plain = make._shown(np.random.default_rng(0), photo)
-    hidden = []
-    for number in range(40):
-        rgb, hands = make._paste_things(np.random.default_rng(number), plain[0].copy(), plain[1])
-        u, v = np.round(plain[1].center[0]).astype(int)
-        covered = rgb[v, u, 0] > 127
-        assert len(hands.center) == (0 if covered else 1)
-        hidden.append(covered)
-    assert 2 < sum(hidden) < 38
-    (tmp_path / "thing.png").write_bytes((tmp_path / "wall.bmp").read_bytes())
-    with pytest.raises(ValueError, match="thing.png is no picture with transparency"):
-        make._paste_things(np.random.default_rng(0), *plain)
 
 
 def test_the_loss_is_small_where_all_is_said_as_wanted_and_grows_with_each_error():

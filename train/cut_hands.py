@@ -25,7 +25,7 @@ from handpose.image import load_photo
 from handpose.whole_file import whole_file
 
 from .fetch_photos import QUALITY, crop_hand, flip_error
-from .finding.labelled import held_out
+from .finding.pictures import held_out
 
 PREFIX = "whole_"  # of the sets' names: a photo set of the same source may be there, too
 SMALLEST = 40  # px, the longer side of a box: less shows no fingers

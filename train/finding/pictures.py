@@ -4,28 +4,128 @@ A hand's region here is its upright box: its middle, and the longer of its sides
 """
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 
 import cv2
 import numpy as np
 
-from .labelled import LabelledPicture
+from handpose.crop import upright_box
+from handpose.detection.region import box_covered
+
 from .targets import PictureHands
 
 SOURCES = {"photos": 0.45, "collages": 0.25, "scenes": 0.22, "backgrounds": 0.08}  # shares of the pictures
 HAND_SIDES = 16.0, 215.0  # px of the picture, of the hand that decides how large the photo is shown
 ZOOM = 0.55, 4.0  # times the whole photo in the picture, at least and at most
 TURN_STD = 8.0  # degrees
-FILLED = 0.6  # how often another photo, not black, is around a picture that does not fill its frame
 MOST_PASTED = 4
-PASTED = {"cut_outs": 0.5, "cut_from_photos": 0.2, "gloves": 0.3}  # where hands that are pasted come from
-AROUND = 1.15, 1.7  # times the hand's box, of what is cut out of a photo
-WITH_THINGS, MOST_THINGS, THING_SIDES = 0.4, 4, (20.0, 200.0)  # how often things are pasted, how many, px of them
-OTHER_GLOVES = 0.5  # how often gloves have another colour than in their photo
 QUARTERS = (0.7, 0.12, 0.06, 0.12)  # how often by so many quarters of a turn
+TRUSTED_SHARE = 0.15  # of a photo's longer side, its largest hand: from here on the others are found as well
+WIDER = 0.12  # a hand's box is the joints', wider on each side by this share of its size: joints end inside the skin
+HELD_OUT_EVERY = 5  # of the gloves' photos, those whose number is a multiple of it are for measuring
+
+
+@dataclass(frozen=True)
+class LabelledPicture:
+    """A picture on disk and its hands, in its pixels: boxes (N, 4), angle (N,) and right (N,), NaN where nobody knows;
+    and the boxes (K, 4) of what may be hands."""
+    path: Path
+    boxes: np.ndarray
+    angle: np.ndarray
+    right: np.ndarray
+    doubtful: np.ndarray
+
+    @classmethod
+    def of(cls, path: Path, boxes: Sequence, angle: Sequence, right: Sequence, doubtful: Sequence = ()
+           ) -> LabelledPicture:
+        boxes, doubtful = (np.array(values, float).reshape(-1, 4) for values in (boxes, doubtful))
+        return cls(path, boxes, np.array(angle, float), np.array(right, float), doubtful)
+
+    def read(self) -> np.ndarray:
+        """RGB uint8 (H, W, 3). Raises ValueError for what is no picture."""
+        bgr = cv2.imread(str(self.path), cv2.IMREAD_COLOR)
+        if bgr is None:
+            raise ValueError(f"The picture {self.path} cannot be read; remove it.")
+        return np.ascontiguousarray(bgr[..., ::-1])
+
+
+def box_of(joints: np.ndarray) -> np.ndarray:
+    """The box (4,) of a whole hand from its joints (21, 2)."""
+    low, high = joints.min(0), joints.max(0)
+    margin = WIDER * (high - low).max()
+    return np.concatenate([low - margin, high + margin])
+
+
+def read_photos(folder: Path, labels: Path) -> list[LabelledPicture]:
+    """The photos of `train.label_hands`, without those that are held out and those whose hands are small or not found:
+    there the search misses too many for the rest of the photo to count as background.
+
+    Of what is doubtful, only that counts as such which lies on a hand: the rest are ears and noses, seen on a sheet.
+    """
+    pictures = []
+    for label in json.loads(labels.read_text()):
+        hands = [hand for hand in label["hands"] if not _is_part(hand, label["hands"])]
+        sides = [max(hand["box"][2] - hand["box"][0], hand["box"][3] - hand["box"][1]) for hand in hands]
+        if held_out(label["file"]) or max(sides, default=0) < TRUSTED_SHARE * max(label["size"]):
+            continue
+        boxes = [hand["box"] for hand in hands]
+        pictures.append(LabelledPicture.of(
+            folder / label["file"], boxes, [np.nan if hand["angle"] is None else hand["angle"] for hand in hands],
+            [hand["side"] == "right" if hand["sure_side"] else np.nan for hand in hands],
+            [box for box in label["doubtful"] if any(_covered(box, hand) > 0.1 for hand in boxes)]))
+    return pictures
+
+
+def read_backgrounds(folder: Path) -> list[LabelledPicture]:
+    """Photos without hands."""
+    return [LabelledPicture.of(path, [], [], []) for path in sorted(folder.glob("*.jpg"))]
+
+
+def _covered(box: Sequence[float], by: Sequence[float]) -> float:
+    """The share of a box that another one covers."""
+    return float(box_covered(np.reshape(box, (2, 2)), np.reshape(by, (1, 2, 2)))[0])
+
+
+def _is_part(hand: dict, hands: list[dict]) -> bool:
+    """Whether a labelled hand is a finger of another one: it lies within a much larger one."""
+    return any(_covered(hand["box"], other["box"]) > 0.7 and _covered(other["box"], hand["box"]) < 0.4
+               for other in hands if other is not hand)
+
+
+def held_out(file: str) -> bool:
+    """Whether a photo, by its name "source/0000.jpg", is kept for measuring."""
+    source, name = file.split("/")
+    return source == "gloves" and int(Path(name).stem) % HELD_OUT_EVERY == 0
+
+
+def read_scenes(folder: Path) -> list[LabelledPicture]:
+    """The pictures of `train.make_scenes`."""
+    pictures = []
+    for label in json.loads((folder / "labels.json").read_text()):
+        joints = [np.array(hand["joints"]) for hand in label["hands"]]
+        right = [hand["side"] == "right" for hand in label["hands"]]
+        pictures.append(LabelledPicture.of(folder / label["file"], list(map(box_of, joints)),
+                                           [upright_box(one)[2] for one in joints], right))
+    return pictures
+
+
+def read_cut_outs(folder: Path, without: Sequence[str] = ()) -> list[LabelledPicture]:
+    """One hand each: the crops of sets with a `labels.npz` (`fname`, `landmarks_px`, `handedness`, `flip_err`)."""
+    pictures = []
+    for file in sorted(folder.glob("*/labels.npz")):
+        if file.parent.name in without:
+            continue
+        with np.load(file) as labels:
+            for name, points, side, wrong in zip(labels["fname"], labels["landmarks_px"], labels["handedness"],
+                                                 labels["flip_err"], strict=True):
+                if wrong < 0.1:  # false for NaN, too
+                    joints = points[:, :2].astype(float)
+                    pictures.append(LabelledPicture.of(file.parent / str(name), [box_of(joints)],
+                                                       [upright_box(joints)[2]], [str(side) == "Right"]))
+    return pictures
 
 
 @dataclass(frozen=True)
@@ -35,123 +135,44 @@ class PictureMaker:
     cut_outs: list[LabelledPicture]
     scenes: list[LabelledPicture]
     backgrounds: list[LabelledPicture]
-    things: Sequence[Path] = ()
     size: int = 256
 
     def __call__(self, seed: int, index: int) -> tuple[np.ndarray, PictureHands]:
         """A picture (size, size, 3) uint8 RGB and its hands."""
         rng = np.random.default_rng([seed, index])
         source = rng.choice(list(SOURCES), p=list(SOURCES.values()))
-        of = source if source != "collages" else "backgrounds" if rng.random() < 0.6 else "photos"
-        rgb, hands = self._shown(rng, _pick(rng, getattr(self, of)))
-        if self.things and rng.random() < WITH_THINGS:
-            rgb, hands = self._paste_things(rng, rgb, hands)
         if source == "collages":
-            rgb, hands = self._paste(rng, rgb, hands)
+            base = _pick(rng, self.backgrounds if rng.random() < 0.6 else self.photos)
+            rgb, hands = self._paste(rng, *self._shown(rng, base))
+        else:
+            rgb, hands = self._shown(rng, _pick(rng, getattr(self, source)))
         return recoloured(rng, rgb), hands
 
     def _shown(self, rng: np.random.Generator, picture: LabelledPicture) -> tuple[np.ndarray, PictureHands]:
         rgb = picture.read()
-        if picture.gloved.any() and picture.gloved.all() and rng.random() < OTHER_GLOVES:
-            rgb = other_hues(rng, rgb)
-        view = random_view(rng, rgb, picture, self.size)
-        shown, hands = warped(rgb, picture, view, self.size)
-        if rng.random() < FILLED:
-            outside = cv2.warpAffine(np.ones(rgb.shape[:2], np.uint8), view, (self.size, self.size)) == 0
-            shown[outside] = self._background(rng)[outside]
-        return shown, hands
-
-    def _background(self, rng: np.random.Generator) -> np.ndarray:
-        """A square of a photo without hands."""
-        rgb = _pick(rng, self.backgrounds).read()
-        side = int(min(rgb.shape[:2]) * rng.uniform(0.3, 1))
-        row, column = (rng.integers(length - side + 1) for length in rgb.shape[:2])
-        return cv2.resize(rgb[row:row + side, column:column + side], (self.size, self.size),
-                          interpolation=cv2.INTER_AREA)
-
-    @cached_property
-    def hands(self) -> dict[str, list[tuple[LabelledPicture, int]]]:
-        """Which hands of which picture may be pasted, from where."""
-        of_photos = [(photo, row) for photo in self.photos for row in range(len(photo.boxes))]
-        gloves = [(photo, row) for photo, row in of_photos if photo.gloved[row]]
-        every = {"cut_outs": [(cut_out, 0) for cut_out in self.cut_outs], "cut_from_photos": of_photos,
-                 "gloves": gloves}
-        return {name: hands for name, hands in every.items() if hands}
-
-    def _cut_out(self, rng: np.random.Generator) -> tuple[LabelledPicture, np.ndarray]:
-        """A hand with a little around it, the picture's first, and the picture's pixels."""
-        shares = np.array([PASTED[name] for name in self.hands])
-        of = list(self.hands)[rng.choice(len(shares), p=shares / shares.sum())]
-        picture, row = self.hands[of][rng.integers(len(self.hands[of]))]
-        rgb = picture.read()
-        if of != "cut_outs":
-            picture, rgb = cut_out_of(picture, rgb, row, rng.uniform(*AROUND))
-        if of == "gloves" and rng.random() < OTHER_GLOVES:
-            rgb = other_hues(rng, rgb)
-        return picture, rgb
+        return warped(rgb, picture, random_view(rng, rgb, picture, self.size), self.size)
 
     def _paste(self, rng: np.random.Generator, rgb: np.ndarray, hands: PictureHands
                ) -> tuple[np.ndarray, PictureHands]:
-        """Puts some cut-out hands, at any size, over a picture."""
+        """Puts some cut-out hands, at any size, over a picture; what they cover is no hand any more."""
         for _ in range(rng.integers(1, MOST_PASTED + 1)):
-            cut_out, pixels = self._cut_out(rng)
+            cut_out = _pick(rng, self.cut_outs)
+            pixels = cut_out.read()
             side = np.exp(rng.uniform(*np.log((18, 150))))
             center = rng.uniform(0, self.size, 2)
             view = _view(pixels, cut_out.boxes[0], side, center, rng)
             over, mine = warped(pixels, cut_out, view, self.size)
             cover = _soft_cover(pixels.shape, view, self.size)
-            rgb, hands = (rgb * (1 - cover) + over * cover).astype(np.uint8), uncovered(hands, cover)
-            hands = PictureHands(*(np.concatenate([getattr(hands, name), getattr(mine, name)])
+            rgb = (rgb * (1 - cover) + over * cover).astype(np.uint8)
+            hidden = np.array([cover[tuple(at)] > 0.5 for at in np.round(hands.center[:, ::-1]).astype(int)
+                               .clip(0, self.size - 1)], bool).reshape(-1)
+            hands = PictureHands(*(np.concatenate([getattr(hands, name)[~hidden], getattr(mine, name)])
                                    for name in ("center", "side", "angle", "right")), hands.doubtful)
-        return rgb, hands
-
-    def _paste_things(self, rng: np.random.Generator, rgb: np.ndarray, hands: PictureHands
-                      ) -> tuple[np.ndarray, PictureHands]:
-        """Puts some things that are no hands, at any size and turn, over a picture."""
-        for _ in range(rng.integers(1, MOST_THINGS + 1)):
-            path = self.things[rng.integers(len(self.things))]
-            bgra = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
-            if bgra is None or bgra.ndim != 3 or bgra.shape[2] != 4:
-                raise ValueError(f"{path} is no picture with transparency; remove it.")
-            height, width = bgra.shape[:2]
-            scale, turn = np.exp(rng.uniform(*np.log(THING_SIDES))) / max(height, width), rng.uniform(0, 2 * np.pi)
-            view = _similarity(np.array([width - 1, height - 1]) / 2, scale, turn, rng.uniform(0, self.size, 2), rng)
-            if scale < 0.5:  # bilinear sampling alone would alias
-                bgra = cv2.blur(bgra, (max(1, round(0.7 / scale)),) * 2)
-            over = cv2.warpAffine(bgra, view, (self.size, self.size), flags=cv2.INTER_LINEAR)
-            cover = over[..., 3:] / np.float32(255)
-            rgb = (rgb * (1 - cover) + over[..., 2::-1] * cover).astype(np.uint8)
-            hands = uncovered(hands, cover)
         return rgb, hands
 
 
 def _pick(rng: np.random.Generator, pictures: list[LabelledPicture]) -> LabelledPicture:
     return pictures[rng.integers(len(pictures))]
-
-
-def uncovered(hands: PictureHands, cover: np.ndarray) -> PictureHands:
-    """The hands but for those whose middle is under what covers a picture, (S, S, 1) 0..1."""
-    rows, columns = np.round(hands.center).astype(int).clip(0, len(cover) - 1).T[::-1].reshape(2, -1)
-    seen = cover[rows, columns, 0] <= 0.5
-    return PictureHands(hands.center[seen], hands.side[seen], hands.angle[seen], hands.right[seen], hands.doubtful)
-
-
-def cut_out_of(picture: LabelledPicture, rgb: np.ndarray, row: int, around: float
-               ) -> tuple[LabelledPicture, np.ndarray]:
-    """What is within a square `around` times as large as a hand's box, as a picture of its own whose first hand it is.
-    """
-    box = picture.boxes[row]
-    middle, reach = (box[:2] + box[2:]) / 2, around * (box[2:] - box[:2]).max() / 2
-    low = np.floor(middle - reach).astype(int).clip(0)
-    high = np.minimum(np.ceil(middle + reach).astype(int) + 1, rgb.shape[1::-1])
-    centers = (picture.boxes[:, :2] + picture.boxes[:, 2:]) / 2
-    inside = [other for other in range(len(picture.boxes))
-              if other != row and ((centers[other] > low) & (centers[other] < high)).all()]
-    rows = [row, *inside]
-    shift = np.tile(low, 2)
-    part = LabelledPicture(picture.path, picture.boxes[rows] - shift, picture.angle[rows], picture.right[rows],
-                           picture.doubtful - shift, picture.gloved[rows])
-    return part, np.ascontiguousarray(rgb[low[1]:high[1], low[0]:high[0]])
 
 
 def random_view(rng: np.random.Generator, rgb: np.ndarray, picture: LabelledPicture, size: int) -> np.ndarray:
@@ -180,14 +201,8 @@ def _view(rgb: np.ndarray, box: np.ndarray, side: float, center: np.ndarray, rng
 
 
 def _around(middle: np.ndarray, scale: float, target: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """A similarity (2, 3) that brings `middle` to `target`, turned at random: little, or about quarters of a turn."""
+    """A similarity (2, 3) that brings `middle` to `target`, turned at random and perhaps mirrored."""
     turn = rng.choice(4, p=QUARTERS) * np.pi / 2 + np.radians(rng.normal(0, TURN_STD))
-    return _similarity(middle, scale, turn, target, rng)
-
-
-def _similarity(middle: np.ndarray, scale: float, turn: float, target: np.ndarray, rng: np.random.Generator
-                ) -> np.ndarray:
-    """A similarity (2, 3) that brings `middle` to `target`, turned by radians, mirrored as often as not."""
     linear = scale * np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
     if rng.random() < 0.5:
         linear = linear @ np.diag([-1.0, 1.0])
@@ -235,11 +250,3 @@ def recoloured(rng: np.random.Generator, rgb: np.ndarray) -> np.ndarray:
         done = cv2.imencode(".jpg", out, [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(30, 90))])[1]
         out = cv2.imdecode(done, cv2.IMREAD_COLOR)
     return out
-
-
-def other_hues(rng: np.random.Generator, rgb: np.ndarray) -> np.ndarray:
-    """The picture with every hue turned by one angle, paler or stronger: gloves are of any colour."""
-    hue, saturation, value = cv2.split(cv2.cvtColor(rgb, cv2.COLOR_RGB2HSV))
-    hue = ((hue.astype(int) + rng.integers(180)) % 180).astype(np.uint8)  # OpenCV counts hues by two degrees
-    saturation = (saturation * rng.uniform(0.2, 1.6)).clip(0, 255).astype(np.uint8)
-    return cv2.cvtColor(cv2.merge([hue, saturation, value]), cv2.COLOR_HSV2RGB)

