@@ -195,7 +195,8 @@ class HandEstimator:
         return PhotoPrediction(width, height, camera, tuple(hands), boxes is not None, lens)
 
     def find(self, rgb: np.ndarray) -> list[Landmarks]:
-        """Where hands are in an image (H, W, 3) uint8 RGB, upright, as the landmark model sees them."""
+        """Where hands are in an image (H, W, 3) uint8 RGB, upright, as the landmark model sees them, or else, without
+        depth, the network."""
         return find_hands(rgb, self.detector, self.landmark_model, witness=self.predictor)
 
     # ---- before a camera

@@ -19,7 +19,8 @@ def guess_lens(camera: Camera, found: Sequence[Landmarks]) -> Camera:
     distance and then cropped, which narrows its field of view. With both logarithms, of focal length and of distance,
     equally uncertain about their usual values and the hand's size in the picture given, the likeliest pair lies half
     way (maximum a posteriori): f = f0 sqrt(0.5 m / d), if f0 puts the nearest hand at d. A lens that is known stays,
-    and so does that of a picture whose hands are farther off: a small hand says nothing of its lens.
+    and so does that of a picture whose hands are farther off: a small hand says nothing of its lens, nor does one
+    without depth.
     """
     seen = [landmarks for landmarks in found if landmarks.has_depth]
     if camera.source != "default" or not seen:

@@ -101,6 +101,12 @@ def test_a_hand_that_nobody_sees_is_not_found(cases, scores):
     assert np.nanmean(scores[TEACHER]["2D"]) < 0.05  # as near as it was made
 
 
+def test_a_hand_that_only_the_network_sees_is_not_the_landmark_model_s(estimator, cases):
+    seen = Landmarks.of_joints(cases[0].goal_2d, "right")
+    scores = measure(estimator, [replace(cases[0], found=(seen,))])
+    assert scores[TEACHER]["found %"].tolist() == [0] and scores[METHODS[0]]["found %"].tolist() == [100]
+
+
 def test_a_hand_that_the_estimator_is_not_sure_of_is_not_found(estimator, cases, monkeypatch):
     some = cases[:5]
     sure = [hand.score for case in some

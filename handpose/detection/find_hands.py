@@ -1,4 +1,5 @@
-"""Which of a detector's regions are hands: detector, landmark model and a third witness say, each two of them."""
+"""Which of a detector's regions are hands: detector and landmark model say, and a third witness where they doubt or
+the landmark model denies."""
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -26,7 +27,7 @@ AIMED_SCORE = 0.25  # of a region, below which the witness's aim is not worth it
 # the hand. Chosen with an eye on the 43 photos of the recall set, on tests/photos and on photos without hands.
 WITNESSED_EVIDENCE, WITNESS_SURENESS = 1.5, 0.03
 # Of a region, from which on the witness is asked for the hand that the landmark model does not see there: gloves are
-# seldom hands to it.
+# seldom hands to it. Chosen with an eye on the held-out photos of gloves and on photos without hands.
 ALONE_SCORE = 0.7
 
 
@@ -56,7 +57,8 @@ class Candidate:
 
 def find_hands(rgb: np.ndarray, detector: Detector, model: LandmarkModel, thorough: bool = True,
                witness: Witness | None = None) -> list[Landmarks]:
-    """The hands in an RGB image (H, W, 3) uint8, each once, most certain first.
+    """The hands in an RGB image (H, W, 3) uint8, each once: those that the landmark model sees, most certain first,
+    then those that it denies.
 
     `thorough=False` leaves out what the detector only finds where it is asked for small and hard hands. `witness` gives
     the landmark model another look at regions in which it is not sure of a hand, has a say in what both doubt, and

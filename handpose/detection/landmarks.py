@@ -55,7 +55,7 @@ class Landmarks:
 
     @property
     def has_depth(self) -> bool:
-        """Whether the landmark model saw it; else depth and metres are not known."""
+        """Whether depth and metres are known: the landmark model saw the hand, not the network alone."""
         return bool(self.world.any())
 
     @property

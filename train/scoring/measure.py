@@ -72,7 +72,7 @@ def answers_of(estimator: HandEstimator, case: Case) -> dict[str, list[Answer]]:
     photo = load_photo(case.photo)
     found = found_in(case, photo, estimator)
     answers: dict[str, list[Answer]] = {TEACHER: [Answer(landmarks.side, landmarks.points[:, :2], landmarks.world)
-                                                  for landmarks in found]}
+                                                  for landmarks in found if landmarks.has_depth]}
     variant = copy.copy(estimator)
     for use_landmarks, methods in ((True, (ALIGNED, UNALIGNED)), (False, (IMAGE, IMAGE_UNALIGNED))):
         prediction = estimator.predict(photo, found=found, use_landmarks=use_landmarks)
@@ -94,7 +94,7 @@ def placed_answers(estimator: HandEstimator, prediction: PhotoPrediction, case: 
 
 
 def found_in(case: Case, photo: Photo, estimator: HandEstimator) -> Sequence[Landmarks]:
-    """The hands that the landmark model found, or finds."""
+    """The hands that were found, or are."""
     return estimator.find(photo.rgb) if case.found is None else case.found
 
 
