@@ -50,7 +50,7 @@ def load_renders(folder: Path, landmarks: Path, validation: int = 0, size: int =
 
 
 def load_photos(folder: Path, labels_file: Path, fits_file: Path, sets: list[str] | None = None,
-                size: int = 192) -> Samples:
+                size: int = 256) -> Samples:
     """Photos of `folder`, only `sets`' if given, with the files of `train.pseudo_label` and `train.fit_hands`."""
     labels = load_labels(labels_file)
     fits = read_arrays(fits_file, FITS, "train.fit_hands")
