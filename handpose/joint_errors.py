@@ -43,10 +43,10 @@ class Calibration(NamedTuple):
 
 
 # Fitted by `python -m benchmarks.joint_errors --renders DIR --fit` to every second hand that the detector finds in the
-# 1,000 test renders of train/recipes/longer.yaml (train/README.md says how they are made), by quantile regression, and
+# 1,000 test renders of train/recipes/finer.yaml (train/README.md says how they are made), by quantile regression, and
 # to the network that ships: another network's spreads need constants of their own.
-PIXELS = Calibration((2.37, 2.1, 2.05, 2.08, 2.12, 2.09, 2.11, 2.06, 2.15), 1.13, 0.21)  # over the box
-MILLIMETRES = Calibration((4.89, 4.68, 4.62, 4.83, 5.09, 4.26, 4.21, 4.4, 4.75), 0.29, 0.24)
+PIXELS = Calibration((1.94, 1.76, 1.75, 1.65, 1.82, 1.72, 1.72, 1.68, 1.75), 1.16, 0.1)  # over the box
+MILLIMETRES = Calibration((5.09, 4.94, 4.83, 4.98, 5.28, 4.5, 4.46, 4.62, 4.96), 0.4, 0.19)
 
 
 class JointErrors(NamedTuple):

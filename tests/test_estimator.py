@@ -112,11 +112,11 @@ def test_live_crops_are_smaller_and_show_the_same(estimator, photo, truth):
     whole.engine = Engine()
     live, found = whole.for_live(), estimator.find(photo)
     (hand,), (other,) = (each.place(each.predict(Photo(photo), found=found), camera).hands for each in (whole, live))
-    assert asked == [(128, 128, 3), (96, 96, 3)]
+    assert asked == [(160, 160, 3), (96, 96, 3)]
     for one in (hand, other):
         assert error_2d(one.joints_2d, joints_2d) < 0.06 and pa_mpjpe(one.joints_3d, joints) < 15
     whole.engine.config = replace(whole.engine.config, live_size=None)
-    assert whole.for_live().crop_size == 128
+    assert whole.for_live().crop_size == 160
 
 
 @pytest.mark.parametrize("picture", ["black", "noise", "stripes"])
@@ -251,7 +251,7 @@ def test_the_network_alone_looks_again_where_its_crop_was_off(estimator, photo, 
     rgb = np.ascontiguousarray(photo[:, ::-1]) if mirrored else photo
     goal = truth[2] * ([-1, 1] if mirrored else 1) + ([photo.shape[1] - 1, 0] if mirrored else 0)
     center, extent, angle = upright_box(goal)
-    region = HandRegion(center + 0.15 * extent.max(), HAND_SCALE * 1.3 * extent.max(), angle + 0.4, 0.9)
+    region = HandRegion(center + 0.3 * extent.max(), HAND_SCALE * 1.3 * extent.max(), angle + 0.8, 0.9)
     (hand,) = estimator.predictor.predict_regions(rgb, [region])
     assert hand.side == ("left" if mirrored else "right") and hand.presence == 0.9
     assert not estimator.predictor.crop_about(goal, mirrored).is_off(hand.crop)

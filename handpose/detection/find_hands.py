@@ -25,7 +25,7 @@ SHOWN_PLACE = 0.2  # of the side, to a region around a sure hand: what is nearer
 AIMED_SCORE = 0.25  # of a region, below which the witness's aim is not worth its time
 # Less evidence of detector and landmark model than `MIN_EVIDENCE`, but so much, will do where the witness is so sure of
 # the hand. Chosen with an eye on the 43 photos of the recall set, on tests/photos and on photos without hands.
-WITNESSED_EVIDENCE, WITNESS_SURENESS = 1.5, 0.03
+WITNESSED_EVIDENCE, WITNESS_SURENESS = 1.5, 0.1
 # Of a region, from which on the witness is asked for the hand that the landmark model does not see there: gloves are
 # seldom hands to it. Chosen with an eye on the held-out photos of gloves and on photos without hands.
 ALONE_SCORE = 0.7

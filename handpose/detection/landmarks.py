@@ -23,7 +23,7 @@ MIN_PRESENCE = 0.5  # of what the landmark model alone takes for a hand; trainin
 # A hand is reported where detector and landmark model together are so sure: the sum of both scores' logits. Chosen with
 # an eye on the 43 photos of the recall set, where less finds two hands more and four false ones, and on
 # tests/photos, where less finds a hand that is none.
-MIN_EVIDENCE = 2.0
+MIN_EVIDENCE = 1.75
 # One pass is enough where it is sure of the hand and of its side, in a region that the landmarks then confirm.
 SURE_PRESENCE, SURE_SIDE = 0.9, 0.8
 TURNS = np.radians([-35, 35])  # that are tried where the first pass is not sure

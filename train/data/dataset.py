@@ -51,7 +51,10 @@ def load_renders(folder: Path, landmarks: Path, validation: int = 0, size: int =
 
 def load_photos(folder: Path, labels_file: Path, fits_file: Path, sets: list[str] | None = None,
                 size: int = 256) -> Samples:
-    """Photos of `folder`, only `sets`' if given, with the files of `train.pseudo_label` and `train.fit_hands`."""
+    """Photos of `folder`, only `sets`' if given, with the files of `train.pseudo_label` and `train.fit_hands`.
+
+    At `size` px most are as they were cut out; smaller ones would be blurred in a network's crops.
+    """
     labels = load_labels(labels_file)
     fits = read_arrays(fits_file, FITS, "train.fit_hands")
     if any(not np.array_equal(fits[key], labels[key]) for key in ("set", "fname")):
