@@ -125,7 +125,7 @@ def test_what_one_witness_doubts_the_other_must_be_sure_of(model, drawn):
     assert not told(0.5, 0.5) and not told(0.95, 0.2) and not told(0.2, 0.95) and not told(0.0, 1.0)
     odds = lambda share: share / (1 - share)  # noqa: E731
     for presence in (0.3, 0.6, 0.9):  # the same product of odds is the same evidence
-        score = (np.e**2 / odds(presence)) / (1 + np.e**2 / odds(presence))
+        score = (np.e**1.75 / odds(presence)) / (1 + np.e**1.75 / odds(presence))
         assert told(presence, score + 1e-6) and not told(presence, score - 1e-6)
 
 
