@@ -21,8 +21,8 @@ REGION_SCALE, REGION_SHIFT = 2.0, 0.1  # from those joints' box to hand: times i
 
 MIN_PRESENCE = 0.5  # of what the landmark model alone takes for a hand; training and benchmarks ask for it
 # A hand is reported where detector and landmark model together are so sure: the sum of both scores' logits. Chosen with
-# an eye on the 43 photos of the recall set, where less finds no hand more and, in grey, false ones, and on tests/photos,
-# where less finds a hand that is none.
+# an eye on the 43 photos of the recall set, where less finds no hand more and, in grey, false ones, and on
+# tests/photos, where less finds a hand that is none.
 MIN_EVIDENCE = 1.75
 # One pass is enough where it is sure of the hand and of its side, in a region that the landmarks then confirm.
 SURE_PRESENCE, SURE_SIDE = 0.9, 0.8
