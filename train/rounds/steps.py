@@ -26,8 +26,8 @@ PATIENCE = 20.0  # s
 RECIPE = "recipe.yaml"  # of a run, where it also looks for what it was begun by
 BOXES = "boxes.json"
 HELD_BACK = 5  # every so many-th background is for test renders
-# Of Linux's malloc: what a step frees stays for the next one, in large pages. On CPUs a step takes a seventh less
-# so, for a network's features are else mapped and cleared anew in each.
+# Of Linux's malloc: what a step frees stays for the next one, in large pages. Else a network's features are mapped and
+# cleared anew in each step, which costs CPUs a seventh of their time.
 KEEP_MEMORY = ":".join(f"glibc.malloc.{option}" for option in (
     "hugetlb=1", "arena_max=1", "mmap_max=0", f"trim_threshold={8 << 30}", f"top_pad={256 << 20}"))
 
