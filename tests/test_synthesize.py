@@ -14,7 +14,7 @@ from handpose.drawing.shading import vertex_normals
 from handpose.hand_model.layer import HandLayer
 from train.synthesis.arm import Forearm, border_loop, skin_rings, sleeve, tube_faces
 from train.synthesis.objects import THINGS, make
-from train.synthesis.poses import PoseBank, collides
+from train.synthesis.poses import PoseBank, bent_fingers, collides
 from train.synthesis.props import Photos
 from train.synthesis.scene import NEAREST, place_in_view
 from train.synthesis.skin import MAP_NAMES, SkinMaps, sample_palette, tileable_noise
@@ -94,14 +94,16 @@ def test_the_hand_is_drawn_where_the_mask_is(job, labels):
 
 @pytest.mark.parametrize("cut_off", [False, True])
 def test_a_hand_that_points_at_a_wide_lens_is_in_view(cut_off):
-    """It is deeper than the camera would first be away; then no joint may come behind the camera."""
+    """It is deeper than the camera would first be away; then no joint may come behind the camera, and a hand
+    that is not cut off is as large as asked for."""
     hand = np.column_stack([np.linspace(0, 0.08, 21), np.tile([0, 0.05, 0.02], 7), np.linspace(0, -0.2, 21)])
     for seed in range(60):
         focal, shift = place_in_view(np.random.default_rng(seed), hand, SIZE, cut_off)
         joints = hand + shift
         assert joints[:, 2].min() > NEAREST - 1e-6
         pixels = joints[:, :2] / joints[:, 2:] * focal + (SIZE - 1) / 2
-        assert ((pixels > 0) & (pixels < SIZE)).all(1).any()
+        inside = ((pixels > 0) & (pixels < SIZE)).all(1)
+        assert inside.any() if cut_off else inside.all() and .4 < np.ptp(pixels, axis=0).max() / SIZE < .62
 
 
 def test_freihand_layout(job, labels):
@@ -247,6 +249,32 @@ def test_bank_keeps_to_its_limits_and_mixes(job):
     apart = np.abs(pose[:, None] - bank.hand_pose).max(2).min(1)
     assert (apart > .1).mean() > .3  # poses that the bank does not have
     assert np.abs(betas).max() <= 2.5 and orient.shape == (400, 3)
+
+
+def test_fingers_bend_towards_the_palm_and_spread(job):
+    """As the hand model poses them: bent knuckles bring the tips to the palm's side, -y, and hardly any hand's straight
+    fingers cross."""
+    pose = bent_fingers(np.random.default_rng(0), 500)
+    knuckles = np.degrees(pose.reshape(-1, 4, 3, 3)[:, :, 0, 2])
+    assert knuckles.min() < -10 and knuckles.max() > 80  # from overstretched to a fist
+    nothing = [torch.zeros(500, count) for count in (3, 10, 3)]
+    joints = HandLayer.load()(nothing[0], torch.from_numpy(np.float32(np.hstack([pose, np.zeros((500, 9))]))),
+                              *nothing[1:]).joints.numpy()
+    middles, tips = joints[:, [6, 10, 18, 14]], joints[:, [8, 12, 20, 16]]
+    toward_palm = (joints[:, [5, 9, 17, 13]] - middles)[..., 1]
+    assert (toward_palm[knuckles > 40] > .01).all() and (toward_palm[knuckles < -10] < .005).all()
+    straight = (np.degrees(pose.reshape(-1, 4, 3, 3)[..., 2]) < 25).all((1, 2))
+    across = tips[straight][:, [0, 1, 3, 2], 2]  # z is towards the thumb
+    assert straight.sum() > 10 and (np.diff(across) < 0).all(1).mean() > .9
+
+
+def test_fingers_bend_whichever_way_the_hand_is_turned():
+    """Of a bank that only has flat hands, all turned alike, many hands with bent fingers come that are turned so."""
+    flat = PoseBank(np.zeros((5, 45), np.float32), np.zeros((5, 3), np.float32), np.full(45, -2.0), np.full(45, 2.0))
+    orient, pose, _ = flat.draw(np.random.default_rng(1), 1000)
+    alike = np.linalg.norm(orient, axis=1) < .5
+    bent = np.abs(pose[alike].reshape(-1, 15, 3)[:, :12, 2]).max(1) > .5  # half a radian is no noise
+    assert alike.sum() > 200 and .3 < bent.mean() < .7
 
 
 def test_fingers_that_run_through_each_other_are_found(rest):

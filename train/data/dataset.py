@@ -23,8 +23,8 @@ RENDER_LABELS = ("joints_2d", "joints", "global_orient", "hand_pose", "betas", "
 FITS = ("set", "fname", "global_orient", "hand_pose", "betas", "transl", "focal", "center", "residual_2d")
 
 
-def load_renders(folder: Path, landmarks: Path, validation: int = 0, size: int = 192) -> Samples:
-    """What `train.synthesize` wrote to `folder` and `train.pseudo_label` said of it.
+def load_renders(folder: Path, landmarks: Path, validation: int = 0) -> Samples:
+    """What `train.synthesize` wrote to `folder`, of the size that it was drawn in, and `train.pseudo_label` said of it.
 
     Raises ValueError where these do not belong together or cannot spare `validation` hands.
     """
@@ -35,18 +35,18 @@ def load_renders(folder: Path, landmarks: Path, validation: int = 0, size: int =
         raise ValueError(f"{landmarks} knows {len(points)} of the {count} renders in {folder}: make it anew with "
                          "train.pseudo_label.")
     check_held_out(folder, validation, count)
-    images, scale = _read_once([folder / "training" / "rgb" / f"{index:08d}.jpg" for index in range(count)], size,
-                               folder / f"images_{size}px.npy")
+    images = _read_once([folder / "training" / "rgb" / f"{index:08d}.jpg" for index in range(count)],
+                        folder / "images.npy")
     joints_2d = labels["joints_2d"]
     box = np.ptp(joints_2d, axis=1).max(1)
     error = np.linalg.norm(points[..., :2] - joints_2d[:, None], axis=3).mean(2) / box[:, None]
     joints = labels["joints"]
     rotvec = np.concatenate([labels["global_orient"], labels["hand_pose"]], 1).reshape(-1, 16, 3)
     return Samples.of(
-        images, exact=True, joints_2d=joints_2d * scale[:, None, None], joints_3d=joints - joints[:, :1],
-        rotvec=rotvec, betas=labels["betas"], focal=labels["K"][:, 0, 0] * scale,
-        principal=labels["K"][:, :2, 2] * scale[:, None], distance=joints[:, 0, 2],
-        landmarks=with_world(points * scale[:, None, None, None], world), found=error < LOST_LANDMARKS)
+        images, exact=True, joints_2d=joints_2d, joints_3d=joints - joints[:, :1],
+        rotvec=rotvec, betas=labels["betas"], focal=labels["K"][:, 0, 0],
+        principal=labels["K"][:, :2, 2], distance=joints[:, 0, 2],
+        landmarks=with_world(points, world), found=error < LOST_LANDMARKS)
 
 
 def load_photos(folder: Path, labels_file: Path, fits_file: Path, sets: list[str] | None = None,
@@ -150,10 +150,9 @@ def _read(paths: list[Path], size: int) -> tuple[np.ndarray, np.ndarray]:
     return images, scale
 
 
-def _read_once(paths: list[Path], size: int, cache: Path) -> tuple[np.ndarray, np.ndarray]:
-    """`_read` of images of one size, kept in a file that all processes share the memory of."""
-    width = cv2.imread(str(paths[0])).shape[1]
+def _read_once(paths: list[Path], cache: Path) -> np.ndarray:
+    """`_read` of images of one size, as they are, kept in a file that all processes share the memory of."""
     if not cache.is_file() or len(np.load(cache, mmap_mode="r")) != len(paths):
         with whole_file(cache) as temporary, open(temporary, "wb") as file:
-            np.save(file, _read(paths, size)[0])
-    return np.load(cache, mmap_mode="c"), np.full(len(paths), size / width)
+            np.save(file, _read(paths, len(_read_rgb(paths[0])))[0])
+    return np.load(cache, mmap_mode="c")

@@ -106,11 +106,11 @@ def plan(recipe: Rounds, given: Given, work: Path) -> Plan:
         fits = stage(f"fits_{k}", steps.fit, dict(labels=believed, hand_model=OPEN_HAND), world_weight=world_weight)
         drawn_from = dict(poses=fits, backgrounds=backgrounds, hand_model=OPEN_HAND)
         if k == 1:
-            test_renders = stage("test_renders", steps.render, drawn_from, count=recipe.test_renders, seed=0,
-                                 backdrop=TEST, only=held_out)
+            test_renders = stage("test_renders", steps.render, drawn_from, count=recipe.test_renders,
+                                 size=recipe.render_size, seed=0, backdrop=TEST, only=held_out)
             test_landmarks = seen("test_landmarks", test_renders)
-        renders += (stage(f"renders_{k}", steps.render, drawn_from, count=recipe.renders, seed=recipe.run.seed + k,
-                          backdrop=TRAINING, without=held_out),)
+        renders += (stage(f"renders_{k}", steps.render, drawn_from, count=recipe.renders, size=recipe.render_size,
+                          seed=recipe.run.seed + k, backdrop=TRAINING, without=held_out),)
         landmarks += (seen(f"landmarks_{k}", renders[-1]),)
         began, network = network, stage(
             f"run_{k}", steps.train,

@@ -37,6 +37,7 @@ class Rounds:
     """All options of a checkpoint. Each round labels the photos, fits the hand, renders the poses and trains."""
     rounds: Annotated[int, Field(strict=True, ge=1, le=20)]
     renders: Count  # images a round; training sees those of all rounds so far
+    render_size: Annotated[int, Field(strict=True, ge=64, le=1024)] = 192  # pixels a side of these
     test_renders: Count = 2000  # of the held-out sets' poses before held-out backgrounds
     validation_renders: CountOrNone = 256  # the last of each round's, to validate on and never to train on
     held_out: tuple[PhotoSet, ...] = ()  # sets to measure on: neither they nor their poses are trained on

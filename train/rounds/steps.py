@@ -116,11 +116,11 @@ def learn_offsets(folder: Path, machine: Machine, labels: Path, hand_model: Path
     fit_labels(labels / LABELS, folder / FITS, offsets_file=folder / "joint_offsets.json", without=without)
 
 
-def render(folder: Path, machine: Machine, poses: Path, backgrounds: Path, hand_model: Path, count: int, seed: int,
-           backdrop: str, without: list[str] = (), only: list[str] = ()) -> None:
+def render(folder: Path, machine: Machine, poses: Path, backgrounds: Path, hand_model: Path, count: int, size: int,
+           seed: int, backdrop: str, without: list[str] = (), only: list[str] = ()) -> None:
     from ..synthesize import Job, synthesize
-    synthesize(Job(str(folder / RENDERED), str(poses / FITS), (str(backgrounds / backdrop),), count, seed=seed,
-                   hand_model=str(hand_model), without=tuple(without), only=tuple(only)), machine.workers)
+    synthesize(Job(str(folder / RENDERED), str(poses / FITS), (str(backgrounds / backdrop),), count, size,
+                   seed, str(hand_model), without=tuple(without), only=tuple(only)), machine.workers)
 
 
 def train(folder: Path, machine: Machine, photos: Path, labels: Path, fits: Path, renders: list[Path],

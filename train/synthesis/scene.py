@@ -49,7 +49,7 @@ def place_in_view(rng: np.random.Generator, joints: np.ndarray, size: int, cut_o
     middle = joints.mean(0)
     shift = np.array([0, 0, focal * .17 / side]) - middle
     shift[2] = max(shift[2], NEAREST - joints[:, 2].min())  # so that all of the hand is seen from the first step on
-    for _ in range(8):
+    for _ in range(12):
         uv = project(joints + shift, focal, size)[:, :2]
         low, high = uv.min(0), uv.max(0)
         if cut_off:
@@ -57,7 +57,8 @@ def place_in_view(rng: np.random.Generator, joints: np.ndarray, size: int, cut_o
             target[axis] = inside if edge < 2 else size - 1 - inside
         depth = shift[2] + middle[2]
         shift[:2] += (target - (low + high) / 2) / focal * depth
-        shift[2] += depth * ((high - low).max() / side - 1)
+        # By halves: of a hand that points at the lens the box grows faster than the camera comes nearer.
+        shift[2] += depth * (np.sqrt((high - low).max() / side) - 1)
         nearest = NEAREST - joints[:, 2].min()
         if shift[2] < nearest:  # a longer lens instead of a camera that all but touches the hand
             focal *= (nearest + middle[2]) / (shift[2] + middle[2])

@@ -19,7 +19,7 @@ from .poses import PoseBank, collides, facing_palm
 KINDS = BARE, OBJECT, TWO_HANDS, GLOVE, BORDER = "bare", "object", "two hands", "glove", "border"
 SHARES = {BARE: .36, OBJECT: .25, TWO_HANDS: .17, GLOVE: .1, BORDER: .12}
 CANDIDATES = 4  # poses tried until one does not run through itself
-FRONTAL = .15  # how often the palm looks into the camera
+FRONTAL = .25  # how often the palm looks into the camera
 APART = .2  # of two hands: that do not touch
 
 
