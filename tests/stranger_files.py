@@ -15,6 +15,7 @@ COUNT, STEPS = 24, 12  # renders and steps of a round
 RECIPE = """\
 rounds: 2
 renders: 1000
+render_size: 136
 test_renders: 6
 validation_renders: 4
 held_out: [garden]

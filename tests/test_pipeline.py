@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from stranger_files import COUNT, STEPS, arguments, planned, write_stranger
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
@@ -85,6 +86,7 @@ def test_what_was_held_out_stayed_out(made):
     assert walls["test_renders"] == {"4.jpg"}
     counts = [len(list((folder / "training" / "rgb").glob("*.jpg"))) for folder in renders.values()]
     assert counts == [COUNT, COUNT, TEST_COUNT]
+    assert {Image.open(path).size for folder in renders.values() for path in folder.rglob("*.jpg")} == {(136, 136)}
     same = [(folder / "training" / "rgb" / "00000000.jpg").read_bytes() for folder in renders.values()]
     assert len(set(same)) == 3
 
@@ -139,7 +141,7 @@ TESTED = {"test_renders", "test_landmarks"}
     (("renders=25",), RENDERED | TRAINED | SECOND), (("test_renders=7",), TESTED | {"evaluation_1", "evaluation_2"}),
     (("run.steps=25",), TRAINED | SECOND), (("run.losses.pose=1",), TRAINED | SECOND),
     (("photo_share=0.4",), TRAINED | SECOND), (("world_weight=7",), SECOND - {"opinion_2"}),
-    (("held_out=[kitchen]",), RENDERED | TESTED | TRAINED | SECOND)],
+    *(((change,), RENDERED | TESTED | TRAINED | SECOND) for change in ("held_out=[kitchen]", "render_size=192"))],
     ids=lambda value: str(value) * isinstance(value, tuple))
 def test_what_depends_on_an_option_is_made_anew(made, capsys, changes, expected):
     assert planned(capsys, arguments(made, *changes)) == expected

@@ -32,7 +32,8 @@ class HandLoss:
         """The weighted sum and the terms for the batch's hands, of which `estimate` has a row each; `with_image`: the
         network was given images of them, and so has heatmaps."""
         goal, trust = batch.joints, batch.trust * batch.weight[:, None]
-        sure = torch.where(batch.exact, 1.0, self.weights.fitted_3d) * batch.weight
+        exactness = torch.where(batch.exact, 1.0, self.weights.fitted_3d)
+        sure = exactness * batch.weight
         if not with_image:  # what has neither an image nor landmarks cannot be estimated
             trust, sure = trust * batch.given[:, None], sure * batch.given
         labelled = (batch.trust > 0).sum().clamp(min=1)
@@ -65,9 +66,9 @@ class HandLoss:
             "betas": by_hand((estimate.betas - batch.betas).square(), batch.has_betas),
         }
         if with_image:
-            off = (estimate.image_joints - goal).abs()
+            off, deep = (estimate.image_joints - goal).abs(), batch.has_3d * exactness
             parts |= {"heatmap": by_point(self._heatmap_entropy(estimate.heatmaps, goal)),
-                      "image_joints": by_point((off[..., :2].sum(2) + off[..., 2] * batch.has_3d[:, None]) / 3)}
+                      "image_joints": by_point((off[..., :2].sum(2) + off[..., 2] * deep[:, None]) / 3)}
         weights = asdict(self.weights)
         return sum(weights[name] * part for name, part in parts.items()), parts
 

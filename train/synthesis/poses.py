@@ -67,16 +67,18 @@ class PoseBank:
     def draw(self, rng: np.random.Generator, count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """global_orient (count, 3), hand_pose (count, 45), betas (count, 10).
 
-        A pose is one of the bank's or lies between two of them, with noise; in every other one only the thumb is, and
-        the other fingers are as `bent_fingers` has them. Three in five are seen about as a real hand was, the one that
-        the pose begins with, the others from anywhere.
+        A pose is one of the bank's or lies between two of them, with noise; every other one is of no photo: the
+        fingers are as `bent_fingers` has them, the thumb any of the bank's. Three in five are seen about as a real hand
+        was, the one that the pose begins with, if any, the others from anywhere.
         """
-        first, second = rng.integers(len(self.hand_pose), size=(2, count))
+        first, second, third = rng.integers(len(self.hand_pose), size=(3, count))
         way = np.where(rng.random(count) < .3, 0, rng.uniform(0, .7, count))
         begin, end = (Rotation.from_rotvec(self.hand_pose[k].reshape(-1, 3)) for k in (first, second))
         turned = (begin.inv() * end).as_rotvec() * np.repeat(way, 15)[:, None]
         pose = (begin * Rotation.from_rotvec(turned)).as_rotvec().reshape(count, 45)
-        pose[:, :36] = np.where(rng.random((count, 1)) < OF_NO_PHOTO, bent_fingers(rng, count), pose[:, :36])
+        thumb = self.hand_pose[third, 36:] + rng.normal(0, .15, (count, 9))
+        invented = np.hstack([bent_fingers(rng, count), thumb])
+        pose = np.where(rng.random((count, 1)) < OF_NO_PHOTO, invented, pose)
         pose = pose + rng.normal(size=(count, 45)) * rng.choice([.02, .06, .12], (count, 1))
         near = (Rotation.from_rotvec(rng.normal(0, .3, (count, 3)))
                 * Rotation.from_rotvec(self.global_orient[first])).as_rotvec()
@@ -92,8 +94,8 @@ def bent_fingers(rng: np.random.Generator, count: int) -> np.ndarray:
     Photos' poses are fits to labels, in which it goes together how fingers bend and how the hand is turned: a landmark
     model that takes a palm for leaning back bends its fingers forward to make up for it. A network that sees no other
     poses believes the same, even of renders. Here knuckles and fingers bend by themselves, alike in a hand or not, as
-    far as joints do (about -15 to 85 degrees at the knuckle, 0 to 100 and 0 to 70 in the finger), and spread the less
-    the more the knuckles are bent.
+    far as joints do (about -15 to 85 degrees at the knuckle, 0 to 100 and 0 to 70 in the finger), and lean aside
+    together or apart, the less the more the knuckles are bent.
     """
     def both(shape: tuple[int, ...]) -> np.ndarray:  # degrees at the knuckle and at the next joint
         return np.stack([rng.beta(1.1, 1.6, shape) * 100 - 15, rng.beta(.6, 1.1, shape) * 100], -1)
@@ -103,7 +105,8 @@ def bent_fingers(rng: np.random.Generator, count: int) -> np.ndarray:
     lonely = rng.random((count, 4, 1)) < rng.choice([0, .25, .6], (count, 1, 1))
     knuckle, middle = np.moveaxis(np.where(lonely, both((count, 4)), alike), -1, 0)
     last = .6 * middle + rng.normal(0, 8, middle.shape)
-    spread = rng.normal(4, 5, (count, 1)) * -place + rng.normal(0, 3, (count, 4))  # towards the thumb
+    apart, aside = rng.normal([[4, 0]], [[5, 7]], (count, 2)).T[..., None]
+    spread = aside - apart * place + rng.normal(0, 4, (count, 4))  # towards the thumb
     pose = np.zeros((count, 4, 3, 3))
     bent = np.stack([knuckle.clip(-20, 90), middle.clip(-5, 105), last.clip(-10, 75)], -1)
     pose[..., 2] = np.radians(bent)  # bending a finger is a turn about +z
