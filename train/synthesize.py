@@ -56,7 +56,7 @@ class Job:
     hand_model: str = str(OPEN_HAND)
     shard: int = 64
     without: tuple[str, ...] = ()  # photo sets whose poses stay out
-    only: tuple[str, ...] = ()  # photo sets of which all poses are; all sets where empty
+    only: tuple[str, ...] = ()  # photo sets of which the photos' poses are; all sets where empty
     shares: tuple[tuple[str, float], ...] = tuple(SHARES.items())  # how often each kind is drawn
 
 
@@ -200,7 +200,7 @@ def main() -> None:
     parser.add_argument("out", help="folder to write to")
     parser.add_argument("--poses", help="pose bank (.npz with hand_pose and global_orient); invented poses without it")
     parser.add_argument("--without", nargs="*", default=[], metavar="SET", help="photo sets whose poses stay out")
-    parser.add_argument("--only", nargs="*", default=[], metavar="SET", help="photo sets of which all poses are")
+    parser.add_argument("--only", nargs="*", default=[], metavar="SET", help="the only photo sets of photos' poses")
     parser.add_argument("--backgrounds", nargs="+", required=True, help="folders of photos without hands")
     parser.add_argument("--count", type=int, default=100_000)
     parser.add_argument("--size", type=int, default=192, help="pixels a side")

@@ -32,7 +32,8 @@ def data_card(folder: Path, credits: list[Credit], real_poses: bool, held_out: l
     licence, photos = licence_of(credits), any(credit.author != "handpose" for credit in credits)
     poses = "invented ones, other ones in the test part"
     if real_poses:
-        poses = ("those that fits to real photos have, mixed and changed; in the test part those of "
+        poses = ("half of them invented, the others those that fits to real photos have, mixed and changed; in the "
+                 "test part those of "
                  + (f"the photo sets {', '.join(held_out)}, which training has none of" if held_out else
                     "the same photos"))
     owners: dict[tuple[str, str], int] = {}

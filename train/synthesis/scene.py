@@ -57,7 +57,7 @@ def place_in_view(rng: np.random.Generator, joints: np.ndarray, size: int, cut_o
             target[axis] = inside if edge < 2 else size - 1 - inside
         depth = shift[2] + middle[2]
         shift[:2] += (target - (low + high) / 2) / focal * depth
-        # By halves: of a hand that points at the lens the box grows faster than the camera comes nearer.
+        # Half of the way at a time: a box of a hand that points at the lens grows faster than the camera comes nearer.
         shift[2] += depth * (np.sqrt((high - low).max() / side) - 1)
         nearest = NEAREST - joints[:, 2].min()
         if shift[2] < nearest:  # a longer lens instead of a camera that all but touches the hand
