@@ -26,7 +26,7 @@ from .hand_model.model import HandModel
 from .hand_model.rotations import rotmat_to_rotation
 from .hand_model.skeleton import MIRROR
 from .image import Photo
-from .lens import guess_lens
+from .lens import guess_lens, metres_a_pixel
 from .network.checkpoint import CHECKPOINT
 from .network.engine import Engine, load_engine
 from .network.onnx_session import usual_threads
@@ -191,13 +191,17 @@ class HandEstimator:
         else:
             hands = self.predictor.predict_hands(photo.rgb, found, use_landmarks)
         if camera is None:
-            camera = guess_lens(Camera.of_photo(width, height, focal_35mm=photo.focal_35mm), found or ())
+            camera = self.guess_lens(Camera.of_photo(width, height, focal_35mm=photo.focal_35mm), hands)
         return PhotoPrediction(width, height, camera, tuple(hands), boxes is not None, lens)
 
     def find(self, rgb: np.ndarray) -> list[Landmarks]:
         """Where hands are in an image (H, W, 3) uint8 RGB, upright, as the landmark model sees them, or else, without
         depth, the network."""
         return find_hands(rgb, self.detector, self.landmark_model, witness=self.predictor)
+
+    def guess_lens(self, usual: Camera, hands: Sequence[HandPrediction]) -> Camera:
+        """A usual camera, or what those of its hands that would be reported say of the lens."""
+        return guess_lens(usual, [metres_a_pixel(hand, self.skeleton) for hand in hands if hand.score >= MIN_SCORE])
 
     # ---- before a camera
 

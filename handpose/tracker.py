@@ -18,7 +18,7 @@ from .detection.region import HandRegion, box_iou
 from .estimator import MIN_SCORE, AlignedHand, HandEstimator
 from .hand import Hand, TrackedHand
 from .hand_model.model import HandModel
-from .lens import guess_lens
+from .prediction import HandPrediction
 from .tracking.track import Track, joints_apart, middle, middles_apart, size
 
 MAX_HANDS = 4  # followed at once: the work of a frame has a bound
@@ -88,10 +88,10 @@ class HandTracker:
 
         found = self._follow(rgb)
         begun = self._detect(rgb, found) if self._should_detect(found) else set()
-        self._set_camera(camera or self._guess_lens(rgb, found))
         followed = [track for track in self._tracks if track.number in found]
         of_their_sides = [replace(found[track.number], right=float(track.side == "right")) for track in followed]
         predictions = self.estimator.predictor.predict_hands(rgb, of_their_sides, self.use_landmarks)
+        self._set_camera(camera or self._guess_lens(rgb, predictions))
         aligned = {track.number: self.estimator.align(self.camera, prediction)
                    for track, prediction in zip(followed, predictions, strict=True)
                    if prediction.score >= (MIN_SCORE if track.number in begun else LEAST_SCORE)}
@@ -120,12 +120,11 @@ class HandTracker:
             raise ValueError("A clip without frames has no camera: check that it can be played.")
         return scout.camera
 
-    def _guess_lens(self, rgb: np.ndarray, found: dict[int, Landmarks]) -> Camera:
+    def _guess_lens(self, rgb: np.ndarray, hands: list[HandPrediction]) -> Camera:
         """A usual camera, or what the first frames with hands say of the lens: the median of their guesses."""
-        hands = [landmarks for landmarks in found.values() if landmarks.has_depth]
         usual = Camera.of_photo(rgb.shape[1], rgb.shape[0])
-        if hands and len(self._lenses) < LENS_FRAMES:
-            self._lenses.append(guess_lens(usual, hands))
+        if any(hand.score >= MIN_SCORE for hand in hands) and len(self._lenses) < LENS_FRAMES:
+            self._lenses.append(self.estimator.guess_lens(usual, hands))
         if not self._lenses:
             return usual
         return sorted(self._lenses, key=lambda camera: camera.fx)[len(self._lenses) // 2]

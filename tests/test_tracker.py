@@ -13,6 +13,7 @@ from handpose.detection.landmarks import Landmarks
 from handpose.detection.region import HandRegion
 from handpose.estimator import AlignedHand
 from handpose.hand_model.skeleton import PALM_JOINTS
+from handpose.lens import guess_lens
 from handpose.tracker import LENS_FRAMES, LENS_WITHIN, MEMORY_S, NEW_HANDS_S, HandTracker
 from train.make_clip import clip_camera, film
 from train.scoring.metrics import error_2d
@@ -31,7 +32,7 @@ class StubHand:
     hidden: bool = False
     presence: float = 0.95
     looks_right: float | None = None  # what the landmark model says of the side, if it is wrong
-    metres_a_pixel: float = 0.0  # by the landmark model's world points; 0: it has none
+    metres_a_pixel: float = 1.0  # as the network sees the hand; this one is far away
 
     @property
     def joints(self) -> np.ndarray:
@@ -64,8 +65,7 @@ class World:
         if hand is None:
             return Landmarks(np.tile(region.center, (21, 1)) @ np.eye(2, 3), np.zeros((21, 3)), 0.01, 0.5)
         right = float(hand.side == "right") if hand.looks_right is None else hand.looks_right
-        world = (hand.joints - hand.joints.mean(0)) * hand.metres_a_pixel @ np.eye(2, 3)
-        return Landmarks(hand.joints @ np.eye(2, 3), world, hand.presence, right)
+        return Landmarks(hand.joints @ np.eye(2, 3), np.zeros((21, 3)), hand.presence, right)
 
     @property
     def predictor(self):
@@ -73,6 +73,10 @@ class World:
 
     def predict_hands(self, rgb, found, use_landmarks=True):
         return [self.aligned(landmarks) for landmarks in found]
+
+    def guess_lens(self, usual, hands):
+        seen = [self.nearest(hand.joints_2d.mean(0), LENGTH) for hand in hands]
+        return guess_lens(usual, [hand.metres_a_pixel for hand in seen if hand])
 
     def align(self, camera, hand):
         return hand
@@ -277,7 +281,7 @@ def test_a_lens_is_guessed_over_the_first_frames_and_kept():
     world = World([StubHand("right", 160)])
     tracker = HandTracker(world)
     tracker(FRAME, 0.0)
-    assert tracker.camera == USUAL  # the landmark model told no metres
+    assert tracker.camera == USUAL  # a hand so far away says nothing
     narrow = USUAL.narrowed(np.sqrt(0.5 / 0.2))
     world.hands[0].metres_a_pixel = metres_a_pixel(0.2)
     for frame in range(1, 1 + LENS_FRAMES):
