@@ -186,6 +186,7 @@ def test_photos_with_joints_are_seen_by_their_own_camera(tmp_path):
     first, second = photos_with_joints(tmp_path, "left")
     assert first.photo == tmp_path / "images" / "a.jpg" and second.side == "left"
     assert second.camera == Camera(400, 400, 60, 70) and not second.told  # to the estimator
+    assert all(case.told for case in photos_with_joints(tmp_path, "left", told=True))
     x, y, z = joints[0, 4]
     assert first.goal_2d[4] == pytest.approx([500 * x / z + 90, 510 * y / z + 80])
     np.savez(tmp_path / "labels.npz", side=["Right", "Left"], **labels)

@@ -141,6 +141,7 @@ def main(argv: list[str] | None = None) -> None:
     add("--live", action="store_true", help="in the smaller crops of `HandEstimator.for_live`")
     add("--photos-3d", type=Path, metavar="DIR", help="photos with true 3D joints")
     add("--side", choices=("left", "right"), help="of all hands of --photos-3d, where its labels do not say")
+    add("--told-lens", action="store_true", help="tell the estimator the cameras of --photos-3d")
     add("--photos", type=Path, metavar="DIR", help="folder of photo sets")
     add("--sets", nargs="+", metavar="SET", help="which of them: such as the checkpoint has not seen")
     add("--labels", type=Path, metavar="NPZ", help="what train.pseudo_label said of them, instead of their own labels")
@@ -167,7 +168,7 @@ def main(argv: list[str] | None = None) -> None:
         estimator = estimator.for_live() if args.live else estimator
         test_sets = {}
         if args.photos_3d:
-            test_sets["Photos with true 3D joints"] = photos_with_joints(args.photos_3d, args.side)
+            test_sets["Photos with true 3D joints"] = photos_with_joints(args.photos_3d, args.side, args.told_lens)
         if args.photos:
             test_sets["Photo sets"] = photo_sets(args.photos, args.sets, args.labels)
         if args.renders:

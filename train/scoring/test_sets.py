@@ -41,17 +41,17 @@ class Case:
     groups: dict[str, tuple[int, str]] = field(default_factory=dict)
 
 
-def photos_with_joints(folder: Path, side: str | None = None) -> list[Case]:
+def photos_with_joints(folder: Path, side: str | None = None, told: bool = False) -> list[Case]:
     """Photos with true 3D joints: `folder` holds images/ and labels.npz.
 
     labels.npz: `names` (N,), `joints` (N, 21, 3) metres, `camera` (N, 4) fx, fy, cx, cy, which the estimator is not
-    told, and perhaps `side` (N,); without it, all hands are of `side`.
+    told unless `told`, and perhaps `side` (N,); without it, all hands are of `side`.
     """
     labels = _read(folder / "labels.npz", ("names", "joints", "camera"))
     sides = labels.get("side", [side] * len(labels["names"]))
     goals = labels["joints"].astype(float)
     cameras = [Camera(*map(float, camera)) for camera in labels["camera"]]
-    return [Case(folder / "images" / str(name), camera.project(goal), goal, side=_side(hand), camera=camera)
+    return [Case(folder / "images" / str(name), camera.project(goal), goal, side=_side(hand), camera=camera, told=told)
             for name, goal, camera, hand in zip(labels["names"], goals, cameras, sides, strict=True)]
 
 
