@@ -268,6 +268,14 @@ def test_fingers_bend_towards_the_palm_and_spread(job):
     assert straight.sum() > 10 and (np.diff(across) < 0).all(1).mean() > .9
 
 
+def test_many_hands_have_straight_fingers_flat_in_the_palm_s_plane_or_not():
+    bends = np.degrees(bent_fingers(np.random.default_rng(0), 2000).reshape(-1, 4, 3, 3)[..., 2])
+    straight = bends[(np.abs(bends[:, :, 1:]) < 20).all((1, 2))]
+    assert .25 < len(straight) / len(bends) < .4
+    flat = (np.abs(straight[:, :, 0]) < 20).all(1)
+    assert .4 < flat.mean() < .7 and (straight[:, :, 0] > 30).all(1).mean() > .1
+
+
 def test_fingers_bend_whichever_way_the_hand_is_turned():
     """Of a bank that only has flat hands, all turned alike, many hands with bent fingers come that are turned so."""
     flat = PoseBank(np.zeros((5, 45), np.float32), np.zeros((5, 3), np.float32), np.full(45, -2.0), np.full(45, 2.0))

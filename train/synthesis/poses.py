@@ -11,6 +11,7 @@ from handpose.hand_model.skeleton import THUMB_FLEXION_AXIS
 
 BAD_FIT = 0.04  # of the hand's box: a worse fit is of another pose than the photo's
 OF_NO_PHOTO = .5  # of the poses that are drawn, see `bent_fingers`
+STRAIGHT, FLAT = .3, .5  # of those, hands of straight fingers; of these, such as are straight at the knuckles, too
 FINGER_CHAINS = tuple(tuple(range(1 + 4 * finger, 5 + 4 * finger)) for finger in range(5))
 
 
@@ -95,7 +96,8 @@ def bent_fingers(rng: np.random.Generator, count: int) -> np.ndarray:
     model that takes a palm for leaning back bends its fingers forward to make up for it. A network that sees no other
     poses believes the same, even of renders. Here knuckles and fingers bend by themselves, alike in a hand or not, as
     far as joints do (about -15 to 85 degrees at the knuckle, 0 to 100 and 0 to 70 in the finger), and lean aside
-    together or apart, the less the more the knuckles are bent.
+    together or apart, the less the more the knuckles are bent. `STRAIGHT` of the hands have straight fingers, as people
+    show them to cameras: where few do, a network that is in doubt bends all a little.
     """
     def both(shape: tuple[int, ...]) -> np.ndarray:  # degrees at the knuckle and at the next joint
         return np.stack([rng.beta(1.1, 1.6, shape) * 100 - 15, rng.beta(.6, 1.1, shape) * 100], -1)
@@ -104,7 +106,10 @@ def bent_fingers(rng: np.random.Generator, count: int) -> np.ndarray:
     alike = both((count, 1)) + rng.normal(0, 7, (count, 1, 2)) * place[:, None] + rng.normal(0, 8, (count, 4, 2))
     lonely = rng.random((count, 4, 1)) < rng.choice([0, .25, .6], (count, 1, 1))
     knuckle, middle = np.moveaxis(np.where(lonely, both((count, 4)), alike), -1, 0)
-    last = .6 * middle + rng.normal(0, 8, middle.shape)
+    straight, flat = rng.random((2, count, 1)) < np.reshape([STRAIGHT, FLAT], (2, 1, 1))
+    knuckle = np.where(straight & flat, rng.normal(0, 8, (count, 1)) + rng.normal(0, 4, (count, 4)), knuckle)
+    middle = np.where(straight, np.abs(rng.normal(0, 6, (count, 4))), middle)
+    last = .6 * middle + rng.normal(0, np.where(straight, 4, 8), middle.shape)
     apart, aside = rng.normal([[4, 0]], [[5, 7]], (count, 2)).T[..., None]
     spread = aside - apart * place + rng.normal(0, 4, (count, 4))  # towards the thumb
     pose = np.zeros((count, 4, 3, 3))
