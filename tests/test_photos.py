@@ -15,7 +15,7 @@ PHOTOS = Path(__file__).parent / "photos"
 LABELS = json.loads((PHOTOS / "labels.json").read_text())
 # Mean distance of the labelled joints over the larger side of their box, for each labelled hand; None where a hand is
 # not found: it may be one day.
-FOUND = {"open_light": [0.026], "open_dark": [0.018], "pointing_aside": [0.023], "pointing_up": [0.030],
+FOUND = {"open_light": [0.026], "open_dark": [0.018], "pointing_aside": [0.022], "pointing_up": [0.030],
          "fist": [0.067], "two_fists": [0.036, 0.089], "blue_glove": [None], "glove_holding": [None], "grey": [0.020],
          "off_centre": [0.027], "small": [0.019], "two_crossed": [0.054, None]}
 # The same where the box of the labelled joints is told. For fists and the hidden hand, of which wrist and a few
