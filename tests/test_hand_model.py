@@ -192,6 +192,18 @@ def test_size_and_bones_are_an_adults(model):
     assert lengths[9] > 0.075  # the knuckle where the field has it, not at the web
 
 
+def test_palms_are_broad_and_narrow_as_people_s_are(model):
+    """Their length over breadth varies by 4 to 6 %; the tenth beta makes a hand broader and neither longer nor thicker.
+    """
+    betas = torch.as_tensor(np.random.default_rng(0).normal(size=(500, 10)))
+    orient, pose, transl = (torch.zeros(500, count).double() for count in (3, 45, 3))
+    joints = model(orient, pose, betas, transl).joints.numpy()
+    length, breadth = (np.linalg.norm(joints[:, end] - joints[:, start], axis=1) for start, end in ((0, 9), (5, 17)))
+    assert 0.04 < (length / breadth).std() / (length / breadth).mean() < 0.06
+    mean, broad = (model.rest(torch.as_tensor(sd * np.eye(10)[9:]))[0][0].numpy() for sd in (0, 1))
+    assert np.allclose(broad, mean * [1, 1, 1.05], atol=1e-6)
+
+
 def bend(**angles):
     """hand_pose (1, 45) from flexions in radians of a finger's three joints."""
     pose = np.zeros((15, 3))

@@ -14,7 +14,10 @@ from .skeleton import MANO_PARENTS, MIRROR
 OPEN_HAND = shipped("assets") / "open_hand.npz"
 # Hands of one version have the same joints for the same parameters, whatever their skin: a network's answers for one
 # fit all of them. A bake that moves joints or turns betas into others counts on.
-OPEN_HAND_VERSION = 1
+OPEN_HAND_VERSION = 2
+# Networks of these answer for it, too: those of version 1 leave the tenth beta, which is breadth by now, at 0, for it
+# was .1 mm of skin.
+FITTING_VERSIONS = (1, 2)
 MANO_VERTICES = 778
 MOST_BYTES = 256 << 20  # in memory, of all arrays of an .npz together; MANO's take 8 MB
 MOST_PICKLED = 64 << 20  # bytes of a pickle; MANO's have 4 MB

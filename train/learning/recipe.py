@@ -15,6 +15,7 @@ from pydantic import BeforeValidator, Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
 from handpose.foreign_file import read_bytes
+from handpose.hand_model.model_file import OPEN_HAND_VERSION
 from handpose.network.checkpoint import NetworkConfig, one_line
 from handpose.whole_file import whole_file
 
@@ -26,8 +27,15 @@ AUTO = "auto"
 MOST_BYTES = 1 << 16  # of a recipe file
 Options = TypeVar("Options")
 
-Network = Annotated[NetworkConfig, BeforeValidator(lambda value: value if isinstance(value, NetworkConfig) else
-                                                   NetworkConfig.of(value))]
+
+def _network(value: object) -> NetworkConfig:
+    """Of the hand as it is, if nothing else is said; of a file's config, which may be old, it is another matter."""
+    if isinstance(value, dict):
+        value = {"hand_version": OPEN_HAND_VERSION} | value
+    return value if isinstance(value, NetworkConfig) else NetworkConfig.of(value)
+
+
+Network = Annotated[NetworkConfig, BeforeValidator(_network)]
 
 
 @dataclass(frozen=True, config=OPTIONS)
