@@ -18,7 +18,9 @@ BY_HAND = {"joints_depth": "has_3d", "joints_3d": "has_3d", "palm_normal": "has_
            "orientation": "has_pose", "pose": "has_pose", "betas": "has_betas"}
 WEIGHTS = LossWeights(fitted_3d=0.4)
 MODEL = HandLayer.load()
-OLD = (30.3199520111084, 19.064340591430664)  # with images and without, as the first release's code had it
+# With images and without, as the first release's code had it: of the open hand's first version 30.31995 and 19.06434,
+# of the second, whose tenth beta is another, by the code that still gave these of the first.
+OLD = (30.340893892560686, 19.07859230041504)
 
 
 @pytest.fixture
