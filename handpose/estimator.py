@@ -23,7 +23,7 @@ from .detection.region import Detector, HandBox
 from .hand import Hand, Result
 from .hand_model.mano import hand_model_file
 from .hand_model.model import HandModel
-from .hand_model.model_file import FITTING_VERSIONS
+from .hand_model.model_file import version_fits
 from .hand_model.rotations import rotmat_to_rotation
 from .hand_model.skeleton import MIRROR
 from .image import Photo
@@ -97,7 +97,7 @@ class HandEstimator:
         if engine.config.hand_model != model.name:
             raise ValueError(f"The checkpoint answers for the hand model {engine.config.hand_model!r}, not "
                              f"{model.name!r}; give the checkpoint that was trained with it, or its hand model.")
-        if model.name == "open" and engine.config.hand_version not in {model.version, *FITTING_VERSIONS}:
+        if model.name == "open" and not version_fits(engine.config.hand_version, model.version):
             raise ValueError(f"The checkpoint answers for version {engine.config.hand_version} of the open hand, not "
                              f"{model.version}: give a checkpoint of this handpose, or the one of its time.")
         estimator = cls(engine, model, HandDetector.load(threads=threads), LandmarkModel.load(threads=threads))

@@ -15,7 +15,7 @@ from onnx import TensorProto, helper
 from safetensors.numpy import load_file, save_file
 
 from handpose.estimator import HandEstimator
-from handpose.hand_model.model_file import FITTING_VERSIONS, OPEN_HAND_VERSION
+from handpose.hand_model.model_file import OPEN_HAND, OPEN_HAND_VERSION
 from handpose.network.checkpoint import CHECKPOINT, CONFIG, GRAPH, WEIGHTS, NetworkConfig
 from handpose.network.engine import OnnxEngine, load_engine
 from handpose.network.graph_check import check_graph
@@ -241,10 +241,14 @@ def test_a_field_of_another_type_or_size_is_named(folder, field, value):
 def test_a_checkpoint_for_another_version_of_the_hand_is_refused(tmp_path):
     for version in (1, OPEN_HAND_VERSION, OPEN_HAND_VERSION + 1):
         HandNetwork(replace(TINY, hand_version=version)).save(tmp_path)
-        if version in FITTING_VERSIONS:
+        if version <= OPEN_HAND_VERSION:  # that of version 1 leaves alone what is otherwise in version 2
             assert HandEstimator.load(tmp_path).engine.config.hand_version == version
         else:
             refused(tmp_path, f"version {version} of the open hand", HandEstimator.load)
+    with np.load(OPEN_HAND) as file:
+        np.savez(tmp_path / "first_hand.npz", **dict(file) | {"version": 1})
+    HandNetwork(TINY).save(tmp_path)
+    refused(tmp_path, "not 1", lambda folder: HandEstimator.load(folder, hand_model=folder / "first_hand.npz"))
     saved = json.loads((tmp_path / CONFIG).read_text())
     assert NetworkConfig.of({name: saved[name] for name in saved if name != "hand_version"}).hand_version == 1
 

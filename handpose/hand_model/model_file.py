@@ -15,9 +15,9 @@ OPEN_HAND = shipped("assets") / "open_hand.npz"
 # Hands of one version have the same joints for the same parameters, whatever their skin: a network's answers for one
 # fit all of them. A bake that moves joints or turns betas into others counts on.
 OPEN_HAND_VERSION = 2
-# Networks of these answer for it, too: those of version 1 leave the tenth beta, which is breadth by now, at 0, for it
-# was .1 mm of skin.
-FITTING_VERSIONS = (1, 2)
+# Of a network and of a hand whose parameters it tells all the same: those of version 1 leave the tenth beta, breadth
+# since version 2, at 0, for it was .1 mm of skin. The other way round the breadth would be lost.
+FITTING = {(1, 2)}
 MANO_VERTICES = 778
 MOST_BYTES = 256 << 20  # in memory, of all arrays of an .npz together; MANO's take 8 MB
 MOST_PICKLED = 64 << 20  # bytes of a pickle; MANO's have 4 MB
@@ -26,6 +26,11 @@ REQUIRED_KEYS = {"v_template": ("V", 3), "shapedirs": ("V", 3, 10), "posedirs": 
                  "weights": ("V", 16), "kintree_table": (2, 16), "f": ("F", 3)}
 OPTIONAL_KEYS = {"hands_mean": (45,), "hands_components": (45, 45), "tip_vertices": (5,), "joint_offsets": (21, 3),
                  "version": ()}
+
+
+def version_fits(of_network: int, of_hand: int) -> bool:
+    """Whether the answers of a network for one version of the open hand are right for another."""
+    return of_network == of_hand or (of_network, of_hand) in FITTING
 
 
 def read_arrays(path: Path) -> dict[str, np.ndarray]:

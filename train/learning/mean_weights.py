@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from handpose.hand_model.model_file import FITTING_VERSIONS
+from handpose.hand_model.model_file import version_fits
 from handpose.network.hand_network import HandNetwork
 
 
@@ -18,10 +18,10 @@ def mean_weights(ended: Path, began: Path, began_share: float) -> HandNetwork:
     Raises FileNotFoundError or ValueError where one is no checkpoint or they are not alike.
     """
     network, start = (HandNetwork.from_pretrained(folder) for folder in (ended, began))
-    ended_with, began_with = network.config, start.config
-    if {ended_with.hand_version, began_with.hand_version} <= set(FITTING_VERSIONS):
-        began_with = replace(began_with, hand_version=ended_with.hand_version)
-    if ended_with != began_with:
+    began_with, version = start.config, network.config.hand_version
+    if version_fits(began_with.hand_version, version):
+        began_with = replace(began_with, hand_version=version)
+    if network.config != began_with:
         raise ValueError(f"{ended} and {began} hold networks that differ: set start_share=0 where a run begins with "
                          "another network.")
     of_start = start.state_dict()

@@ -29,7 +29,7 @@ Options = TypeVar("Options")
 
 
 def _network(value: object) -> NetworkConfig:
-    """Of the hand as it is, if nothing else is said; of a file's config, which may be old, it is another matter."""
+    """A recipe that does not say a hand's version means the hand that ships; a checkpoint's config, the first hand."""
     if isinstance(value, dict):
         value = {"hand_version": OPEN_HAND_VERSION} | value
     return value if isinstance(value, NetworkConfig) else NetworkConfig.of(value)

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torchvision.models import get_model_weights, list_models
 
 from handpose.foreign_file import check_regular, read_bytes
-from handpose.hand_model.model_file import FITTING_VERSIONS
+from handpose.hand_model.model_file import version_fits
 from handpose.network.checkpoint import find_checkpoint, one_line, read_config
 from handpose.network.graph_check import check_no_external_data
 from handpose.network.hand_network import IMAGE_STD, HandNetwork
@@ -67,10 +67,10 @@ def start_faults(recipe: Recipe) -> list[str]:
     try:
         if recipe.start_from:
             theirs = read_config(find_checkpoint(recipe.start_from))
-            fitting = FITTING_VERSIONS if theirs.hand_version in FITTING_VERSIONS else ()
+            hand_fits = version_fits(theirs.hand_version, recipe.network.hand_version)
             unlike = [name for name, value in asdict(theirs).items()
                       if not name.endswith("_size") and value != getattr(recipe.network, name)
-                      and not (name == "hand_version" and recipe.network.hand_version in fitting)]
+                      and not (name == "hand_version" and hand_fits)]
             if unlike:
                 raise ValueError(f"start_from: {recipe.start_from} is of another network, with " + " and ".join(
                     f"{name} {getattr(theirs, name)}" for name in unlike))
