@@ -140,3 +140,22 @@ def test_nothing_known_is_no_loss_and_no_nan(random):
     batch = batch._replace(trust=torch.zeros(HANDS, 21), has_3d=none, has_pose=none, has_betas=none)
     total, parts = HandLoss(WEIGHTS, MODEL)(estimate, batch)
     assert total.item() == 0 and all(part.item() == 0 for part in parts.values())
+
+
+def test_a_mirrored_hand_counts_as_much_as_it_is_said_to():
+    hands, empty, mirror_of = torch.tensor([2.0, -1, .5]), torch.tensor([-2.0, 0.3]), torch.tensor([1, -1])
+    wrong = np.array([np.log1p(np.exp(-2)), np.log1p(np.exp(1)), np.log1p(np.exp(-.5)), np.log1p(np.exp(-2)),
+                      np.log1p(np.exp(.3))])
+    for count in (1.0, 0.25):
+        loss = HandLoss(LossWeights(confidence=0.7, mirrored=count), MODEL).of_confidence(hands, empty, mirror_of)
+        assert loss.item() == pytest.approx(0.7 * (wrong * [1, 1, 1, count, 1]).sum() / 5, rel=1e-6)
+
+
+def test_a_hand_ought_to_be_believed_rather_than_its_mirror_image():
+    hands, empty, mirror_of = torch.tensor([2.0, -1, .5]), torch.tensor([1.0, 9, -2, 4]), torch.tensor([1, -1, 0, 2])
+    weight = torch.tensor([1.0, 0.3, 0.0])  # of the last hand nobody knows the side
+    loss = HandLoss(LossWeights(side=0.7), MODEL)
+    expected = 0.7 * (np.log1p(np.exp(1 + 1)) + np.log1p(np.exp(-2 - 2))) / 2
+    assert loss.of_side(hands, empty, mirror_of, weight).item() == pytest.approx(expected, rel=1e-6)
+    assert loss.of_side(hands + 3, empty + 3, mirror_of, weight).item() == pytest.approx(expected, rel=1e-5)
+    assert loss.of_side(hands, empty[1:2], mirror_of[1:2], weight).item() == 0

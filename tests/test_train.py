@@ -15,6 +15,8 @@ from handpose.network.hand_network import HandNetwork, NetworkConfig
 from train.data import augment
 from train.data.augment import AugmentConfig, make_batch, upright_boxes
 from train.data.dataset import load_renders
+from train.data.inputs import make_inputs
+from train.data.loader import Group
 from train.fit_hands import fit
 from train.learning import trainer
 from train.learning.data_config import DataConfig, RendersConfig
@@ -157,6 +159,19 @@ def test_boxed_hands_lie_farther_off_and_have_no_landmarks(rendered):
         off[share] = torch.stack([center.norm(dim=1).mean(), side.log().std(), angle.std()])
         assert batch.given.any() == (share == 0)
     assert torch.allclose(off[1.0] / off[0.0], torch.full((3,), AugmentConfig().boxed_play), rtol=0.25)
+
+
+def test_hands_are_shown_in_a_mirror_and_it_is_known_which(recipe, rendered):
+    hands = load_renders(rendered / "renders", rendered / "landmarks.npz").take(torch.arange(6))
+    groups = [Group(seed, hands, None) for seed in (1, 2)]
+    recipe = replace(recipe, data=replace(recipe.data, mirrored=.5, without_hand=.4))
+    shown = make_inputs(groups, recipe, 64, [torch.zeros(3, 64, 64, 3, dtype=torch.uint8)], torch.device("cpu"))
+    assert shown.mirror_of.shape == (len(shown.images) - 12,) and (shown.mirror_of < 0).sum() == 4
+    for row, hand in enumerate(shown.mirror_of.tolist(), 12):
+        if hand >= 0:
+            assert torch.equal(shown.images[row], shown.images[hand].flip(2))
+            assert torch.equal(shown.landmarks[row, :, 1:3], shown.landmarks[hand, :, 1:3])
+    assert len({hand for hand in shown.mirror_of.tolist() if hand >= 6}) == 3  # of both groups
 
 
 def test_renders_take_their_amplitudes_from_photos():

@@ -19,6 +19,7 @@ class Inputs:
     landmarks: Tensor  # (hands + empty + imageless, 21, 6) as `HandNetwork.forward` takes them
     given: Tensor  # (hands + empty + imageless,) bool, which rows' landmarks count
     hands: Batch
+    mirror_of: Tensor  # (empty,) int64, the row of the hand that a crop shows in a mirror; -1: it shows none
     imageless: Batch | None
 
 
@@ -27,14 +28,16 @@ def make_inputs(groups: list[Group], recipe: Recipe, size: int, without_hands: l
     """Crops of `size` px and labels of the groups, on the device; of `without_hands`, kinds of (N, S, S, 3) uint8 that
     show none, alike many."""
     data = recipe.data
-    hands, empty, imageless = [], [], []
+    hands, empty, mirror_of, imageless = [], [], [], []
     for group in groups:
         torch.manual_seed(group.seed)
         batch = make_batch(group.hands.to(device), size, recipe.augment)
         count = len(batch.images)
+        before = sum(len(one.images) for one in hands)
         hands.append(batch)
         chosen = torch.randperm(count, device=device)[:round(count * data.mirrored)]
         empty.append(tuple(part[chosen] for part in mirrored(batch)))
+        mirror_of.append(before + chosen)
         places = round(count * data.without_hand) if without_hands else 0
         if places:
             drawn = torch.cat([_drawn(crops, number, size) for crops, number in zip(
@@ -42,6 +45,7 @@ def make_inputs(groups: list[Group], recipe: Recipe, size: int, without_hands: l
             # What a landmark model finds looks like a hand even where none is.
             borrowed = torch.randperm(count, device=device)[:places]
             empty.append((recolor(drawn, recipe.augment), batch.landmarks[borrowed], batch.given[borrowed]))
+            mirror_of.append(torch.full((places,), -1, device=device))
         if group.imageless is not None:
             imageless.append(make_batch(group.imageless.to(device), size, recipe.augment, with_images=False))
     hands, imageless = _join(hands), _join(imageless) if imageless else None
@@ -49,7 +53,7 @@ def make_inputs(groups: list[Group], recipe: Recipe, size: int, without_hands: l
                                 zip((hands.images, hands.landmarks, hands.given), *empty, strict=True))
     if imageless is not None:
         landmarks, given = torch.cat([landmarks, imageless.landmarks]), torch.cat([given, imageless.given])
-    return Inputs(images, landmarks, given, hands, imageless)
+    return Inputs(images, landmarks, given, hands, torch.cat(mirror_of), imageless)
 
 
 def _drawn(crops: Tensor, count: int, size: int) -> Tensor:

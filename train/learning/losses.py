@@ -72,9 +72,22 @@ class HandLoss:
         weights = asdict(self.weights)
         return sum(weights[name] * part for name, part in parts.items()), parts
 
-    def of_confidence(self, confidence: Tensor, holds_hand: Tensor) -> Tensor:
-        """For logits (N,) of crops, each with a right hand (1) or without (0)."""
-        return self.weights.confidence * F.binary_cross_entropy_with_logits(confidence, holds_hand)
+    def of_confidence(self, of_hands: Tensor, of_empty: Tensor, mirror_of: Tensor) -> Tensor:
+        """For logits (H,) of crops with a right hand and (E,) of crops without, which show the hand `mirror_of` (E,) in
+        a mirror or none (-1)."""
+        confidence = torch.cat([of_hands, of_empty])
+        holds_hand = torch.cat([torch.ones_like(of_hands), torch.zeros_like(of_empty)])
+        weight = torch.cat([torch.ones_like(of_hands), torch.where(mirror_of >= 0, self.weights.mirrored, 1.0)])
+        return self.weights.confidence * F.binary_cross_entropy_with_logits(confidence, holds_hand, weight)
+
+    def of_side(self, of_hands: Tensor, of_empty: Tensor, mirror_of: Tensor, weight: Tensor) -> Tensor:
+        """For the same logits and the hands' weights (H,): that a hand is rather believed in than its mirror image, the
+        logistic loss of the difference (Burges et al., Learning to Rank using Gradient Descent, 2005), which asks no
+        more of how sure a hand is. A hand's side is told so: it is shown as one of either."""
+        shown = mirror_of >= 0
+        hand, known = of_hands[mirror_of[shown]], weight[mirror_of[shown]] > 0
+        loss = F.softplus(of_empty[shown] - hand) * known
+        return self.weights.side * loss.sum() / known.sum().clamp(min=1)
 
     def _heatmap_entropy(self, heatmaps: Tensor, goal: Tensor) -> Tensor:
         """(B, 21) cross-entropy with a Gaussian about each joint; zero for joints outside the crop."""

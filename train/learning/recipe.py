@@ -70,6 +70,8 @@ class LossWeights:
     tips_depth: Weight = 0.0  # L1 of fingertips' depths relative to their knuckles, decimetres
     betas: Weight = 0.06
     confidence: Weight = 0.5
+    mirrored: Weight = 1.0  # a mirrored hand in that, against another crop
+    side: Weight = 0.0  # that a hand is rather believed in than its mirror image
     fitted_3d: Weight = 0.35  # of a fit's 3D terms against an exact label's; chosen with an eye on the 145 photos
     heatmap_sigma: Positive = 0.09  # crop units
 

@@ -153,10 +153,10 @@ class Trainer:
         hands, images = len(inputs.hands.images), len(inputs.images)
         of_hands = Estimate(*(part[:hands] for part in estimate))
         total, parts = self.loss(of_hands, inputs.hands)
-        holds_hand = torch.zeros(images, device=inputs.images.device)
-        holds_hand[:hands] = 1
-        parts["confidence"] = self.loss.of_confidence(estimate.confidence[:images], holds_hand)
-        total = total + parts["confidence"]
+        confidence = *estimate.confidence[:images].split([hands, images - hands]), inputs.mirror_of
+        parts["confidence"] = self.loss.of_confidence(*confidence)
+        parts["side"] = self.loss.of_side(*confidence, inputs.hands.weight)
+        total = total + parts["confidence"] + parts["side"]
         if inputs.imageless is not None:
             of_imageless = Estimate(*(part[images:] for part in estimate))
             parts["without_image"], _ = self.loss(of_imageless, inputs.imageless, with_image=False)
