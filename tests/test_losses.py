@@ -76,14 +76,15 @@ def plain(estimate: Estimate, batch: Batch, with_image: bool) -> dict[str, float
             terms["image_joints"] = (trust * off.mean(1)).sum() / 21
         for name, term in terms.items():
             sums[name] = sums.get(name, 0.0) + float(term)
-    return {name: total / HANDS for name, total in sums.items()}
+    usual = [(estimate.betas[n] ** 2).mean().item() for n in range(HANDS) if not batch.exact[n]]
+    return {name: total / HANDS for name, total in sums.items()} | {"shape": np.mean(usual)}
 
 
 @pytest.mark.parametrize("with_image", [True, False])
 def test_terms_are_means_over_all_hands_where_all_is_known(random, with_image):
     estimate, batch = random
     batch = batch._replace(weight=torch.tensor([1.0, 0.5, 3.0, 0.0, 2.0]))
-    weights = replace(WEIGHTS, palm_normal=2.0, tips_depth=3.0)
+    weights = replace(WEIGHTS, palm_normal=2.0, tips_depth=3.0, shape=0.5)
     total, parts = HandLoss(weights, MODEL)(estimate, batch, with_image)
     expected = plain(estimate, batch, with_image)
     assert set(parts) - set(expected) <= {"heatmap"}
@@ -139,7 +140,16 @@ def test_nothing_known_is_no_loss_and_no_nan(random):
     none = torch.zeros(HANDS, dtype=torch.bool)
     batch = batch._replace(trust=torch.zeros(HANDS, 21), has_3d=none, has_pose=none, has_betas=none)
     total, parts = HandLoss(WEIGHTS, MODEL)(estimate, batch)
-    assert total.item() == 0 and all(part.item() == 0 for part in parts.values())
+    assert total.item() == 0 and all(part.item() == 0 for name, part in parts.items() if name != "shape")
+
+
+def test_hands_of_unknown_shape_are_usual_ones(random):
+    """Each as much as its own betas do not count."""
+    estimate, batch = random
+    batch = batch._replace(has_betas=torch.tensor([True, True, False, False, True]))  # of them 0 and 2 are exact
+    unknown = np.array([0, 1 - WEIGHTS.fitted_3d, 1, 1, 1 - WEIGHTS.fitted_3d])
+    expected = (unknown * (estimate.betas.numpy() ** 2).mean(1)).sum() / unknown.sum()
+    assert HandLoss(WEIGHTS, MODEL)(estimate, batch)[1]["shape"].item() == pytest.approx(expected, rel=1e-5)
 
 
 def test_a_mirrored_hand_counts_as_much_as_it_is_said_to():

@@ -66,8 +66,8 @@ def test_defaults_are_those_of_old():
         "grey": 0.05, "boxed": 0.0, "boxed_play": 1.6, "withhold": 0.35, "landmark_noise": 0.015}
     assert asdict(LossWeights()) == {
         "heatmap": 0.5, "image_joints": 6.0, "joints": 1.0, "joints_depth": 3.0, "joints_3d": 5.0, "projection": 5.0,
-        "orientation": 4.0, "pose": 6.0, "palm_normal": 0.0, "tips_depth": 0.0, "betas": 0.06, "confidence": 0.5,
-        "mirrored": 1.0, "side": 0.0, "fitted_3d": 0.35, "heatmap_sigma": 0.09}
+        "orientation": 4.0, "pose": 6.0, "palm_normal": 0.0, "tips_depth": 0.0, "betas": 0.06, "shape": 0.0,
+        "confidence": 0.5, "mirrored": 1.0, "side": 0.0, "fitted_3d": 0.35, "heatmap_sigma": 0.09}
 
 
 @pytest.mark.parametrize("text, value", [("4e-4", 4e-4), ("4.0e-4", 4e-4), ("5E-4", 5e-4), ("1", 1.0), ("0.5", 0.5),

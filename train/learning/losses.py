@@ -46,6 +46,7 @@ class HandLoss:
             """The mean over the hands of which the label is known, each as much as that is sure."""
             return (error.reshape(len(error), -1).mean(1) * sure * known).sum() / known.sum().clamp(min=1)
 
+        unknown = 1 - batch.has_betas * exactness
         l1 = (estimate.joints - goal).abs()
         posed = self.skeleton.pose(estimate.rotations, estimate.betas, torch.zeros_like(batch.joints_3d[:, 0]))
         joints = self.skeleton.data_joints(posed)
@@ -64,6 +65,7 @@ class HandLoss:
             "tips_depth": by_hand((tips_depth(rooted) - tips_depth(batch.joints_3d)).abs() * 10, batch.has_3d),
             "pose": by_hand((estimate.rotations[:, 1:] - batch.rotations[:, 1:]).abs(), batch.has_pose),
             "betas": by_hand((estimate.betas - batch.betas).square(), batch.has_betas),
+            "shape": (estimate.betas.square().mean(1) * unknown).sum() / unknown.sum().clamp(min=1),
         }
         if with_image:
             off, deep = (estimate.image_joints - goal).abs(), batch.has_3d * exactness

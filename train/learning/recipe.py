@@ -69,6 +69,7 @@ class LossWeights:
     palm_normal: Weight = 0.0  # 1 - cosine between the palm's normals
     tips_depth: Weight = 0.0  # L1 of fingertips' depths relative to their knuckles, decimetres
     betas: Weight = 0.06
+    shape: Weight = 0.0  # betas of hands whose own do not count: that they are a usual hand's
     confidence: Weight = 0.5
     mirrored: Weight = 1.0  # a mirrored hand in that, against another crop
     side: Weight = 0.0  # that a hand is rather believed in than its mirror image
