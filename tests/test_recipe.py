@@ -59,7 +59,7 @@ def test_defaults_are_those_of_old():
         "losses": asdict(LossWeights()), "warm_start": None, "start_from": None, "frozen_stages": None,
         "keep_statistics": False, "steps": 4000, "epochs": None, "batch": 64, "group": 32, "rate": 1e-3,
         "backbone_rate": 0.5, "weight_decay": 0.01, "warm_up": 100, "last_rate": 0.02, "average": 0.998,
-        "average_power": 8.0, "precision": "auto", "compile": False, "sync_batch_norm": True, "workers": 1, "seed": 0,
+        "precision": "auto", "compile": False, "sync_batch_norm": True, "workers": 1, "seed": 0,
         "log_steps": 20, "save_minutes": 3.0, "validate_steps": 500, "validate_epochs": None, "keep_epochs": None}
     assert asdict(AugmentConfig()) == {
         "turn_deg": 25.0, "scale": 0.18, "shift": 0.07, "color": 1.0, "fourier": 0.3, "motion_blur": 0.1, "cutout": 0.3,

@@ -84,17 +84,6 @@ def test_crops_of_both_sizes_are_shown_by_turns(recipe, tmp_path):
     assert HandNetwork.from_pretrained(tmp_path / "run" / "handpose").config.live_size == 32
 
 
-@pytest.mark.parametrize("power, counts", [(0.0, [1, 1, 1, 1, 1]), (1.0, [1, 2, 3, 4, 5])])
-def test_the_mean_of_the_weights_is_as_long_as_the_recipe_says(recipe, tmp_path, power, counts):
-    trainer = Trainer(replace(recipe, average_power=power), tmp_path, Fabric(accelerator="cpu", devices=1))
-    seen, whole = [trainer.network.module.joint_out.weight.detach().clone()], trainer._update_average
-    trainer._update_average = lambda: (seen.append(trainer.network.module.joint_out.weight.detach().clone()), whole())
-    trainer.train(until=4)
-    assert not torch.allclose(seen[0], seen[4])
-    mean = sum(count * each for count, each in zip(counts, seen, strict=True)) / sum(counts)
-    assert torch.allclose(trainer.average.joint_out.weight, mean, atol=1e-6)
-
-
 def test_a_resumed_run_ends_as_an_unbroken_one(recipe, tmp_path):
     unbroken, losses = train(recipe, tmp_path / "unbroken", 6)
     train(recipe, tmp_path / "broken", 3)

@@ -99,7 +99,6 @@ class Recipe:
     warm_up: CountOrNone = 100  # steps
     last_rate: Share = 0.02  # of the rate, what is left of it at the end
     average: Share = 0.998  # decay of the exponential mean of the weights
-    average_power: Weight = 8.0  # until then it is a mean in which step t counts as t to this: low is the longer mean
     # Fabric's; "auto" is float32 or bfloat16-mixed, whichever this machine is faster in.
     precision: Literal[AUTO, "32-true", "16-mixed", "bf16-mixed"] = AUTO
     compile: Switch = False  # by torch.compile: for GPUs

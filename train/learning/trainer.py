@@ -171,9 +171,8 @@ class Trainer:
 
     @torch.no_grad()
     def _update_average(self) -> None:
-        """Moves the mean towards the weights, faster in the first steps: polynomial-decay averaging (Shamir and
-        Zhang, Stochastic gradient descent for non-smooth optimization, 2013). A power of 8 is TensorFlow's mean."""
-        decay = min(self.recipe.average, (1 + self.step) / (2 + self.recipe.average_power + self.step))
+        """Moves the mean towards the weights, faster in the first steps, as TensorFlow's moving average does."""
+        decay = min(self.recipe.average, (1 + self.step) / (10 + self.step))
         mine = self.network.module.state_dict() if hasattr(self.network, "module") else self.network.state_dict()
         for key, value in self.average.state_dict().items():
             if value.is_floating_point():
