@@ -10,7 +10,8 @@ from .placement import NEAREST, solve_translation
 # How far (radians, one deviation) a joint may reasonably be turned from the network's answer: twist, spread, flexion.
 WRIST, KNUCKLE, HINGE, THUMB = (0.08,) * 3, (0.04, 0.07, 0.18), (0.015, 0.015, 0.18), (0.08, 0.08, 0.08)
 SHAPE_DEVIATION = 0.5  # of each of betas
-KNOWN_DEVIATION = 1e-4  # likewise where the shape is known
+SIZE_DEVIATION = 0.01  # of all of them together, in the size that they give the hand
+KNOWN_DEVIATION = 1e-4  # of each of betas where the shape is known
 # Metres: how well a landmark model knows its world points, and how far off they are when they are trusted half as much.
 WORLD_DEVIATION, WORLD_DOUBT = 0.01, 0.015
 CROSS = np.cross(np.eye(3)[:, None], np.eye(3)).transpose(0, 2, 1).reshape(3, 9)  # of the axes, see `_skew`
@@ -26,8 +27,9 @@ def align(skeleton: HandModel, rotations: np.ndarray, betas: np.ndarray, rays: n
     (21,). Least squares of these and of the changes to the given pose and shape, each over its deviation (maximum a
     posteriori); turns are about the joints' own axes, so that the Jacobian is the cross product of axis and lever.
     Shape takes part so that a finger longer than the model's is not taken for one that is bent less, but not with
-    `keep_shape`. The network's
-    depths take none: with them, 3D came out worse on held-out renders. A landmark model's world points, `world` (21, 3)
+    `keep_shape`. The hand's size is as good as kept: a smaller hand nearer by looks the same, and only the perspective
+    that a pose leaves unexplained would tell of it. The network's depths take no part: with them, 3D came out worse on
+    held-out renders. A landmark model's world points, `world` (21, 3)
     metres, tell of the joints about their middle, in the hand's own size: a second opinion, for its errors are others.
     """
     carries = skeleton.ancestors[skeleton.joint_bone][..., None]
@@ -35,9 +37,11 @@ def align(skeleton: HandModel, rotations: np.ndarray, betas: np.ndarray, rays: n
     posed = skeleton.pose(rotations[None], betas[None], np.zeros((1, 3)))
     transl = solve_translation(skeleton.data_joints(posed), rays[None], ray_deviation[None] ** -2, NEAREST)[0]
     of_shape = np.full(shapes, (KNOWN_DEVIATION if keep_shape else SHAPE_DEVIATION) ** -2)
-    information = np.concatenate([TURN_DEVIATION.ravel() ** -2, of_shape, np.zeros(3)])
+    information = np.diag(np.concatenate([TURN_DEVIATION.ravel() ** -2, of_shape, np.zeros(3)]))
     jacobian = np.zeros((21, 3, len(information)))  # of the joints by turns, betas, translation
     jacobian[:, :, 48:-3] = skeleton.growth(posed.turns[0])  # which small turns hardly change
+    growth = _growth_of_size(skeleton.data_joints(posed)[0], jacobian[:, :, 48:-3])
+    information[48:-3, 48:-3] += np.outer(growth, growth) / SIZE_DEVIATION ** 2
     jacobian[:, :, -3:] = np.eye(3)
     weight = 1 / ray_deviation[:, None]
     change = np.zeros(len(information))
@@ -54,8 +58,8 @@ def align(skeleton: HandModel, rotations: np.ndarray, betas: np.ndarray, rays: n
         # Of the rays, each over its deviation, rows (u, v).
         by_ray = (jacobian[:, :2] - seen[..., None] * jacobian[:, 2:]) * (weight / points[:, 2:])[..., None]
         by_ray = by_ray.reshape(42, -1)
-        normal = by_ray.T @ by_ray + np.diag(information)
-        slope = by_ray.T @ ((rays - seen) * weight).ravel() - information * change
+        normal = by_ray.T @ by_ray + information
+        slope = by_ray.T @ ((rays - seen) * weight).ravel() - information @ change
         if world is not None:
             by_world, missing = _against_world(points, jacobian, world)
             normal += by_world.T @ by_world
@@ -77,6 +81,13 @@ def _against_world(points: np.ndarray, jacobian: np.ndarray, world: np.ndarray) 
     doubt = 1 + (missing ** 2).sum(1).mean() / WORLD_DOUBT ** 2
     rows = (jacobian - jacobian.mean(0)).reshape(-1, jacobian.shape[2])
     return rows / (WORLD_DEVIATION * doubt), missing.ravel() / (WORLD_DEVIATION * doubt)
+
+
+def _growth_of_size(points: np.ndarray, growth: np.ndarray) -> np.ndarray:
+    """By what share of itself each of betas enlarges the root mean square distance of points (21, 3) from their middle,
+    (10,), which move with betas by `growth` (21, 3, 10)."""
+    points = points - points.mean(0)
+    return np.einsum("jk,jkb->b", points, growth) / (points ** 2).sum()
 
 
 def _skew(vectors: np.ndarray) -> np.ndarray:

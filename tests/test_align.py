@@ -4,7 +4,7 @@ import pytest
 from scipy.optimize import least_squares
 from scipy.spatial.transform import Rotation
 
-from handpose.align import SHAPE_DEVIATION, TURN_DEVIATION, align
+from handpose.align import SHAPE_DEVIATION, SIZE_DEVIATION, TURN_DEVIATION, align
 from handpose.hand_model.model import HandModel
 
 
@@ -34,6 +34,11 @@ def seen(skeleton, rotations, betas, transl):
     return joints[:, :2] / joints[:, 2:], joints
 
 
+def size_of(skeleton, rotations, betas):
+    joints = joints_of(skeleton, rotations, betas, np.zeros(3))
+    return np.linalg.norm(joints - joints.mean(0))
+
+
 @pytest.mark.parametrize("seed", range(4))
 def test_reaches_the_minimum_that_scipy_finds(skeleton, seed):
     true, estimate, betas, transl = a_hand(seed)
@@ -46,7 +51,9 @@ def test_reaches_the_minimum_that_scipy_finds(skeleton, seed):
     def residuals(away, shape, place):
         joints = joints_of(skeleton, estimate @ Rotation.from_rotvec(away.reshape(16, 3)).as_matrix(), shape, place)
         return np.concatenate([((joints[:, :2] / joints[:, 2:] - rays) / deviation[:, None]).ravel(),
-                               away / TURN_DEVIATION.ravel(), (shape - given) / SHAPE_DEVIATION])
+                               away / TURN_DEVIATION.ravel(), (shape - given) / SHAPE_DEVIATION,
+                               [(size_of(skeleton, estimate, shape) / size_of(skeleton, estimate, given) - 1)
+                                / SIZE_DEVIATION]])
 
     best = least_squares(lambda x: residuals(x[:48], x[48:58], x[58:]),
                          np.concatenate([np.zeros(48), given, transl]), diff_step=1e-3)
@@ -86,6 +93,14 @@ def test_the_shape_answers_for_bones_of_another_length(skeleton):
     given = betas + np.eye(10)[1] * 1.5
     rotations, shape, _ = align(skeleton, true, given, rays, np.full(21, 0.002))
     assert np.abs(shape - betas).sum() < np.abs(given - betas).sum()
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_hand_is_not_made_smaller_to_explain_perspective(skeleton, seed):
+    true, estimate, betas, transl = a_hand(seed)
+    rays, _ = seen(skeleton, true, betas, transl / 1.5)
+    _, shape, _ = align(skeleton, estimate, betas, rays / 1.5, np.full(21, 0.002))
+    assert abs(size_of(skeleton, true, shape) / size_of(skeleton, true, betas) - 1) < 0.01
 
 
 def told(skeleton, seed, *world):
