@@ -43,10 +43,10 @@ class Calibration(NamedTuple):
 
 
 # Fitted by `python -m benchmarks.joint_errors --renders DIR --fit` to every second hand that the detector finds in the
-# 1,000 test renders of train/recipes/breadth.yaml (train/README.md says how they are made), by quantile
+# 1,000 test renders of train/recipes/sides.yaml (train/README.md says how they are made), by quantile
 # regression, and to the network that ships: another network's spreads need constants of their own.
-PIXELS = Calibration((2.03, 1.85, 1.83, 1.72, 1.87, 1.84, 1.81, 1.77, 1.86), 1.12, 0.16)  # over the box
-MILLIMETRES = Calibration((4.87, 4.63, 4.6, 4.73, 5.03, 4.19, 4.16, 4.39, 4.75), 0.27, 0.24)
+PIXELS = Calibration((1.88, 1.69, 1.59, 1.53, 1.64, 1.64, 1.59, 1.58, 1.66), 1.1, 0.15)  # over the box
+MILLIMETRES = Calibration((4.73, 4.56, 4.46, 4.66, 4.89, 4.15, 4.15, 4.38, 4.73), 0.3, 0.22)
 
 
 class JointErrors(NamedTuple):
