@@ -43,10 +43,10 @@ class Calibration(NamedTuple):
 
 
 # Fitted by `python -m benchmarks.joint_errors --renders DIR --fit` to every second hand that the detector finds in the
-# 1,000 test renders of train/recipes/sides.yaml (train/README.md says how they are made), by quantile
+# 1,000 test renders of train/recipes/longer_sides.yaml (train/README.md says how they are made), by quantile
 # regression, and to the network that ships: another network's spreads need constants of their own.
-PIXELS = Calibration((1.88, 1.69, 1.59, 1.53, 1.64, 1.64, 1.59, 1.58, 1.66), 1.1, 0.15)  # over the box
-MILLIMETRES = Calibration((4.73, 4.56, 4.46, 4.66, 4.89, 4.15, 4.15, 4.38, 4.73), 0.3, 0.22)
+PIXELS = Calibration((1.96, 1.81, 1.72, 1.69, 1.86, 1.72, 1.73, 1.70, 1.80), 1.14, 0.13)  # over the box
+MILLIMETRES = Calibration((4.89, 4.74, 4.69, 4.89, 5.15, 4.29, 4.26, 4.49, 4.87), 0.32, 0.22)
 
 
 class JointErrors(NamedTuple):
