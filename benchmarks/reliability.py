@@ -8,6 +8,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 SIZE, MARGIN = 420, 64  # pixels of a plot, and of what is left of and below its axes
+HEAD = 34  # pixels above and right of them: room for the upper axis' name over the last tick
 GROUND, INK, FAINT = (255, 255, 255), (32, 33, 44), (205, 208, 214)
 COLORS = ((9, 105, 218), (214, 96, 20), (0, 130, 80))
 STEPS = np.array([1, 2, 5])
@@ -37,7 +38,7 @@ def _plot(across: str, up: str, curves: list[Curve]) -> Image.Image:
     low, high = np.log(values.min() * 0.8), np.log(values.max() * 1.25)
 
     def place(told: float, real: float) -> tuple[float, float]:
-        share = (np.log([told, real]) - low) / (high - low) * (SIZE - MARGIN - 16)
+        share = (np.log([told, real]) - low) / (high - low) * (SIZE - MARGIN - HEAD)
         return MARGIN + share[0], SIZE - MARGIN - share[1]
 
     first, last = np.exp(low), np.exp(high)
